@@ -1,0 +1,26 @@
+//! `[limits]`: what the server as a whole takes on.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSettings {
+    /// The largest request body, in bytes. Defaults to 65536.
+    pub body_bytes: usize,
+    /// Connections of every kind at once, per worker thread. Defaults to 25000.
+    pub connections_per_worker: usize,
+    /// Sessions at once. Defaults to 50000.
+    pub sessions: usize,
+    /// Sessions of one user at once. Defaults to 50.
+    pub sessions_per_user: usize,
+    /// Events waiting to be written before new ones are refused with 503. Defaults to 4096.
+    pub write_queue: usize,
+    /// The most events one transaction takes. Defaults to 256.
+    pub write_batch: usize,
+    /// Reading requests waiting for the database before new ones are refused with 503. Defaults to 512.
+    pub read_queue: usize,
+    /// The most users that one `POST /notifications` may name. Defaults to 1000.
+    pub recipients_per_request: usize,
+    /// REST requests a user may make in a minute (`API_RATE_LIMIT_PER_MINUTE`); 0 means no limit. Defaults to 0.
+    pub api_rate_limit_per_minute: u32,
+}

@@ -1,0 +1,53 @@
+//! Settings: every figure that may be tuned, a section per concern, each in a file of its own.
+//! Defaults come from `config/default.toml` (built in), then the mode's file, then a file the
+//! operator names, then the environment. A constructor takes its own section, never all of them.
+
+pub mod auth;
+pub mod database;
+pub mod delivery;
+pub mod limits;
+mod load;
+pub mod log;
+pub mod mail;
+pub mod secret;
+pub mod server;
+pub mod session;
+
+use serde::{Deserialize, Serialize};
+
+pub use auth::AuthSettings;
+pub use database::DatabaseSettings;
+pub use delivery::DeliverySettings;
+pub use limits::LimitSettings;
+
+pub use log::LogSettings;
+pub use mail::MailSettings;
+pub use secret::Secret;
+pub use server::ServerSettings;
+pub use session::SessionSettings;
+
+/// How careful the server is by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// A random secret, SQLite under `data/`, mail as files, routes under `/dev`.
+    Development,
+    /// Refuses to start without a secret or a public key.
+    Production,
+}
+
+/// Everything that is in force.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `development` or `production` (`BELLHOP_MODE`). Defaults to `development`.
+    pub mode: Mode,
+    pub server: ServerSettings,
+    pub database: DatabaseSettings,
+    pub auth: AuthSettings,
+    pub mail: MailSettings,
+    pub delivery: DeliverySettings,
+    pub session: SessionSettings,
+    pub limits: LimitSettings,
+    pub log: LogSettings,
+}

@@ -1,0 +1,36 @@
+//! `[server]`: where the server listens and how it stops.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSettings {
+    /// The address to listen on. Defaults to `127.0.0.1` in development, `0.0.0.0` in production.
+    pub host: String,
+    /// The port (`PORT`); 0 lets the system choose. Defaults to 3000.
+    pub port: u16,
+    /// A second port (`PORT_2`); none when absent. Defaults to none.
+    #[serde(default)]
+    pub port_2: Option<u16>,
+    /// Worker threads; 0 means one per core. Defaults to 0.
+    pub workers: usize,
+    /// How clients reach this server (`PUBLIC_URL`), used in mail; empty means `http://localhost:{port}`.
+    /// Defaults to empty.
+    pub public_url: String,
+    /// Browser origins (scheme, host and port) that may connect (`CORS_ORIGIN`, comma separated).
+    /// Defaults to `http://localhost:5173`.
+    pub cors_origin: Vec<String>,
+    /// Connections the kernel may queue before they are accepted. Defaults to 4096.
+    pub backlog: u32,
+    /// The time a client has to send a request's head, in milliseconds. Defaults to 10000.
+    pub request_timeout_ms: u64,
+    /// How long an idle HTTP connection is kept, in milliseconds. Defaults to 75000.
+    pub keep_alive_ms: u64,
+    /// How long `/ready` answers 503 before connections are closed, in milliseconds, so that a
+    /// balancer notices. Defaults to 0 in development, 3000 in production.
+    pub drain_notice_ms: u64,
+    /// Over how long the close frames of a drain are spread, in milliseconds. Defaults to 500.
+    pub drain_spread_ms: u64,
+    /// How long a drain waits for sessions to end and requests to finish, in milliseconds. Defaults to 5000.
+    pub drain_timeout_ms: u64,
+}

@@ -1,0 +1,89 @@
+//! Why a session ends. Every close that the server starts has one of these: it is the code and
+//! text the client sees, the label of the metric, and says whether coming back makes sense.
+
+use std::fmt;
+
+/// A reason to close a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The client said goodbye or its connection ended.
+    ClientLeft,
+    /// The server is stopping; another instance, or this one soon, takes over.
+    ServerRestart,
+    /// The time to live that the client asked for is over.
+    TtlElapsed,
+    /// The client asked for one notification and has got it.
+    OnceDelivered,
+    /// The token that opened the session has expired.
+    TokenExpired,
+    /// An administrator disconnected the user or revoked the token.
+    Revoked,
+    /// The client went on sending after it was told to slow down.
+    RateLimited,
+    /// The client reads too slowly: its queue is full.
+    SlowConsumer,
+    /// Nothing was heard from the client for longer than the heartbeat allows.
+    HeartbeatTimeout,
+    /// The client broke the protocol.
+    ProtocolError,
+    /// The client sent a message larger than is allowed.
+    MessageTooLarge,
+    /// The client sent binary where only text is understood.
+    UnsupportedData,
+    /// The server is over a limit or lost its database: try again later.
+    TryAgainLater,
+}
+
+impl CloseReason {
+    /// The WebSocket close code: RFC 6455 §7.4.1 and the registry it founded; 4000 and above are bellhop's.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::ClientLeft => 1000,
+            Self::UnsupportedData => 1003,
+            Self::ProtocolError => 1002,
+            Self::MessageTooLarge => 1009,
+            Self::ServerRestart => 1012,
+            Self::TryAgainLater => 1013,
+            Self::TtlElapsed => 4000,
+            Self::OnceDelivered => 4001,
+            Self::TokenExpired => 4002,
+            Self::Revoked => 4003,
+            Self::RateLimited => 4008,
+            Self::SlowConsumer => 4009,
+            Self::HeartbeatTimeout => 4010,
+        }
+    }
+
+    /// The text of the close frame, and the metric's label.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::ClientLeft => "client_left",
+            Self::ServerRestart => "server_restart",
+            Self::TtlElapsed => "ttl_elapsed",
+            Self::OnceDelivered => "once_delivered",
+            Self::TokenExpired => "token_expired",
+            Self::Revoked => "revoked",
+            Self::RateLimited => "rate_limited",
+            Self::SlowConsumer => "slow_consumer",
+            Self::HeartbeatTimeout => "heartbeat_timeout",
+            Self::ProtocolError => "protocol_error",
+            Self::MessageTooLarge => "message_too_large",
+            Self::UnsupportedData => "unsupported_data",
+            Self::TryAgainLater => "try_again_later",
+        }
+    }
+
+    /// Whether a client should connect again by itself.
+    pub const fn come_back(self) -> bool {
+        matches!(
+            self,
+            Self::ServerRestart | Self::SlowConsumer | Self::HeartbeatTimeout | Self::TryAgainLater
+        )
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}

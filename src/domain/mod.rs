@@ -1,0 +1,22 @@
+//! What bellhop is about, as plain values: no actors, no database, no HTTP.
+//! Every other layer may import this one; it imports nothing of the crate.
+
+pub mod booking;
+pub mod clock;
+pub mod close;
+pub mod identity;
+pub mod ids;
+pub mod invalid;
+pub mod notification;
+pub mod recipient;
+pub mod room;
+
+pub use booking::{Booking, BookingStatus, NewBooking, Transition};
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use close::CloseReason;
+pub use identity::{Identity, Role};
+pub use ids::{BookingId, IdGenerator, NotificationId, TimeOrderedIds, UserId};
+pub use invalid::Invalid;
+pub use notification::{Category, Draft, Notification, Priority};
+pub use recipient::{Preferences, Recipient};
+pub use room::Room;
