@@ -9,5 +9,8 @@ pub mod domain;
 /// Settings, from built-in defaults, files and the environment.
 pub mod config;
 
+/// Bytes and values of the wire, as pure functions.
+pub mod protocol;
+
 /// What is kept: Diesel over PostgreSQL and SQLite.
 pub mod storage;
