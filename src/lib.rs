@@ -8,3 +8,6 @@ pub mod domain;
 
 /// Settings, from built-in defaults, files and the environment.
 pub mod config;
+
+/// E-mail: what a notification says in a mail, and the ways one leaves the house.
+pub mod email;
