@@ -80,7 +80,7 @@ impl Transition {
 }
 
 /// A booking as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Booking {
     pub id: BookingId,

@@ -14,7 +14,7 @@ pub const USER_ID_MAX: usize = 128;
 
 /// Who a user is to the platform that runs bellhop: opaque, compared byte by byte.
 /// Cloning shares the text.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserId(Arc<str>);
 

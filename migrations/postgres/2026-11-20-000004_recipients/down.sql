@@ -1,0 +1,2 @@
+DROP TABLE recipient_roles;
+DROP TABLE recipients;

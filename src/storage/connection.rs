@@ -1,0 +1,54 @@
+//! A connection to either database, and the two things that differ between them everywhere: how a
+//! writing transaction begins, and that some query shapes compile per backend only.
+
+use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
+use diesel::{PgConnection, SqliteConnection};
+
+use super::error::StorageError;
+
+/// A connection to the configured database.
+#[derive(diesel::MultiConnection)]
+#[expect(missing_debug_implementations, reason = "diesel's connections have none")]
+pub enum AnyConnection {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+/// Compiles one query text for each backend. Upserts, batches and row types need the concrete
+/// connection; plain queries go through [`AnyConnection`] as it is.
+macro_rules! on_db {
+    ($connection:expr, |$c:ident| $body:expr) => {
+        match $connection {
+            $crate::storage::AnyConnection::Postgres($c) => $body,
+            $crate::storage::AnyConnection::Sqlite($c) => $body,
+        }
+    };
+}
+pub(super) use on_db;
+
+impl AnyConnection {
+    /// Runs `body` in a transaction that writes. On SQLite it begins as `IMMEDIATE`: a deferred one
+    /// that turns into a writer while another writes fails at once instead of waiting its turn.
+    pub fn write<T>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        if let Self::Sqlite(connection) = self {
+            AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")?;
+        } else {
+            <Self as Connection>::TransactionManager::begin_transaction(self)?;
+        }
+        match body(self) {
+            Ok(value) => {
+                <Self as Connection>::TransactionManager::commit_transaction(self)?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The first error is the one that tells; a rollback that fails too leaves a broken
+                // connection, which the pool throws away.
+                let _ = <Self as Connection>::TransactionManager::rollback_transaction(self);
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Deliveries: what becomes of a notification when no device confirms it. A claim moves `escalate_at`
+//! ahead by a lease, so whoever claims and dies leaves it to be claimed again.
+
+use diesel::prelude::*;
+
+use super::connection::{AnyConnection, on_db};
+use super::error::StorageError;
+use super::schema::{deliveries, notifications};
+use super::unnest::{Column, UnnestInsert};
+use crate::domain::{BookingId, NotificationId, Timestamp};
+
+/// The one channel beyond the devices so far.
+pub(super) const EMAIL: &str = "email";
+const PENDING: &str = "pending";
+
+/// How a delivery ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// A device has it.
+    Confirmed,
+    /// The mail server took the mail.
+    Emailed,
+    /// The recipient has no address, or does not want mail of this category.
+    Suppressed,
+    /// The booking was cancelled before anybody saw it.
+    Withdrawn,
+    /// Every try was used up, or the mail server refused for good.
+    Failed,
+}
+
+impl Ending {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Emailed => "emailed",
+            Self::Suppressed => "suppressed",
+            Self::Withdrawn => "withdrawn",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = deliveries, treat_none_as_default_value = false)]
+pub(super) struct NewRow {
+    pub(super) notification_id: String,
+    pub(super) channel: &'static str,
+    pub(super) state: &'static str,
+    pub(super) attempts: i32,
+    pub(super) escalate_at: i64,
+}
+
+impl NewRow {
+    pub(super) fn pending(notification: NotificationId, escalate_at: Timestamp) -> Self {
+        Self {
+            notification_id: notification.to_string(),
+            channel: EMAIL,
+            state: PENDING,
+            attempts: 0,
+            escalate_at: escalate_at.as_micros(),
+        }
+    }
+}
+
+/// Keeps all of `rows` in one statement.
+pub(super) fn insert(connection: &mut AnyConnection, rows: Vec<NewRow>) -> Result<(), StorageError> {
+    match connection {
+        AnyConnection::Postgres(c) => {
+            let columns = vec![
+                Column::Text(rows.iter().map(|r| r.notification_id.as_str()).collect()),
+                Column::Text(rows.iter().map(|r| r.channel).collect()),
+                Column::Text(rows.iter().map(|r| r.state).collect()),
+                Column::Integer(rows.iter().map(|r| r.attempts).collect()),
+                Column::BigInt(rows.iter().map(|r| r.escalate_at).collect()),
+            ];
+            let into = "INSERT INTO deliveries (notification_id, channel, state, attempts, escalate_at)";
+            UnnestInsert::<()>::new(into, columns, "").execute(c)?;
+        }
+        AnyConnection::Sqlite(c) => {
+            diesel::insert_into(deliveries::table).values(rows).execute(c)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the pending deliveries of these notifications; answers how many there were.
+pub fn finish_pending(
+    connection: &mut AnyConnection,
+    notifications: &[String],
+    ending: Ending,
+    now: Timestamp,
+) -> Result<usize, StorageError> {
+    let pending = deliveries::table
+        .filter(deliveries::notification_id.eq_any(notifications))
+        .filter(deliveries::state.eq(PENDING));
+    let changed = diesel::update(pending)
+        .set((deliveries::state.eq(ending.as_str()), deliveries::finished_at.eq(now.as_micros())))
+        .execute(connection)?;
+    Ok(changed)
+}
+
+/// Ends what is pending about a booking except the notification that says so itself.
+pub fn withdraw(
+    connection: &mut AnyConnection,
+    booking: BookingId,
+    now: Timestamp,
+) -> Result<usize, StorageError> {
+    let about = notifications::table
+        .filter(notifications::booking_id.eq(booking.to_string()))
+        .select(notifications::id);
+    let ids: Vec<String> = about.load(connection)?;
+    finish_pending(connection, &ids, Ending::Withdrawn, now)
+}
+
+/// A mail that is ours to send until the lease ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    pub notification: NotificationId,
+    /// 1 for the first try.
+    pub attempt: i32,
+}
+
+/// Claims deliveries that nobody has tried to send yet, because their users are away.
+pub fn claim_new(
+    connection: &mut AnyConnection,
+    notifications: &[NotificationId],
+    lease_until: Timestamp,
+) -> Result<Vec<Claimed>, StorageError> {
+    let ids: Vec<String> = notifications.iter().map(ToString::to_string).collect();
+    connection.write(|connection| {
+        let candidates = deliveries::table
+            .filter(deliveries::notification_id.eq_any(ids))
+            .filter(deliveries::channel.eq(EMAIL))
+            .filter(deliveries::state.eq(PENDING))
+            .filter(deliveries::attempts.eq(0))
+            .select(deliveries::notification_id)
+            .order(deliveries::notification_id);
+        // Row locks are PostgreSQL's; SQLite has one writer at a time anyway.
+        let ids: Vec<String> = match connection {
+            AnyConnection::Postgres(c) => candidates.for_update().skip_locked().load(c)?,
+            AnyConnection::Sqlite(c) => candidates.load(c)?,
+        };
+        lease(connection, &ids, lease_until)
+    })
+}
+
+/// Claims what is overdue, oldest first: devices that did not confirm in time, mails to be tried
+/// again, and what an instance that died had claimed.
+pub fn claim_overdue(
+    connection: &mut AnyConnection,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<Claimed>, StorageError> {
+    connection.write(|connection| {
+        let candidates = deliveries::table
+            .filter(deliveries::state.eq(PENDING))
+            .filter(deliveries::escalate_at.le(now.as_micros()))
+            .filter(deliveries::channel.eq(EMAIL))
+            .select(deliveries::notification_id)
+            .order(deliveries::escalate_at)
+            .limit(i64::from(limit));
+        let ids: Vec<String> = match connection {
+            AnyConnection::Postgres(c) => candidates.for_update().skip_locked().load(c)?,
+            AnyConnection::Sqlite(c) => candidates.load(c)?,
+        };
+        lease(connection, &ids, lease_until)
+    })
+}
+
+fn lease(
+    connection: &mut AnyConnection,
+    ids: &[String],
+    until: Timestamp,
+) -> Result<Vec<Claimed>, StorageError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let claimed = deliveries::table
+        .filter(deliveries::notification_id.eq_any(ids))
+        .filter(deliveries::channel.eq(EMAIL));
+    let rows: Vec<(String, i32)> = on_db!(connection, |c| diesel::update(claimed)
+        .set((deliveries::attempts.eq(deliveries::attempts + 1), deliveries::escalate_at.eq(until.as_micros())))
+        .returning((deliveries::notification_id, deliveries::attempts))
+        .get_results(c))?;
+    rows.into_iter()
+        .map(|(id, attempt)| {
+            let notification = NotificationId::parse("notification_id", &id)
+                .map_err(|error| StorageError::Corrupt(error.to_string()))?;
+            Ok(Claimed { notification, attempt })
+        })
+        .collect()
+}
+
+/// Records how a claimed mail ended. A mail that was sent was sent, whatever else happened meanwhile.
+pub fn finish(
+    connection: &mut AnyConnection,
+    notification: NotificationId,
+    ending: Ending,
+    error: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let id = notification.to_string();
+    let states: &[&str] = if ending == Ending::Emailed {
+        &[PENDING, Ending::Confirmed.as_str(), Ending::Withdrawn.as_str()]
+    } else {
+        &[PENDING]
+    };
+    let delivery = deliveries::table
+        .filter(deliveries::notification_id.eq(id))
+        .filter(deliveries::channel.eq(EMAIL))
+        .filter(deliveries::state.eq_any(states));
+    diesel::update(delivery)
+        .set((
+            deliveries::state.eq(ending.as_str()),
+            deliveries::error.eq(error),
+            deliveries::finished_at.eq(now.as_micros()),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Puts a claimed mail back to be tried again at `at`.
+pub fn retry(
+    connection: &mut AnyConnection,
+    notification: NotificationId,
+    at: Timestamp,
+    error: &str,
+) -> Result<(), StorageError> {
+    let delivery = deliveries::table
+        .filter(deliveries::notification_id.eq(notification.to_string()))
+        .filter(deliveries::channel.eq(EMAIL))
+        .filter(deliveries::state.eq(PENDING));
+    diesel::update(delivery)
+        .set((deliveries::escalate_at.eq(at.as_micros()), deliveries::error.eq(error)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// How many deliveries are past their time, up to `limit`: the measure of a mail queue's health.
+pub fn count_overdue(
+    connection: &mut AnyConnection,
+    now: Timestamp,
+    limit: i64,
+) -> Result<usize, StorageError> {
+    let overdue: Vec<i64> = deliveries::table
+        .filter(deliveries::state.eq(PENDING))
+        .filter(deliveries::escalate_at.le(now.as_micros()))
+        .select(deliveries::escalate_at)
+        .limit(limit)
+        .load(connection)?;
+    Ok(overdue.len())
+}

@@ -1,0 +1,58 @@
+//! What can go wrong with the database, in the two kinds that matter to a caller: it is away for now
+//! (ask again), or this very request cannot be served.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+/// A failed piece of work on the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// No connection could be had in time, or it broke: nothing is known to be wrong with the request.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The database refused the statement.
+    #[error("the database refused: {0}")]
+    Refused(#[source] DieselError),
+    /// A stored value does not read back as what was stored.
+    #[error("stored data does not read back: {0}")]
+    Corrupt(String),
+}
+
+impl StorageError {
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// Texts of errors for which the databases have no kind of their own but that pass: PostgreSQL going
+/// down, coming up or ending a statement, SQLite waiting for a lock or for space on the disk.
+const PASSING: [&str; 10] = [
+    "terminating connection",
+    "server closed the connection",
+    "no connection to the server",
+    "connection not open",
+    "could not receive data from server",
+    "the database system is",
+    "statement timeout",
+    "database is locked",
+    "disk is full",
+    "disk I/O error",
+];
+
+impl From<DieselError> for StorageError {
+    fn from(error: DieselError) -> Self {
+        let passing = match &error {
+            DieselError::DatabaseError(
+                DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::SerializationFailure,
+                _,
+            )
+            | DieselError::BrokenTransactionManager => true,
+            DieselError::DatabaseError(_, info) => {
+                PASSING.iter().any(|text| info.message().contains(text))
+            }
+            _ => false,
+        };
+        if passing { Self::Unavailable(error.to_string()) } else { Self::Refused(error) }
+    }
+}

@@ -1,0 +1,110 @@
+//! Inboxes: how far each user's sequence has come and how much of it is unread.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use diesel::upsert::excluded;
+
+use super::connection::{AnyConnection, on_db};
+use super::error::StorageError;
+use super::schema::inboxes::dsl;
+use super::unnest::{Column, UnnestInsert};
+use crate::domain::UserId;
+
+/// Where an inbox stands. An inbox nobody has written to stands at 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InboxState {
+    pub last_seq: i64,
+    pub unread: i64,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = super::schema::inboxes, treat_none_as_default_value = false)]
+struct NewInbox<'a> {
+    user_id: &'a str,
+    last_seq: i64,
+    unread: i64,
+}
+
+/// Takes the next numbers for a whole batch: `counts` says how many each user needs. Answers where
+/// each inbox stands afterwards, so the numbers taken end at its `last_seq`. Rows are touched in the
+/// map's order, by user id, so that two writers cannot wait for each other.
+pub fn advance(
+    connection: &mut AnyConnection,
+    counts: &BTreeMap<&UserId, i64>,
+) -> Result<Vec<(String, InboxState)>, StorageError> {
+    let rows: Vec<(String, i64, i64)> = match connection {
+        // The same statement over arrays, see `unnest`.
+        AnyConnection::Postgres(c) => UnnestInsert::<(Text, BigInt, BigInt)>::new(
+            "INSERT INTO inboxes (user_id, last_seq, unread)",
+            vec![
+                Column::Text(counts.keys().map(|user| user.as_str()).collect()),
+                Column::BigInt(counts.values().copied().collect()),
+                Column::BigInt(counts.values().copied().collect()),
+            ],
+            "ON CONFLICT (user_id) DO UPDATE SET last_seq = inboxes.last_seq + excluded.last_seq, \
+             unread = inboxes.unread + excluded.unread RETURNING user_id, last_seq, unread",
+        )
+        .get_results(c)?,
+        AnyConnection::Sqlite(c) => {
+            let rows: Vec<NewInbox<'_>> = counts
+                .iter()
+                .map(|(user, count)| NewInbox { user_id: user.as_str(), last_seq: *count, unread: *count })
+                .collect();
+            diesel::insert_into(dsl::inboxes)
+                .values(rows)
+                .on_conflict(dsl::user_id)
+                .do_update()
+                .set((
+                    dsl::last_seq.eq(dsl::last_seq + excluded(dsl::last_seq)),
+                    dsl::unread.eq(dsl::unread + excluded(dsl::unread)),
+                ))
+                .returning((dsl::user_id, dsl::last_seq, dsl::unread))
+                .get_results(c)?
+        }
+    };
+    Ok(rows
+        .into_iter()
+        .map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread }))
+        .collect())
+}
+
+/// Where one inbox stands.
+pub fn state(connection: &mut AnyConnection, user: &UserId) -> Result<InboxState, StorageError> {
+    let row: Option<(i64, i64)> = dsl::inboxes
+        .find(user.as_str())
+        .select((dsl::last_seq, dsl::unread))
+        .first(connection)
+        .optional()?;
+    Ok(row.map(|(last_seq, unread)| InboxState { last_seq, unread }).unwrap_or_default())
+}
+
+/// Where several inboxes stand; those nobody has written to are left out.
+pub fn states(
+    connection: &mut AnyConnection,
+    users: &[&str],
+) -> Result<Vec<(String, InboxState)>, StorageError> {
+    let rows: Vec<(String, i64, i64)> = dsl::inboxes
+        .filter(dsl::user_id.eq_any(users))
+        .select((dsl::user_id, dsl::last_seq, dsl::unread))
+        .load(connection)?;
+    Ok(rows
+        .into_iter()
+        .map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread }))
+        .collect())
+}
+
+/// Takes `read` from the unread count; answers where the inbox stands afterwards.
+pub fn count_read(
+    connection: &mut AnyConnection,
+    user: &UserId,
+    read: i64,
+) -> Result<InboxState, StorageError> {
+    let row: Option<(i64, i64)> = on_db!(connection, |c| diesel::update(dsl::inboxes.find(user.as_str()))
+        .set(dsl::unread.eq(dsl::unread - read))
+        .returning((dsl::last_seq, dsl::unread))
+        .get_result(c)
+        .optional())?;
+    Ok(row.map(|(last_seq, unread)| InboxState { last_seq, unread }).unwrap_or_default())
+}

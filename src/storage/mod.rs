@@ -1,0 +1,24 @@
+//! What is kept: Diesel over PostgreSQL and SQLite, one set of queries. Diesel lives here only.
+//!
+//! A file per table holds its queries as verb-named functions that take a connection; their callers
+//! own the transactions. Everything blocks, so it is called from worker threads.
+
+pub mod append;
+pub mod bookings;
+mod connection;
+pub mod deliveries;
+mod error;
+pub mod idempotency;
+pub mod inboxes;
+mod migrations;
+pub mod notifications;
+mod pool;
+pub mod recipients;
+mod schema;
+mod unnest;
+
+pub use connection::AnyConnection;
+pub use error::StorageError;
+pub use migrations::migrate;
+pub use pool::{ConnectError, Pool, PooledConnection};
+

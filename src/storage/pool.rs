@@ -1,0 +1,203 @@
+//! Connections, pooled by r2d2. The URL's scheme chooses the database; a connect error is kept as the
+//! database worded it, and a mistyped URL is an error, never a new SQLite file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use diesel::connection::{Connection, SimpleConnection};
+use diesel::r2d2::R2D2Connection;
+use diesel::{PgConnection, SqliteConnection};
+
+use super::connection::AnyConnection;
+use super::error::StorageError;
+use crate::config::DatabaseSettings;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("a database URL begins with postgres:// or sqlite://")]
+    UnknownScheme,
+    #[error("the folder of the SQLite file cannot be made: {0}")]
+    Folder(#[source] std::io::Error),
+    #[error("{0}")]
+    Refused(String),
+    #[error("no connection: {0}")]
+    Pool(String),
+}
+
+/// Which database, from its URL.
+#[derive(Debug, Clone)]
+enum Target {
+    Postgres(String),
+    Sqlite(PathBuf),
+}
+
+/// Opens connections for r2d2.
+#[derive(Debug)]
+struct Manager {
+    target: Target,
+    statement_timeout: Duration,
+    busy_timeout: Duration,
+}
+
+/// A connection on loan from a [`Pool`].
+pub type PooledConnection = r2d2::PooledConnection<ManagerHandle>;
+
+/// The pool's manager type; opaque outside this file.
+#[derive(Debug)]
+pub struct ManagerHandle(Manager);
+
+/// A bounded set of connections.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    connections: r2d2::Pool<ManagerHandle>,
+    postgres: bool,
+}
+
+impl Pool {
+    /// Opens the pool and proves that the database answers, within the configured time.
+    pub fn open(settings: &DatabaseSettings, size: u32) -> Result<Self, ConnectError> {
+        let manager = Manager::new(settings)?;
+        // r2d2 reports a connect error only as "timed out", so the first connection is opened by hand.
+        drop(manager.open()?);
+        Self::open_lazily(manager, settings, size)
+    }
+
+    fn open_lazily(manager: Manager, settings: &DatabaseSettings, size: u32) -> Result<Self, ConnectError> {
+        let postgres = matches!(manager.target, Target::Postgres(_));
+        let connections = r2d2::Pool::builder()
+            .max_size(size.max(1))
+            .min_idle(Some(1))
+            // A broken connection shows itself at its next use; asking first costs every batch a round trip.
+            .test_on_check_out(false)
+            .connection_timeout(Duration::from_millis(settings.connection_timeout_ms))
+            .error_handler(Box::new(PoolLog))
+            .build(ManagerHandle(manager))
+            .map_err(|error| ConnectError::Pool(error.to_string()))?;
+        Ok(Self { connections, postgres })
+    }
+
+    /// Waits for a free connection, at most the configured time.
+    pub fn get(&self) -> Result<PooledConnection, StorageError> {
+        self.connections.get().map_err(|error| StorageError::Unavailable(error.to_string()))
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        self.postgres
+    }
+
+    /// Runs the cheapest query there is: whether the database answers.
+    pub fn ping(&self) -> Result<(), StorageError> {
+        self.get()?.batch_execute("SELECT 1").map_err(StorageError::from)
+    }
+}
+
+/// r2d2's own complaints, once each, where operators look.
+#[derive(Debug)]
+struct PoolLog;
+
+impl r2d2::HandleError<ConnectError> for PoolLog {
+    fn handle_error(&self, error: ConnectError) {
+        log::warn!("no new database connection: {error}");
+    }
+}
+
+impl r2d2::ManageConnection for ManagerHandle {
+    type Connection = AnyConnection;
+    type Error = ConnectError;
+
+    fn connect(&self) -> Result<AnyConnection, ConnectError> {
+        self.0.open()
+    }
+
+    fn is_valid(&self, connection: &mut AnyConnection) -> Result<(), ConnectError> {
+        connection.batch_execute("SELECT 1").map_err(|error| ConnectError::Refused(error.to_string()))
+    }
+
+    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
+        std::thread::panicking()
+            || match connection {
+                AnyConnection::Postgres(connection) => connection.is_broken(),
+                AnyConnection::Sqlite(connection) => connection.is_broken(),
+            }
+    }
+}
+
+impl Manager {
+    fn new(settings: &DatabaseSettings) -> Result<Self, ConnectError> {
+        Ok(Self {
+            target: Target::parse(settings.url.reveal())?,
+            statement_timeout: Duration::from_millis(settings.statement_timeout_ms),
+            busy_timeout: Duration::from_millis(settings.busy_timeout_ms),
+        })
+    }
+
+    fn open(&self) -> Result<AnyConnection, ConnectError> {
+        match &self.target {
+            Target::Postgres(url) => {
+                let mut connection = PgConnection::establish(url).map_err(postgres_refusal)?;
+                let timeout = self.statement_timeout.as_millis();
+                let setup = format!("SET statement_timeout = {timeout}; SET synchronous_commit = on");
+                connection.batch_execute(&setup).map_err(refused)?;
+                Ok(AnyConnection::Postgres(connection))
+            }
+            Target::Sqlite(path) => {
+                if let Some(folder) = path.parent() {
+                    std::fs::create_dir_all(folder).map_err(ConnectError::Folder)?;
+                }
+                let path = path.to_string_lossy();
+                let mut connection = SqliteConnection::establish(&path).map_err(refused)?;
+                // WAL lets readers go on beside the writer; FULL syncs it at every commit: durable.
+                let setup = format!(
+                    "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                     PRAGMA foreign_keys = ON;",
+                    self.busy_timeout.as_millis()
+                );
+                connection.batch_execute(&setup).map_err(refused)?;
+                Ok(AnyConnection::Sqlite(connection))
+            }
+        }
+    }
+}
+
+impl Target {
+    fn parse(url: &str) -> Result<Self, ConnectError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
+        match url.strip_prefix("sqlite://") {
+            Some(path) if !path.is_empty() && !path.ends_with('/') => Ok(Self::Sqlite(Path::new(path).into())),
+            _ => Err(ConnectError::UnknownScheme),
+        }
+    }
+}
+
+fn refused(error: impl std::fmt::Display) -> ConnectError {
+    ConnectError::Refused(error.to_string())
+}
+
+/// A libpq without TLS says only that the mode is invalid; the remedy belongs into the message.
+fn postgres_refusal(error: impl std::fmt::Display) -> ConnectError {
+    let text = error.to_string();
+    if text.contains("sslmode") {
+        return ConnectError::Refused(format!(
+            "{text} (this build has no TLS to PostgreSQL: build with --no-default-features and \
+             --features pq-tls-vendored or system-libpq)"
+        ));
+    }
+    ConnectError::Refused(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_two_schemes_are_databases() {
+        for url in ["", "weird.db", "mysql://x", "sqlite://", "sqlite:///tmp/", "sqlite:x"] {
+            assert!(matches!(Target::parse(url), Err(ConnectError::UnknownScheme)), "{url}");
+        }
+        assert!(matches!(Target::parse("sqlite:///tmp/x.db"), Ok(Target::Sqlite(_))));
+        assert!(matches!(Target::parse("postgresql://h/d"), Ok(Target::Postgres(_))));
+    }
+}

@@ -1,0 +1,84 @@
+//! The tables as Diesel sees them; `migrations/` makes them.
+
+diesel::table! {
+    bookings (id) {
+        id -> Text,
+        host_id -> Text,
+        guest_id -> Text,
+        guest_name -> Nullable<Text>,
+        listing_id -> Text,
+        listing_name -> Nullable<Text>,
+        check_in -> Date,
+        check_out -> Date,
+        guests -> Integer,
+        note -> Nullable<Text>,
+        status -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    inboxes (user_id) {
+        user_id -> Text,
+        last_seq -> BigInt,
+        unread -> BigInt,
+    }
+}
+
+diesel::table! {
+    notifications (id) {
+        id -> Text,
+        user_id -> Text,
+        seq -> BigInt,
+        kind -> Text,
+        category -> Text,
+        booking_id -> Nullable<Text>,
+        payload -> Text,
+        created_at -> BigInt,
+        read_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    deliveries (notification_id, channel) {
+        notification_id -> Text,
+        channel -> Text,
+        state -> Text,
+        attempts -> Integer,
+        escalate_at -> BigInt,
+        error -> Nullable<Text>,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    recipients (user_id) {
+        user_id -> Text,
+        email -> Nullable<Text>,
+        name -> Nullable<Text>,
+        locale -> Nullable<Text>,
+        time_zone -> Nullable<Text>,
+        preferences -> Text,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    recipient_roles (role, user_id) {
+        role -> Text,
+        user_id -> Text,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (user_id, key) {
+        user_id -> Text,
+        key -> Text,
+        fingerprint -> Text,
+        answer -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(notifications, deliveries, recipients, recipient_roles, inboxes);
