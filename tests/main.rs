@@ -1,1 +1,10 @@
-fn main() {}
+//! All integration tests, in one binary: a module per file, and what they share in `support`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that meets what it does not expect has failed"
+)]
+
+mod architecture;
