@@ -8,3 +8,11 @@
 )]
 
 mod architecture;
+mod harness;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    reason = "a vocabulary for tests, which stand outside of the program"
+)]
+mod support;
