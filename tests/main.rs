@@ -7,7 +7,9 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod architecture;
 mod email_smtp;
+mod harness;
 #[allow(
     dead_code,
     unreachable_pub,

@@ -43,7 +43,7 @@ impl NotificationHub {
     fn deliver(&self, shard: ShardId, batch: Vec<(Arc<Parcel>, Vec<SessionRef>)>) {
         let Some(recipient) = self.shards.get(&shard) else { return };
         if recipient.try_send(Deliver { batch }).is_err() {
-            self.metrics.refused("shard_mailbox");
+            self.metrics.refused("shard_mailbox").inc();
             log::warn!(shard = shard.0; "a worker does not take deliveries");
         }
     }
@@ -67,7 +67,7 @@ impl NotificationHub {
         }
         if !away.is_empty() && self.away.try_send(Away { notifications: away }).is_err() {
             // Nothing is lost: the deadline in the database brings these mails a few seconds later.
-            self.metrics.refused("email_mailbox");
+            self.metrics.refused("email_mailbox").inc();
         }
     }
 }

@@ -67,7 +67,7 @@ impl Handler<AppendBatch> for AppendWorker {
     fn handle(&mut self, message: AppendBatch, ctx: &mut SyncContext<Self>) {
         if catch_unwind(AssertUnwindSafe(|| self.run(message.jobs))).is_err() {
             log::error!("the append worker panicked and is replaced");
-            self.parts.metrics.refused("worker_panic");
+            self.parts.metrics.refused("worker_panic").inc();
             ctx.stop();
         }
     }
@@ -118,7 +118,7 @@ impl AppendWorker {
         if entries.is_empty() {
             return;
         }
-        self.parts.metrics.observe_batch(entries.len());
+        self.parts.metrics.write_batch().observe(f64::from(u32::try_from(entries.len()).unwrap_or(u32::MAX)));
         match self.write(&entries) {
             Ok(outcomes) => self.settle(outcomes, replies),
             Err(error) if error.is_unavailable() || entries.len() == 1 => {
@@ -230,14 +230,14 @@ impl AppendWorker {
         if matches!(&result, Err(StorageError::Broken(_))) && !entered.get() {
             result = attempt(&entered);
         }
-        self.parts.metrics.observe_commit(began.elapsed());
+        self.parts.metrics.commit().observe(began.elapsed().as_secs_f64());
         result
     }
 
     fn publish(&self, publications: Vec<Publication>) {
         if !publications.is_empty() && self.parts.hub.try_send(Publish { publications }).is_err() {
             // Nothing is lost: the deadlines in the database bring these home.
-            self.parts.metrics.refused("hub_mailbox");
+            self.parts.metrics.refused("hub_mailbox").inc();
         }
     }
 

@@ -66,7 +66,7 @@ impl Handler<ClericalBatch> for Clerk {
     fn handle(&mut self, message: ClericalBatch, ctx: &mut SyncContext<Self>) {
         if catch_unwind(AssertUnwindSafe(|| self.run(message.jobs))).is_err() {
             log::error!("the clerk panicked and is replaced");
-            self.parts.metrics.refused("worker_panic");
+            self.parts.metrics.refused("worker_panic").inc();
             ctx.stop();
         }
     }
@@ -123,7 +123,7 @@ impl Clerk {
             connection.write(|connection| finish_pending(connection, ids, Ending::Confirmed, now))
         });
         if let Ok(count) = done {
-            self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str(), count);
+            self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str()).inc_by(count as u64);
         }
         let done = done.map(|_| ());
         replies.into_iter().for_each(|reply| answer(reply, done.clone()));
@@ -183,7 +183,7 @@ impl Clerk {
             let publications = publications::of_read(&message.user, &read, message.asker);
             if self.parts.hub.try_send(Publish { publications }).is_err() {
                 // The next heartbeat carries the right count.
-                self.parts.metrics.refused("hub_mailbox");
+                self.parts.metrics.refused("hub_mailbox").inc();
             }
         }
         Ok(read)

@@ -78,7 +78,7 @@ impl Persistence {
 
     fn append(&mut self, job: AppendJob, ctx: &mut Context<Self>) {
         if self.closing || self.appends.is_full() {
-            self.metrics.refused("write_queue");
+            self.metrics.refused("write_queue").inc();
             job.refuse(WriteError::Overloaded);
             return;
         }
@@ -90,7 +90,7 @@ impl Persistence {
         // Confirmations are still taken while closing: they end what would otherwise become mail.
         let refused = self.closing && !job.is_confirmation();
         if refused || self.clerical.is_full() {
-            self.metrics.refused("clerical_queue");
+            self.metrics.refused("clerical_queue").inc();
             job.refuse(WriteError::Overloaded);
             return;
         }
@@ -100,7 +100,7 @@ impl Persistence {
 
     fn feed_append_worker(&mut self, ctx: &mut Context<Self>) {
         let Some(jobs) = self.appends.next_batch() else { return };
-        self.metrics.set_write_queue_depth(self.appends.len());
+        self.metrics.write_queue_depth().set(i64::try_from(self.appends.len()).unwrap_or(i64::MAX));
         let request = self.append_worker.send(AppendBatch { jobs });
         let done = request.into_actor(self).map(|_, front, ctx| {
             front.appends.worker_is_free();
