@@ -38,9 +38,9 @@ struct Letter {
     paragraphs: Vec<String>,
     hint: Option<&'static str>,
     rows: Vec<Row>,
-    link: Option<Value>,
+    link: Option<String>,
     button: &'static str,
-    unsubscribe: Option<Value>,
+    unsubscribe: Option<String>,
     accent: &'static str,
 }
 
@@ -67,6 +67,7 @@ impl Composer {
         let mut templates = Environment::new();
         let lines = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         templates.set_syntax(lines.map_err(MailSetupError::Template)?);
+        templates.add_filter("href", href);
         for (name, source) in [
             (TEXT, include_str!("templates/notification.txt")),
             (HTML, include_str!("templates/notification.html")),
@@ -112,7 +113,8 @@ impl Composer {
     fn letter(&self, notification: &Notification, to: &Recipient, unsubscribe: Option<&Url>) -> Letter {
         let content = &notification.content;
         let wording = Wording::of(&notification.kind);
-        let is_booking = notification.category == Category::BOOKINGS;
+        let is_booking =
+            notification.category == Category::BOOKINGS || notification.kind.starts_with("booking.");
         let facts = if is_booking { BookingFacts::of(content) } else { BookingFacts::default() };
         let title = one_line(&content.title, TITLE_MAX);
         let title = if title.is_empty() { wording.title.to_owned() } else { title };
@@ -136,9 +138,9 @@ impl Composer {
             paragraphs: paragraphs(&content.message),
             hint: wording.hint,
             rows: in_columns(rows),
-            link: self.link.as_ref().map(safe_link),
+            link: self.link.as_ref().map(Url::to_string),
             button: if facts.id.is_some() { "See the booking" } else { "See it online" },
-            unsubscribe: unsubscribe.map(safe_link),
+            unsubscribe: unsubscribe.map(Url::to_string),
             accent: wording.accent,
         }
     }
@@ -156,11 +158,11 @@ fn web_address(text: &str) -> Option<Url> {
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
 }
 
-/// A parsed address keeps `<`, `>` and quotes percent-encoded, so what is left to escape is `&`;
-/// the escaping of the template engine would also rewrite every `/`.
-fn safe_link(url: &Url) -> Value {
-    let escaped = url.as_str().replace('&', "&amp;").replace('\'', "&#39;").replace('"', "&quot;");
-    Value::from_safe_string(escaped)
+/// The filter `href`: an address that was parsed keeps `<` and `>` percent-encoded, so only `&` and
+/// quotes are left to escape; the template engine's own escaping would also rewrite every `/`.
+#[expect(clippy::needless_pass_by_value, reason = "the template engine passes values")]
+fn href(address: String) -> Value {
+    Value::from_safe_string(address.replace('&', "&amp;").replace('\'', "&#39;").replace('"', "&quot;"))
 }
 
 fn paragraphs(message: &str) -> Vec<String> {
@@ -173,3 +175,6 @@ fn in_columns(rows: Vec<(&'static str, String)>) -> Vec<Row> {
         .map(|(label, value)| Row { label, column: format!("{:width$}", format!("{label}:")), value })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

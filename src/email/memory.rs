@@ -66,3 +66,33 @@ impl Mailer for MemoryMailer {
         Box::pin(async move { self.take(mail) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MemoryMailer;
+    use crate::domain::Timestamp;
+    use crate::email::{Addressee, Mail, MailError, Mailer};
+
+    #[tokio::test]
+    async fn failures_that_were_ordered_come_first_and_then_mails_are_kept() {
+        let mailer = MemoryMailer::new();
+        let mail = Mail {
+            message_id: "<1@mail.example>".to_owned(),
+            to: Addressee { address: "host@example.org".to_owned(), name: None },
+            date: Timestamp::default(),
+            subject: String::new(),
+            text: String::new(),
+            html: String::new(),
+            headers: Vec::new(),
+        };
+        mailer.fail_next(MailError::Temporary("busy".to_owned()));
+        assert!(mailer.send(&mail).await.is_err());
+        assert!(mailer.send(&mail).await.is_ok());
+        mailer.fail_always(Some(MailError::Permanent("gone".to_owned())));
+        assert!(mailer.send(&mail).await.is_err_and(|error| error.is_permanent()));
+        mailer.fail_always(None);
+        assert!(mailer.send(&mail).await.is_ok());
+        assert_eq!((mailer.sent().len(), mailer.attempts()), (2, 4));
+        assert!(!format!("{mailer:?}").contains("example.org"), "a debugged mail names nobody");
+    }
+}

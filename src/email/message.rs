@@ -107,3 +107,50 @@ pub(super) fn needs_smtp_utf8(message: &Message) -> bool {
         .chain(message.envelope().from())
         .any(|a| !AsRef::<str>::as_ref(a).is_ascii())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{one_line, parse_address, parse_from};
+
+    #[test]
+    fn one_line_has_no_breaks_no_turning_marks_and_a_bound() {
+        for (text, wanted) in [
+            ("  plain  text ", "plain text"),
+            ("a\r\n\u{2028}\u{85}\0b", "a b"),
+            ("\u{202e}evil\u{2066}\u{202c}", "evil"),
+            ("12345", "12345"),
+            ("123456", "12345…"),
+            ("1234 6", "1234…"),
+            ("日本語日本語", "日本語日本…"),
+            ("", ""),
+            ("\n", ""),
+        ] {
+            assert_eq!(
+                one_line(text, if text.starts_with(['1', '日']) { 5 } else { 50 }),
+                wanted,
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn domains_of_other_scripts_become_ascii_and_nonsense_is_no_address() {
+        let address = |text| parse_address(text).map(|address| address.to_string());
+        assert_eq!(address("host@Bücher.example").unwrap(), "host@xn--bcher-kva.example");
+        assert_eq!(address("host@[127.0.0.1]").unwrap(), "host@[127.0.0.1]");
+        for text in
+            ["", "@", "host", "host@", "@example.org", "a b@example.org", "host@exa mple.org", "a@b\n"]
+        {
+            assert_eq!(address(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_sender_may_have_a_name() {
+        let from = |text| parse_from(text).map(|from| (from.name, from.email.to_string())).ok();
+        let address = || "b@mail.example".to_owned();
+        assert_eq!(from("b@mail.example"), Some((None, address())));
+        assert_eq!(from(" <b@mail.example> "), Some((None, address())));
+        assert_eq!(from("\"Büro, Nord\" <b@mail.example>"), Some((Some("Büro, Nord".to_owned()), address())));
+    }
+}

@@ -159,10 +159,10 @@ impl SmtpSink {
     pub async fn wait_for(&self, count: usize, deadline: Duration) -> Vec<ReceivedMail> {
         let mut mails = self.shared.mails.subscribe();
         let enough = mails.wait_for(|mails| mails.len() >= count);
-        match tokio::time::timeout(deadline, enough).await {
-            Ok(mails) => mails.expect("the sink lives").clone(),
-            Err(_) => panic!("{} of {count} mails came within {deadline:?}", self.mails().len()),
-        }
+        let Ok(mails) = tokio::time::timeout(deadline, enough).await else {
+            panic!("{} of {count} mails came within {deadline:?}", self.mails().len());
+        };
+        mails.expect("the sink lives").clone()
     }
 }
 

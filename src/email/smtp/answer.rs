@@ -62,11 +62,8 @@ fn cause(error: &Error) -> String {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(io_error) = inner.downcast_ref::<io::Error>() {
-            // rustls reports through this kind, and its text is what an operator needs to repair it.
-            return match (io_error.kind(), io_error.get_ref()) {
-                (io::ErrorKind::InvalidData, Some(tls)) => format!("TLS failed, {tls}"),
-                (kind, _) => kind.to_string(),
-            };
+            // Written by the system, the resolver or the TLS library, never by the server.
+            return io_error.to_string();
         }
         source = inner.source();
     }

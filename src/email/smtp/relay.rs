@@ -49,6 +49,9 @@ pub(super) struct Relay {
 impl Relay {
     pub(super) fn parse(text: &str) -> Result<Self, MailSetupError> {
         let url = Url::parse(text).map_err(|_| wrong("is not a URL"))?;
+        if !matches!(url.scheme(), "smtp" | "smtps") {
+            return Err(wrong("must start with smtp:// or smtps://"));
+        }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
         let host = host.trim_matches(['[', ']']).to_owned();
         if !matches!(url.path(), "" | "/") {
@@ -59,11 +62,8 @@ impl Relay {
             ("smtp", None) if options.ca.is_some() => return Err(wrong("has `ca` and no TLS to use it for")),
             ("smtp", None) => (Security::None, SMTP_PORT),
             ("smtp", Some("required")) => (Security::StartTls(tls(&host, &options)?), SUBMISSION_PORT),
-            ("smtps", None | Some("required")) => {
-                (Security::Implicit(tls(&host, &options)?), SUBMISSIONS_PORT)
-            }
-            ("smtp" | "smtps", Some(_)) => return Err(wrong("has a `tls` other than `required`")),
-            _ => return Err(wrong("must start with smtp:// or smtps://")),
+            (_, None | Some("required")) => (Security::Implicit(tls(&host, &options)?), SUBMISSIONS_PORT),
+            (_, Some(_)) => return Err(wrong("has a `tls` other than `required`")),
         };
         Ok(Self {
             port: url.port().unwrap_or(default_port),
@@ -180,5 +180,68 @@ impl fmt::Debug for Relay {
             .field("security", &security)
             .field("logs_in", &self.login.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Relay;
+
+    /// What a URL amounts to, or why it is refused.
+    fn parsed(url: &str) -> String {
+        match Relay::parse(url) {
+            Ok(relay) => format!("{relay:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn urls_choose_port_and_security() {
+        let relay = |rest: &str| format!("Relay {{ host: \"mail.example\", {rest}, .. }}");
+        for (url, wanted) in [
+            ("smtp://mail.example", "port: 25, security: \"none\", logs_in: false"),
+            ("smtp://mail.example:1025/", "port: 1025, security: \"none\", logs_in: false"),
+            ("smtp://u:p@mail.example?tls=required", "port: 587, security: \"STARTTLS\", logs_in: true"),
+            ("smtps://u:p%40@mail.example?ehlo=me.example", "port: 465, security: \"TLS\", logs_in: true"),
+        ] {
+            assert_eq!(parsed(url), relay(wanted), "{url}");
+        }
+        assert!(parsed("smtp://[::1]:25").contains("host: \"::1\""));
+    }
+
+    #[test]
+    fn urls_that_could_mean_less_safety_than_asked_for_are_refused() {
+        for (url, wanted) in [
+            ("mail.example:25", "mail.smtp_url must start with smtp:// or smtps://"),
+            ("smtp://mail.example?tls=opportunistic", "mail.smtp_url has a `tls` other than `required`"),
+            (
+                "smtp://mail.example?tsl=required",
+                "mail.smtp_url has an option other than `tls`, `ca` and `ehlo`",
+            ),
+            ("smtp://mail.example?ca=/ca.pem", "mail.smtp_url has `ca` and no TLS to use it for"),
+            ("smtp://user@mail.example", "mail.smtp_url has a user and no password"),
+            ("smtp://u:%ff@mail.example", "mail.smtp_url has a user or a password that is not UTF-8"),
+            ("smtp://mail.example/path", "mail.smtp_url must not have a path"),
+            ("smtp://mail.example?ehlo=a%0d%0ab", "mail.smtp_url has an option without a usable value"),
+            (
+                "smtps://mail.example?ca=/nowhere/ca.pem",
+                "mail.smtp_url: the certificate file given by `ca` cannot be used",
+            ),
+        ] {
+            assert_eq!(parsed(url), wanted, "{url}");
+        }
+    }
+
+    #[test]
+    fn only_a_password_that_leaves_the_machine_in_the_clear_is_warned_of() {
+        for (url, wanted) in [
+            ("smtp://u:p@mail.example", true),
+            ("smtp://u:p@localhost", false),
+            ("smtp://u:p@127.0.0.1", false),
+            ("smtp://mail.example", false),
+            ("smtps://u:p@mail.example", false),
+        ] {
+            assert_eq!(Relay::parse(url).unwrap().sends_password_in_the_clear(), wanted, "{url}");
+        }
     }
 }
