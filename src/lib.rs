@@ -8,3 +8,6 @@ pub mod domain;
 
 /// Settings, from built-in defaults, files and the environment.
 pub mod config;
+
+/// Logs and figures.
+pub mod telemetry;
