@@ -11,3 +11,6 @@ pub mod config;
 
 /// Logs and figures.
 pub mod telemetry;
+
+/// Who a token's bearer is.
+pub mod auth;
