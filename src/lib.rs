@@ -14,3 +14,6 @@ pub mod telemetry;
 
 /// Who a token's bearer is.
 pub mod auth;
+
+/// Arguments, and the commands that need no server.
+pub mod cli;
