@@ -26,3 +26,18 @@ pub mod auth;
 
 /// The actors: persistence, the hub, sessions, e-mail.
 pub mod actors;
+
+/// What every HTTP door shares: errors, credentials, request ids, origins.
+pub mod http;
+
+/// Doors that stay open: the raw WebSocket.
+pub mod transports;
+
+/// The REST API.
+pub mod api;
+
+/// The composition root: wires everything, starts and stops it.
+pub mod app;
+
+/// Arguments, and the commands that need no server.
+pub mod cli;
