@@ -9,5 +9,20 @@ pub mod domain;
 /// Settings, from built-in defaults, files and the environment.
 pub mod config;
 
+/// What operators see: log lines and figures.
+pub mod telemetry;
+
+/// Bytes and values of the wire, as pure functions.
+pub mod protocol;
+
 /// What is kept: Diesel over PostgreSQL and SQLite.
 pub mod storage;
+
+/// Mail: written from templates, sent by SMTP or to files.
+pub mod email;
+
+/// Which tokens are believed, and who their bearers are.
+pub mod auth;
+
+/// The actors: persistence, the hub, sessions, e-mail.
+pub mod actors;

@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod email_smtp;
 mod harness;
 #[allow(
     dead_code,

@@ -8,4 +8,5 @@ pub mod deadline;
 pub mod port;
 pub mod postgres;
 pub mod process;
+pub mod smtp_sink;
 pub mod socket;
