@@ -50,32 +50,37 @@ fn a_cluster_that_is_dropped_leaves_nothing() {
     assert!(execute(&url, "SELECT 1").is_err());
 }
 
-/// The other half of the next test, which runs this one in a process of its own.
+/// Set for the process that the next test kills.
+const VICTIM: &str = "HARNESS_VICTIM";
+
 #[test]
-#[ignore = "runs until it is killed, by the next test"]
-fn a_process_that_has_a_cluster() {
+fn a_test_process_that_is_killed_leaves_nothing() {
+    const NAME: &str = "harness::a_test_process_that_is_killed_leaves_nothing";
+    if std::env::var_os(VICTIM).is_some() {
+        have_a_cluster_until_killed();
+    }
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(VICTIM, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.starts_with("cluster ")).expect("the cluster's line");
+    let words: Vec<&str> = line.split(' ').collect();
+    assert_eq!(execute(words[1], "SELECT 1"), Ok(1));
+
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+
+    wait_until("the watchdog removes the cluster", || fs::metadata(words[2]).is_err().then_some(()));
+    assert!(execute(words[1], "SELECT 1").is_err());
+}
+
+fn have_a_cluster_until_killed() -> ! {
     let cluster = Cluster::start_new(Durability::NoFsync);
     println!("\ncluster {} {}", cluster.url("postgres"), cluster.folder().display());
     loop {
         std::thread::park();
     }
-}
-
-#[test]
-fn a_test_process_that_is_killed_leaves_nothing() {
-    let mut tests = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "harness::a_process_that_has_a_cluster", "--ignored", "--nocapture"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(tests.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let line = lines.into_iter().find(|line| line.starts_with("cluster ")).expect("the cluster's line");
-    let words: Vec<&str> = line.split(' ').collect();
-    assert_eq!(execute(words[1], "SELECT 1"), Ok(1));
-
-    tests.kill().unwrap();
-    tests.wait().unwrap();
-
-    wait_until("the watchdog removes the cluster", || fs::metadata(words[2]).is_err().then_some(()));
-    assert!(execute(words[1], "SELECT 1").is_err());
 }
