@@ -1,3 +1,70 @@
-//! The program.
+//! The program: arguments, then configuration, then logging, then the application.
 
-fn main() {}
+use std::io::{Write, stderr, stdout};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use bellhop::app::App;
+use bellhop::cli::{self, Cli, Command};
+use bellhop::config::{self, Settings, Sources};
+use bellhop::domain::{Clock, SystemClock};
+use bellhop::storage::{Pool, migrate};
+use bellhop::telemetry::logging;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If even standard error is gone, the exit code is all there is to say.
+            let _ = writeln!(stderr(), "bellhop: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let (command, files) = Cli::parse().into_parts();
+    let settings = config::load(&Sources::from_process(files))?;
+    match command {
+        Command::Serve(_) => serve(settings),
+        Command::Migrate(_) => bring_up_to_date(&settings),
+        Command::Token(arguments) => Ok(cli::token(&mut stdout(), &settings, &arguments, SystemClock.now())?),
+        Command::CheckConfig(_) => Ok(cli::check_config(&mut stdout(), &settings)?),
+    }
+}
+
+fn serve(settings: Settings) -> anyhow::Result<()> {
+    logging::init(&settings.log)?;
+    actix_web::rt::System::new().block_on(async {
+        let app = App::build(settings).await?;
+        let stop = told_to_stop()?;
+        app.run(stop).await
+    })
+}
+
+/// Ready at the first SIGTERM or SIGINT.
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn bring_up_to_date(settings: &Settings) -> anyhow::Result<()> {
+    let pool = Pool::open(&settings.database, 1).context("the database cannot be opened")?;
+    let applied = migrate(&mut *pool.get()?)?;
+    let mut out = stdout();
+    for name in &applied {
+        writeln!(out, "applied {name}")?;
+    }
+    if applied.is_empty() {
+        writeln!(out, "nothing to do")?;
+    }
+    Ok(())
+}

@@ -8,7 +8,7 @@ use super::error::{ConfigError, Origin};
 use super::schema::{Kind, Schema};
 
 /// A variable's name and the key it sets; the key's type is the schema's.
-const NAMES: [(&str, &str); 16] = [
+const NAMES: [(&str, &str); 15] = [
     ("BELLHOP_MODE", "mode"),
     ("PORT", "server.port"),
     ("PORT_2", "server.port_2"),
@@ -23,7 +23,6 @@ const NAMES: [(&str, &str); 16] = [
     ("MAIL_FROM", "mail.from"),
     ("RATE_LIMIT_WINDOW_MS", "session.rate_limit_window_ms"),
     ("RATE_LIMIT_MAX_REQUESTS", "session.rate_limit_max_requests"),
-    ("API_RATE_LIMIT_PER_MINUTE", "limits.api_rate_limit_per_minute"),
     ("LOG_LEVEL", "log.level"),
 ];
 

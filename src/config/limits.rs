@@ -21,6 +21,4 @@ pub struct LimitSettings {
     pub read_queue: usize,
     /// The most users that one `POST /notifications` may name. Defaults to 1000.
     pub recipients_per_request: usize,
-    /// REST requests a user may make in a minute (`API_RATE_LIMIT_PER_MINUTE`); 0 means no limit. Defaults to 0.
-    pub api_rate_limit_per_minute: u32,
 }

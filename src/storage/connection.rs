@@ -29,7 +29,7 @@ pub(super) use on_db;
 impl AnyConnection {
     /// Runs `body` in a transaction that writes. On SQLite it begins as `IMMEDIATE`: a deferred one
     /// that turns into a writer while another writes fails at once instead of waiting its turn.
-    pub fn write<T>(
+    pub(super) fn write<T>(
         &mut self,
         body: impl FnOnce(&mut Self) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {

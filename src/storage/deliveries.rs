@@ -127,21 +127,19 @@ pub fn claim_new(
     lease_until: Timestamp,
 ) -> Result<Vec<Claimed>, StorageError> {
     let ids: Vec<String> = notifications.iter().map(ToString::to_string).collect();
-    connection.write(|connection| {
-        let candidates = deliveries::table
-            .filter(deliveries::notification_id.eq_any(ids))
-            .filter(deliveries::channel.eq(EMAIL))
-            .filter(deliveries::state.eq(PENDING))
-            .filter(deliveries::attempts.eq(0))
-            .select(deliveries::notification_id)
-            .order(deliveries::notification_id);
-        // Row locks are PostgreSQL's; SQLite has one writer at a time anyway.
-        let ids: Vec<String> = match connection {
-            AnyConnection::Postgres(c) => candidates.for_update().skip_locked().load(c)?,
-            AnyConnection::Sqlite(c) => candidates.load(c)?,
-        };
-        lease(connection, &ids, lease_until)
-    })
+    let candidates = deliveries::table
+        .filter(deliveries::notification_id.eq_any(ids))
+        .filter(deliveries::channel.eq(EMAIL))
+        .filter(deliveries::state.eq(PENDING))
+        .filter(deliveries::attempts.eq(0))
+        .select(deliveries::notification_id)
+        .order(deliveries::notification_id);
+    // Row locks are PostgreSQL's; SQLite has one writer at a time anyway.
+    let ids: Vec<String> = match connection {
+        AnyConnection::Postgres(c) => candidates.for_update().skip_locked().load(c)?,
+        AnyConnection::Sqlite(c) => candidates.load(c)?,
+    };
+    lease(connection, &ids, lease_until)
 }
 
 /// Claims what is overdue, oldest first: devices that did not confirm in time, mails to be tried
@@ -152,20 +150,18 @@ pub fn claim_overdue(
     lease_until: Timestamp,
     limit: u32,
 ) -> Result<Vec<Claimed>, StorageError> {
-    connection.write(|connection| {
-        let candidates = deliveries::table
-            .filter(deliveries::state.eq(PENDING))
-            .filter(deliveries::escalate_at.le(now.as_micros()))
-            .filter(deliveries::channel.eq(EMAIL))
-            .select(deliveries::notification_id)
-            .order(deliveries::escalate_at)
-            .limit(i64::from(limit));
-        let ids: Vec<String> = match connection {
-            AnyConnection::Postgres(c) => candidates.for_update().skip_locked().load(c)?,
-            AnyConnection::Sqlite(c) => candidates.load(c)?,
-        };
-        lease(connection, &ids, lease_until)
-    })
+    let candidates = deliveries::table
+        .filter(deliveries::state.eq(PENDING))
+        .filter(deliveries::escalate_at.le(now.as_micros()))
+        .filter(deliveries::channel.eq(EMAIL))
+        .select(deliveries::notification_id)
+        .order(deliveries::escalate_at)
+        .limit(i64::from(limit));
+    let ids: Vec<String> = match connection {
+        AnyConnection::Postgres(c) => candidates.for_update().skip_locked().load(c)?,
+        AnyConnection::Sqlite(c) => candidates.load(c)?,
+    };
+    lease(connection, &ids, lease_until)
 }
 
 fn lease(

@@ -2,6 +2,7 @@
 //! database worded it, and a mistyped URL is an error, never a new SQLite file.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::connection::{Connection, SimpleConnection};
@@ -51,7 +52,9 @@ pub struct ManagerHandle(Manager);
 #[derive(Debug, Clone)]
 pub struct Pool {
     connections: r2d2::Pool<ManagerHandle>,
-    postgres: bool,
+    /// SQLite has one writer at a time. Who waits here is woken at once; who waits inside SQLite sleeps
+    /// and looks again.
+    turn: Option<Arc<Mutex<()>>>,
 }
 
 impl Pool {
@@ -60,11 +63,10 @@ impl Pool {
         let manager = Manager::new(settings)?;
         // r2d2 reports a connect error only as "timed out", so the first connection is opened by hand.
         drop(manager.open()?);
-        Self::open_lazily(manager, settings, size)
-    }
-
-    fn open_lazily(manager: Manager, settings: &DatabaseSettings, size: u32) -> Result<Self, ConnectError> {
-        let postgres = matches!(manager.target, Target::Postgres(_));
+        let turn = match manager.target {
+            Target::Postgres(_) => None,
+            Target::Sqlite(_) => Some(Arc::default()),
+        };
         let connections = r2d2::Pool::builder()
             .max_size(size.max(1))
             .min_idle(Some(1))
@@ -74,7 +76,7 @@ impl Pool {
             .error_handler(Box::new(PoolLog))
             .build(ManagerHandle(manager))
             .map_err(|error| ConnectError::Pool(error.to_string()))?;
-        Ok(Self { connections, postgres })
+        Ok(Self { connections, turn })
     }
 
     /// Waits for a free connection, at most the configured time.
@@ -82,8 +84,16 @@ impl Pool {
         self.connections.get().map_err(|error| StorageError::Unavailable(error.to_string()))
     }
 
-    pub fn is_postgres(&self) -> bool {
-        self.postgres
+    /// Runs `body` on a connection, in a transaction that writes.
+    pub fn write<T>(
+        &self,
+        body: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let mut connection = self.get()?;
+        // A writer that panicked has rolled back: the turn it held is free.
+        let turn = self.turn.as_ref();
+        let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        connection.write(body)
     }
 
     /// Runs the cheapest query there is: whether the database answers.

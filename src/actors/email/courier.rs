@@ -58,9 +58,8 @@ impl Courier {
 
     pub(super) async fn claim_overdue(&self) -> Result<Vec<Letter>, StorageError> {
         let (now, until, portion) = (self.clock.now(), self.lease_end(), self.portion);
-        let claim = move |connection: &mut AnyConnection| {
-            deliveries::claim_overdue(connection, now, until, portion)
-        };
+        let claim =
+            move |connection: &mut AnyConnection| deliveries::claim_overdue(connection, now, until, portion);
         self.claim(until, claim).await
     }
 
@@ -73,8 +72,9 @@ impl Courier {
         lease_until: Timestamp,
         claim: impl FnOnce(&mut AnyConnection) -> Result<Vec<Claimed>, StorageError> + Send + 'static,
     ) -> Result<Vec<Letter>, StorageError> {
-        self.blocking(move |connection| {
-            let claimed = claim(connection)?;
+        self.blocking(move |pool| {
+            let claimed = pool.write(claim)?;
+            let connection = &mut *pool.get()?;
             let ids: Vec<NotificationId> = claimed.iter().map(|claimed| claimed.notification).collect();
             let attempts: HashMap<NotificationId, i32> =
                 claimed.into_iter().map(|claimed| (claimed.notification, claimed.attempt)).collect();
@@ -177,7 +177,7 @@ impl Courier {
     ) {
         for attempt in 1..=RECORD_TRIES {
             let write = write.clone();
-            match self.blocking(move |connection| connection.write(write)).await {
+            match self.blocking(move |pool| pool.write(write)).await {
                 Ok(()) => return,
                 Err(error) if attempt == RECORD_TRIES => {
                     log::error!(notification:% = id; "what became of a mail could not be recorded: {error}");
@@ -189,10 +189,10 @@ impl Courier {
 
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError> + Send + 'static,
+        work: impl FnOnce(&Pool) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let pool = self.pool.clone();
-        let done = tokio::task::spawn_blocking(move || work(&mut *pool.get()?)).await;
+        let done = tokio::task::spawn_blocking(move || work(&pool)).await;
         done.unwrap_or_else(|_| Err(StorageError::Corrupt("a mail task panicked".to_owned())))
     }
 }

@@ -152,11 +152,7 @@ impl Registry {
     }
 }
 
-fn remove_from<K: std::hash::Hash + Eq>(
-    map: &mut HashMap<K, Vec<SessionRef>>,
-    key: &K,
-    session: SessionRef,
-) {
+fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<SessionRef>>, key: &K, session: SessionRef) {
     let Some(sessions) = map.get_mut(key) else { return };
     if let Some(position) = sessions.iter().position(|other| *other == session) {
         sessions.swap_remove(position);

@@ -11,9 +11,7 @@ use tokio::sync::oneshot;
 use super::messages::{BookingEvent, Notify, NotifyRole, Pass, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::{Publication, Publish};
-use crate::domain::{
-    BookingId, BookingStatus, Draft, NotificationId, Timestamp, Transition, UserId,
-};
+use crate::domain::{BookingId, BookingStatus, Draft, NotificationId, Timestamp, Transition, UserId};
 use crate::storage::append::{Entry, Outcome, Receipt, append};
 use crate::storage::{AnyConnection, StorageError, bookings, deliveries, recipients};
 
@@ -152,7 +150,8 @@ impl AppendWorker {
 
     fn move_booking(&self, id: BookingId, step: Transition, by: &UserId) -> Result<Receipt, WriteError> {
         let moved = self.transaction(|connection, now| {
-            let Some(mut booking) = bookings::find(connection, id)?.filter(|booking| booking.is_party(by)) else {
+            let Some(mut booking) = bookings::find(connection, id)?.filter(|booking| booking.is_party(by))
+            else {
                 return Ok(Err(WriteError::NotFound));
             };
             if !step.allowed_to(by, &booking) {
@@ -218,8 +217,7 @@ impl AppendWorker {
     ) -> Result<T, StorageError> {
         let began = tokio::time::Instant::now();
         let attempt = |entered: &Cell<bool>| {
-            let mut connection = self.parts.pool.get()?;
-            connection.write(|connection| {
+            self.parts.pool.write(|connection| {
                 entered.set(true);
                 body(connection, self.parts.clock.now())
             })

@@ -107,11 +107,11 @@ impl Clerk {
         }
     }
 
-    fn with_connection<T>(
+    fn write<T>(
         &self,
         body: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>,
     ) -> Result<T, WriteError> {
-        self.parts.pool.get().and_then(|mut connection| body(&mut connection)).map_err(|error| report(&error))
+        self.parts.pool.write(body).map_err(|error| report(&error))
     }
 
     fn confirm(&self, ids: &[String], replies: Vec<Reply<()>>) {
@@ -119,9 +119,7 @@ impl Clerk {
             return;
         }
         let now = self.parts.clock.now();
-        let done = self.with_connection(|connection| {
-            connection.write(|connection| finish_pending(connection, ids, Ending::Confirmed, now))
-        });
+        let done = self.write(|connection| finish_pending(connection, ids, Ending::Confirmed, now));
         if let Ok(count) = done {
             self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str()).inc_by(count as u64);
         }
@@ -136,19 +134,9 @@ impl Clerk {
             return;
         }
         let users: Vec<&str> = profiles.iter().map(|profile| profile.user.as_str()).collect();
-        let known = self.with_connection(|connection| {
-            let people = recipients::profiles(connection, &users)?;
-            let changed: Vec<&Profile> =
-                profiles.iter().filter(|profile| !profile.is_known_by(people.get(profile.user.as_str()))).collect();
-            if !changed.is_empty() {
-                let now = self.parts.clock.now();
-                connection.write(|connection| {
-                    changed.iter().try_for_each(|profile| recipients::remember(connection, profile, now))
-                })?;
-            }
-            inboxes::states(connection, &users)
-        });
-        let states: Result<HashMap<String, InboxState>, WriteError> = known.map(|rows| rows.into_iter().collect());
+        let known = self.look_up(profiles, &users).map_err(|error| report(&error));
+        let states: Result<HashMap<String, InboxState>, WriteError> =
+            known.map(|rows| rows.into_iter().collect());
         for (profile, reply) in profiles.iter().zip(replies) {
             let state = states
                 .as_ref()
@@ -158,18 +146,37 @@ impl Clerk {
         }
     }
 
+    fn look_up(
+        &self,
+        profiles: &[Profile],
+        users: &[&str],
+    ) -> Result<Vec<(String, InboxState)>, StorageError> {
+        let mut connection = self.parts.pool.get()?;
+        let known = recipients::profiles(&mut connection, users)?;
+        let is_new = |profile: &&Profile| !profile.is_known_by(known.get(profile.user.as_str()));
+        let news: Vec<&Profile> = profiles.iter().filter(is_new).collect();
+        if !news.is_empty() {
+            // One connection at a time: with the pool used up by others like this one, nobody would go on.
+            drop(connection);
+            let now = self.parts.clock.now();
+            self.parts.pool.write(|connection| {
+                news.iter().try_for_each(|profile| recipients::remember(connection, profile, now))
+            })?;
+            connection = self.parts.pool.get()?;
+        }
+        inboxes::states(&mut connection, users)
+    }
+
     fn mark_read(&self, message: &MarkRead) -> Result<Read, WriteError> {
         let now = self.parts.clock.now();
-        let (ids, inbox) = self.with_connection(|connection| {
-            connection.write(|connection| {
-                // The inbox's row first: it is what serialises a user's writers.
-                inboxes::lock(connection, &message.user)?;
-                let ids = notifications::mark_read(connection, &message.user, &message.selection, now)?;
-                finish_pending(connection, &ids, Ending::Confirmed, now)?;
-                let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-                let inbox = inboxes::count_read(connection, &message.user, count)?;
-                Ok((ids, inbox))
-            })
+        let (ids, inbox) = self.write(|connection| {
+            // The inbox's row first: it is what serialises a user's writers.
+            inboxes::lock(connection, &message.user)?;
+            let ids = notifications::mark_read(connection, &message.user, &message.selection, now)?;
+            finish_pending(connection, &ids, Ending::Confirmed, now)?;
+            let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+            let inbox = inboxes::count_read(connection, &message.user, count)?;
+            Ok((ids, inbox))
         })?;
         let changed = !ids.is_empty();
         let up_to = match message.selection {
@@ -191,10 +198,8 @@ impl Clerk {
 
     fn save_preferences(&self, message: &SavePreferences) -> Result<(), WriteError> {
         let now = self.parts.clock.now();
-        self.with_connection(|connection| {
-            connection.write(|connection| {
-                recipients::save_preferences(connection, &message.user, &message.preferences, now)
-            })
+        self.write(|connection| {
+            recipients::save_preferences(connection, &message.user, &message.preferences, now)
         })
     }
 }

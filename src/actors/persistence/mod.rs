@@ -21,7 +21,8 @@ use append_worker::{AppendBatch, AppendJob, AppendWorker};
 use clerk::{ClericalBatch, ClericalJob, Clerk};
 use line::Line;
 pub use messages::{
-    BookingEvent, Confirm, Flush, Greet, MarkRead, Notify, NotifyRole, Pass, Read, SavePreferences, WriteError,
+    BookingEvent, Confirm, Flush, Greet, MarkRead, Notify, NotifyRole, Pass, Read, SavePreferences,
+    WriteError,
 };
 
 use super::hub::NotificationHub;

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::messages::Read;
 use crate::actors::hub::{Parcel, Publication, SessionRef};
 use crate::domain::{InboxState, Notification, Room, UserId};
-use crate::protocol::json::{self, Envelope, UNREAD_COUNT, UnreadCount};
 use crate::protocol::frame;
+use crate::protocol::json::{self, Envelope, UNREAD_COUNT, UnreadCount};
 use crate::storage::append::Stamped;
 
 /// A stored notification with the count that it makes.

@@ -20,12 +20,16 @@ pub use outbox::{Outbox, Terms};
 use rate::{RateWindow, Verdict};
 pub use shard::{LocalShard, Shard};
 
-use super::hub::{Admission, Connect, Disconnected, GetPresence, Join, Joined, Leave, Member, NotificationHub};
+use super::hub::{
+    Admission, Connect, Disconnected, GetPresence, Join, Joined, Leave, Member, NotificationHub,
+};
 use super::persistence::{Greet, MarkRead, Persistence, WriteError};
 use super::reader::Reader;
 use crate::config::SessionSettings;
 use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{BookingId, Clock, CloseReason, Identity, InboxState, Profile, Role, Room, UserId};
+use crate::domain::{
+    BookingId, Clock, CloseReason, IdGenerator, Identity, InboxState, Profile, Role, Room, UserId,
+};
 use crate::protocol::events::{ClientEvent, Refusal};
 use crate::storage::bookings;
 use crate::telemetry::Metrics;
@@ -39,6 +43,7 @@ pub struct Services {
     pub settings: SessionSettings,
     pub proof: ProofMode,
     pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdGenerator>,
     pub metrics: Metrics,
     /// Set when the server begins to stop: no new sessions.
     pub draining: AtomicBool,
@@ -55,6 +60,7 @@ impl Services {
         settings: SessionSettings,
         proof: ProofMode,
         clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdGenerator>,
         metrics: Metrics,
     ) -> Self {
         Self {
@@ -64,6 +70,7 @@ impl Services {
             settings,
             proof,
             clock,
+            ids,
             metrics,
             draining: AtomicBool::new(false),
             next_session: AtomicU64::new(1),
@@ -191,18 +198,13 @@ impl Session {
             ClientEvent::LeaveRoom(name) => self.leave_room(name),
             ClientEvent::GetPresence(users) => Ok(Reaction::Later(self.presence(users))),
             ClientEvent::MarkRead(selection) => {
-                let message = MarkRead {
-                    user: self.me.user.clone(),
-                    selection,
-                    asker: Some(self.outbox.reference()),
-                };
+                let message =
+                    MarkRead { user: self.me.user.clone(), selection, asker: Some(self.outbox.reference()) };
                 let request = self.services.persistence.send(message);
                 let answer = async move {
                     match request.await.unwrap_or(Err(WriteError::Overloaded)) {
                         Ok(read) => Answer::new("notificationRead", json!(read)),
-                        Err(error) => {
-                            Refusal::new(error.code(), "could not be recorded: try again").into()
-                        }
+                        Err(error) => Refusal::new(error.code(), "could not be recorded: try again").into(),
                     }
                 };
                 Ok(Reaction::Later(answer.boxed_local()))

@@ -16,8 +16,8 @@ use super::proof::Proof;
 use crate::actors::hub::{Parcel, SessionRef};
 use crate::config::delivery::Proof as ProofMode;
 use crate::domain::{CloseReason, InboxState, NotificationId, Timestamp};
-use crate::protocol::json::{self, UNREAD_COUNT, UnreadCount};
 use crate::protocol::frame;
+use crate::protocol::json::{self, UNREAD_COUNT, UnreadCount};
 
 /// How many bytes of waiting frames are handed to the connection at once: what one write takes.
 const CHUNK: usize = 32 * 1024;
@@ -108,6 +108,15 @@ impl Outbox {
         self.queue.borrow_mut().push_front(greeting);
         self.state.set(State::Open);
         self.wake();
+    }
+
+    /// Ends a session that was never greeted: only the goodbye is said.
+    pub fn refuse(&self, reason: CloseReason) {
+        if self.state.get() == State::Held {
+            self.queue.borrow_mut().clear();
+            self.queued_bytes.set(0);
+            self.close(reason);
+        }
     }
 
     /// Queues what the hub routed here; answers what counts as confirmed by being sent, where that is

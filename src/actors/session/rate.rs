@@ -63,7 +63,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_window_takes_its_number_then_warns_then_strikes_and_ends() {
-        let mut rate = RateWindow { window: Duration::from_secs(5), most: 2, strikes: 1, began: None, count: 0 };
+        let mut rate =
+            RateWindow { window: Duration::from_secs(5), most: 2, strikes: 1, began: None, count: 0 };
         let start = Instant::now();
         assert_eq!(rate.count(start), Verdict::Fits);
         assert_eq!(rate.count(start), Verdict::Fits);

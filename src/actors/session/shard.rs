@@ -11,8 +11,8 @@ use actix::prelude::*;
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::outbox::{Outbox, Terms};
 use super::Services;
+use super::outbox::{Outbox, Terms};
 use crate::actors::hub::{Deliver, RegisterShard, SessionRef, ShardId};
 use crate::actors::persistence::Confirm;
 use crate::domain::NotificationId;

@@ -73,7 +73,6 @@ fn every_name_that_deployments_use_sets_its_key() {
         ("MAIL_FROM", "Stay <stay@example.com>"),
         ("RATE_LIMIT_WINDOW_MS", "1000"),
         ("RATE_LIMIT_MAX_REQUESTS", "7"),
-        ("API_RATE_LIMIT_PER_MINUTE", "60"),
         ("LOG_LEVEL", "debug"),
     ]);
     assert_eq!(settings.mode, Mode::Production);
@@ -89,7 +88,6 @@ fn every_name_that_deployments_use_sets_its_key() {
     assert_eq!(settings.mail.from, "Stay <stay@example.com>");
     assert_eq!(settings.session.rate_limit_window_ms, 1000);
     assert_eq!(settings.session.rate_limit_max_requests, 7);
-    assert_eq!(settings.limits.api_rate_limit_per_minute, 60);
     assert_eq!(settings.log.level, "debug");
 }
 

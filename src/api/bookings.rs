@@ -1,0 +1,180 @@
+//! `/bookings`: a guest books, a party looks, accepts, completes or cancels.
+
+use actix::Addr;
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::NaiveDate;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::idempotency;
+use crate::actors::persistence::{BookingEvent, Persistence, WriteError};
+use crate::actors::reader::Reader;
+use crate::domain::{Booking, BookingId, Identity, NewBooking, NotificationId, Transition, UserId};
+use crate::http::{Caller, JsonBody, Problem};
+use crate::storage::append::Receipt;
+use crate::storage::bookings;
+use crate::telemetry::Metrics;
+
+/// What a guest sends.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CreateBooking {
+    host_id: String,
+    /// Only a service or an administrator books for somebody else.
+    guest_id: Option<String>,
+    guest_name: Option<String>,
+    listing_id: String,
+    listing_name: Option<String>,
+    #[serde(deserialize_with = "date")]
+    check_in: NaiveDate,
+    #[serde(deserialize_with = "date")]
+    check_out: NaiveDate,
+    #[serde(default = "one")]
+    guests: u16,
+    note: Option<String>,
+}
+
+fn one() -> u16 {
+    1
+}
+
+/// `2026-12-03`, or an RFC 3339 time of which the date counts.
+fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Error> {
+    let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+    let wrong = || serde::de::Error::custom("must be a date such as 2026-12-03");
+    let day = match text.split_once('T') {
+        Some((day, _)) => {
+            chrono::DateTime::parse_from_rfc3339(&text).map_err(|_| wrong())?;
+            day
+        }
+        None => &text,
+    };
+    NaiveDate::parse_from_str(day, "%Y-%m-%d").map_err(|_| wrong())
+}
+
+impl CreateBooking {
+    fn into_new_booking(self, caller: &Identity) -> Result<NewBooking, Problem> {
+        let guest = match &self.guest_id {
+            None => caller.user.clone(),
+            Some(id) => UserId::parse("guestId", id)?,
+        };
+        if guest != caller.user && !caller.may_publish() {
+            return Err(Problem::forbidden("only a service books for somebody else").of_field("guestId"));
+        }
+        let own_name = || if guest == caller.user { caller.name.clone() } else { None };
+        let booking = NewBooking {
+            host: UserId::parse("hostId", &self.host_id)?,
+            guest_name: self.guest_name.or_else(own_name),
+            guest,
+            listing_id: self.listing_id,
+            listing_name: self.listing_name,
+            check_in: self.check_in,
+            check_out: self.check_out,
+            guests: self.guests,
+            note: self.note,
+        };
+        Ok(booking.check()?)
+    }
+}
+
+/// What is answered: the booking, and where its notification went.
+#[derive(Debug, Serialize)]
+struct Answer {
+    booking: Booking,
+    notification: NotificationPlace,
+}
+
+#[derive(Debug, Serialize)]
+struct NotificationPlace {
+    id: NotificationId,
+    seq: i64,
+}
+
+impl TryFrom<Receipt> for Answer {
+    type Error = Problem;
+
+    fn try_from(receipt: Receipt) -> Result<Self, Problem> {
+        let place =
+            receipt.notifications.first().map(|place| NotificationPlace { id: place.id, seq: place.seq });
+        match (receipt.booking, place) {
+            (Some(booking), Some(notification)) => Ok(Self { booking, notification }),
+            _ => Err(Problem::internal()),
+        }
+    }
+}
+
+/// `POST /bookings`: 201 when it is durable.
+pub(super) async fn create(
+    request: HttpRequest,
+    caller: Caller,
+    body: JsonBody<CreateBooking>,
+    persistence: web::Data<Addr<Persistence>>,
+    metrics: web::Data<Metrics>,
+) -> Result<HttpResponse, Problem> {
+    let claim = idempotency::claim(&request, &caller.0.user, &body.bytes)?;
+    let booking = body.value.into_new_booking(&caller.0)?;
+    let answer: Answer = ask(&persistence, BookingEvent::Created { booking, claim }).await?.try_into()?;
+    metrics.bookings_accepted().inc();
+    let location = format!("/bookings/{}", answer.booking.id);
+    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(answer))
+}
+
+/// `GET /bookings/{id}`: its parties, services and administrators; to anybody else it does not exist.
+pub(super) async fn read(
+    caller: Caller,
+    id: web::Path<String>,
+    reader: web::Data<Reader>,
+) -> Result<HttpResponse, Problem> {
+    let id = booking_id(&id)?;
+    let booking = reader.run(move |connection| bookings::find(connection, id)).await?;
+    let visible = booking.filter(|booking| booking.is_party(&caller.0.user) || caller.0.may_publish());
+    visible.map(|booking| HttpResponse::Ok().json(booking)).ok_or_else(Problem::not_found)
+}
+
+/// `POST /bookings/{id}/accept`: the host's.
+pub(super) async fn accept(
+    caller: Caller,
+    id: web::Path<String>,
+    persistence: web::Data<Addr<Persistence>>,
+) -> Result<HttpResponse, Problem> {
+    step(Transition::Accept, caller, &id, &persistence).await
+}
+
+/// `POST /bookings/{id}/complete`: the host's.
+pub(super) async fn complete(
+    caller: Caller,
+    id: web::Path<String>,
+    persistence: web::Data<Addr<Persistence>>,
+) -> Result<HttpResponse, Problem> {
+    step(Transition::Complete, caller, &id, &persistence).await
+}
+
+/// `POST /bookings/{id}/cancel`: either party's.
+pub(super) async fn cancel(
+    caller: Caller,
+    id: web::Path<String>,
+    persistence: web::Data<Addr<Persistence>>,
+) -> Result<HttpResponse, Problem> {
+    step(Transition::Cancel, caller, &id, &persistence).await
+}
+
+async fn step(
+    step: Transition,
+    caller: Caller,
+    id: &str,
+    persistence: &Addr<Persistence>,
+) -> Result<HttpResponse, Problem> {
+    let event = BookingEvent::Moved { booking: booking_id(id)?, step, by: caller.0.user };
+    let answer: Answer = ask(persistence, event).await?.try_into()?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+async fn ask(persistence: &Addr<Persistence>, event: BookingEvent) -> Result<Receipt, Problem> {
+    let answered = persistence.send(event).await;
+    Ok(answered.unwrap_or(Err(WriteError::Overloaded))?)
+}
+
+/// An id that is no UUID names nothing.
+fn booking_id(text: &str) -> Result<BookingId, Problem> {
+    BookingId::parse("id", text).map_err(|_| Problem::not_found())
+}

@@ -1,0 +1,130 @@
+//! `/dev`: what makes trying bellhop out quick. In development mode only; otherwise nothing is there.
+
+use std::time::Duration;
+
+use actix::Addr;
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::notifications::draft_of;
+use crate::actors::persistence::{Notify, Persistence, WriteError};
+use crate::actors::session::Services;
+use crate::auth::Minter;
+use crate::domain::recipient::check_email;
+use crate::domain::{Category, Content, Identity, Priority, Role, UserId};
+use crate::http::{JsonBody, Problem};
+
+/// The longest life of a token that is minted here.
+const LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// Mints tokens for whoever asks.
+#[derive(Debug)]
+pub struct TokenDesk {
+    pub minter: Minter,
+    pub lifetime: Duration,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TokenRequest {
+    user_id: String,
+    role: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+    email: Option<String>,
+    name: Option<String>,
+    session_id: Option<String>,
+    locale: Option<String>,
+    tz: Option<String>,
+    #[serde(default)]
+    rooms: Vec<String>,
+    /// Seconds.
+    expires_in: Option<u64>,
+}
+
+/// `POST /dev/token`: a token for anybody, without asking.
+pub(super) async fn token(
+    body: JsonBody<TokenRequest>,
+    desk: web::Data<Option<TokenDesk>>,
+    services: web::Data<Services>,
+) -> Result<HttpResponse, Problem> {
+    let Some(desk) = desk.get_ref() else {
+        return Err(Problem::unprocessable(
+            "no_secret",
+            "tokens are verified with a public key: mint them elsewhere",
+        ));
+    };
+    let asked = body.value;
+    if let Some(email) = &asked.email {
+        check_email("email", email)?;
+    }
+    let lifetime = asked.expires_in.map_or(desk.lifetime, Duration::from_secs).min(LIFETIME_MAX);
+    let now = services.clock.now();
+    let identity = Identity {
+        user: UserId::parse("userId", &asked.user_id)?,
+        roles: asked.role.iter().chain(&asked.roles).map(|role| Role::new(role)).collect(),
+        session: asked.session_id,
+        email: asked.email,
+        name: asked.name,
+        locale: asked.locale,
+        time_zone: asked.tz,
+        rooms: asked.rooms,
+        expires_at: None,
+    };
+    let token = desk.minter.mint(&identity, lifetime, now).map_err(|error| {
+        log::error!("a token could not be minted: {error}");
+        Problem::internal()
+    })?;
+    Ok(HttpResponse::Ok().json(json!({ "token": token, "expiresAt": now.plus(lifetime) })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TestRequest {
+    user_id: String,
+    #[serde(rename = "type", default = "default_type")]
+    kind: String,
+    #[serde(default = "default_title")]
+    title: String,
+    #[serde(default = "default_message")]
+    message: String,
+}
+
+fn default_type() -> String {
+    "system.test".to_owned()
+}
+
+fn default_title() -> String {
+    "Test notification".to_owned()
+}
+
+fn default_message() -> String {
+    "If you can read this, notifications reach you.".to_owned()
+}
+
+/// `POST /dev/notifications/test`: a notification for anybody, without asking.
+pub(super) async fn notify(
+    body: JsonBody<TestRequest>,
+    persistence: web::Data<Addr<Persistence>>,
+    services: web::Data<Services>,
+) -> Result<HttpResponse, Problem> {
+    let TestRequest { user_id, kind, title, message } = body.value;
+    let user = UserId::parse("userId", &user_id)?;
+    let category = Category::of_type(&kind);
+    let content = Content {
+        priority: Priority::Normal,
+        title,
+        message,
+        actor_id: None,
+        actor_name: None,
+        actor_avatar: None,
+        data: None,
+    };
+    let draft = draft_of(&*services.ids, user, &kind, category, content)?;
+    let receipt = persistence
+        .send(Notify { drafts: vec![draft], claim: None })
+        .await
+        .unwrap_or(Err(WriteError::Overloaded))?;
+    Ok(HttpResponse::Created().json(json!({ "notifications": receipt.notifications })))
+}

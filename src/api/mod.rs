@@ -1,0 +1,11 @@
+//! The REST API: a file per resource. A handler says who may, asks an actor or the reader, and answers.
+
+mod bookings;
+mod development;
+mod idempotency;
+mod notifications;
+mod operations;
+mod preferences;
+pub mod routes;
+
+pub use development::TokenDesk;

@@ -1,0 +1,55 @@
+//! `/health`, `/ready`, `/metrics`: what operators and balancers ask.
+
+use std::time::Duration;
+
+use actix_web::http::header::ContentType;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::actors::reader::Reader;
+use crate::actors::session::Services;
+use crate::http::Problem;
+use crate::storage::deliveries;
+use crate::telemetry::Metrics;
+
+/// How long the database may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// So many overdue deliveries mean that mail is not keeping up.
+const OVERDUE_MAX: i64 = 1_000;
+/// A delivery is late when nobody has looked at it for so long after its time.
+const OVERDUE_GRACE: Duration = Duration::from_secs(60);
+
+/// The process is alive; says nothing of what it depends on.
+pub(super) async fn health() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok" }))
+}
+
+/// Whether new connections and requests should come here: 200 while they should, and which part is
+/// degraded; 503 without a database and while the server is stopping.
+pub(super) async fn ready(
+    services: web::Data<Services>,
+    reader: web::Data<Reader>,
+) -> Result<HttpResponse, Problem> {
+    if services.is_draining() {
+        return Err(Problem::unavailable("draining", "the server is stopping"));
+    }
+    let late = services.clock.now().minus(OVERDUE_GRACE);
+    let look = reader.run(move |connection| deliveries::count_overdue(connection, late, OVERDUE_MAX));
+    let overdue = match tokio::time::timeout(PATIENCE, look).await {
+        Ok(Ok(overdue)) => overdue,
+        Ok(Err(_)) | Err(_) => {
+            return Err(Problem::unavailable("database_unavailable", "the database is not available"));
+        }
+    };
+    let mail = if overdue > 0 { "degraded" } else { "ok" };
+    Ok(HttpResponse::Ok().json(json!({
+        "status": mail,
+        "parts": { "database": "ok", "mail": mail },
+        "overdueMails": overdue,
+    })))
+}
+
+/// All figures in Prometheus' text format.
+pub(super) async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
+    HttpResponse::Ok().insert_header(ContentType::plaintext()).body(metrics.render())
+}

@@ -1,0 +1,45 @@
+//! Every REST route, in one place.
+
+use actix_web::http::Method;
+use actix_web::web::{self, ServiceConfig};
+
+use super::{bookings, development, notifications, operations, preferences};
+use crate::http::route::resource;
+
+/// Adds the API to an application. The development routes exist in development mode only.
+pub fn configure(config: &mut ServiceConfig, development: bool) {
+    config
+        .service(resource("/bookings", [(Method::POST, web::post().to(bookings::create))]))
+        .service(resource("/bookings/{id}", [(Method::GET, web::get().to(bookings::read))]))
+        .service(resource("/bookings/{id}/accept", [(Method::POST, web::post().to(bookings::accept))]))
+        .service(resource("/bookings/{id}/complete", [(Method::POST, web::post().to(bookings::complete))]))
+        .service(resource("/bookings/{id}/cancel", [(Method::POST, web::post().to(bookings::cancel))]))
+        .service(resource(
+            "/notifications",
+            [
+                (Method::GET, web::get().to(notifications::list)),
+                (Method::POST, web::post().to(notifications::publish)),
+            ],
+        ))
+        .service(resource("/notifications/list", [(Method::GET, web::get().to(notifications::list))]))
+        .service(resource("/notifications/count", [(Method::GET, web::get().to(notifications::count))]))
+        .service(resource(
+            "/notifications/mark-read",
+            [(Method::POST, web::post().to(notifications::mark_read))],
+        ))
+        .service(resource(
+            "/notifications/preferences",
+            [
+                (Method::GET, web::get().to(preferences::read)),
+                (Method::PUT, web::put().to(preferences::save)),
+            ],
+        ))
+        .service(resource("/health", [(Method::GET, web::get().to(operations::health))]))
+        .service(resource("/ready", [(Method::GET, web::get().to(operations::ready))]))
+        .service(resource("/metrics", [(Method::GET, web::get().to(operations::metrics))]));
+    if development {
+        config.service(resource("/dev/token", [(Method::POST, web::post().to(development::token))])).service(
+            resource("/dev/notifications/test", [(Method::POST, web::post().to(development::notify))]),
+        );
+    }
+}

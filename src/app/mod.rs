@@ -1,0 +1,258 @@
+//! The composition root: the only place that wires actors and doors together, and knows in which order
+//! they start and stop.
+
+mod drain;
+mod listen;
+mod welcome;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use actix_cors::Cors;
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::{App as WebApp, HttpServer, web};
+use anyhow::Context as _;
+
+use crate::actors::email::{Courier, EmailActor};
+use crate::actors::hub::NotificationHub;
+use crate::actors::persistence::{Parts, Persistence};
+use crate::actors::reader::Reader;
+use crate::actors::session::Services;
+use crate::api::{TokenDesk, routes};
+use crate::auth::{Minter, Verifier};
+use crate::config::{Mode, Settings};
+use crate::domain::{Clock, IdGenerator, SystemClock, TimeOrderedIds};
+use crate::email::{self, Composer};
+use crate::http::body::BodyLimit;
+use crate::http::origin::AllowedOrigins;
+use crate::http::{Authenticator, request, route};
+use crate::storage::{Pool, migrate};
+use crate::telemetry::Metrics;
+use crate::transports::websocket;
+
+/// Threads that write beside those that mail and read: the append worker and the clerk.
+const WRITERS: u32 = 2;
+
+/// A server that is wired and bound, and not yet running.
+pub struct App {
+    addresses: Vec<SocketAddr>,
+    server: Server,
+    running: Running,
+    settings: Arc<Settings>,
+}
+
+/// What must be stopped, in the order of `drain`.
+struct Running {
+    handle: ServerHandle,
+    services: Arc<Services>,
+    email: Addr<EmailActor>,
+    arbiters: Vec<Arbiter>,
+}
+
+impl App {
+    /// Connects, migrates, starts the actors and binds the ports. Must be called inside an actix system.
+    pub async fn build(settings: Settings) -> anyhow::Result<Self> {
+        let settings = Arc::new(settings);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ids: Arc<dyn IdGenerator> = Arc::new(TimeOrderedIds);
+        let metrics = Metrics::new()?;
+        let pool = open_pool(&settings).await?;
+        let mut arbiters = Vec::new();
+        let email = start_email(&settings, &pool, &clock, &metrics, &mut arbiters)?;
+        let hub = start_hub(&settings, &email, &metrics, &mut arbiters);
+        let parts = Parts {
+            pool: pool.clone(),
+            hub: hub.clone(),
+            delivery: Arc::new(settings.delivery.clone()),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            metrics: metrics.clone(),
+        };
+        let persistence = start_persistence(&settings, parts, &mut arbiters);
+        let reader =
+            Reader::new(pool, settings.database.read_connections as usize, settings.limits.read_queue);
+        let services = Arc::new(Services::new(
+            hub,
+            persistence,
+            reader,
+            settings.session.clone(),
+            settings.delivery.proof,
+            clock,
+            ids,
+            metrics,
+        ));
+        let (server, addresses) = serve(&settings, &services)?;
+        let running = Running { handle: server.handle(), services, email, arbiters };
+        Ok(Self { addresses, server, running, settings })
+    }
+
+    /// Where it listens: the port, then the second port if there is one.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.clone()
+    }
+
+    /// Runs until `stop` is ready, then drains: nobody is cut off without a reason, and what was
+    /// accepted is written.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { addresses, server, running, settings } = self;
+        let serving = actix::spawn(server);
+        for address in &addresses {
+            log::info!("listening on {address}");
+        }
+        if settings.mode == Mode::Development {
+            welcome::say(&settings, &addresses);
+        }
+        stop.await;
+        drain::drain(running, &settings.server).await;
+        serving.await.context("the server's task")?.context("the server")
+    }
+}
+
+async fn open_pool(settings: &Arc<Settings>) -> anyhow::Result<Pool> {
+    let for_thread = Arc::clone(settings);
+    let open = move || -> anyhow::Result<Pool> {
+        let settings = &for_thread.database;
+        let mail = u32::try_from(for_thread.mail.concurrency).unwrap_or(u32::MAX).saturating_add(1);
+        let size = settings.read_connections.saturating_add(WRITERS).saturating_add(mail);
+        let pool = Pool::open(settings, size).context("the database cannot be opened")?;
+        if settings.migrate_on_start {
+            let applied = migrate(&mut *pool.get()?).context("the tables cannot be brought up to date")?;
+            for name in applied {
+                log::info!("applied migration {name}");
+            }
+        }
+        Ok(pool)
+    };
+    tokio::task::spawn_blocking(open).await?
+}
+
+fn start_email(
+    settings: &Settings,
+    pool: &Pool,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+    arbiters: &mut Vec<Arbiter>,
+) -> anyhow::Result<Addr<EmailActor>> {
+    let courier = Courier {
+        pool: pool.clone(),
+        mailer: email::open(&settings.mail)?,
+        composer: Composer::new(&welcome::public_url(settings, None), &settings.mail.from)?,
+        settings: settings.mail.clone(),
+        portion: settings.delivery.claim_size,
+        clock: Arc::clone(clock),
+        metrics: metrics.clone(),
+    };
+    let (concurrency, metrics) = (settings.mail.concurrency, metrics.clone());
+    let sweep = Duration::from_millis(settings.delivery.sweep_interval_ms);
+    let arbiter = Arbiter::new();
+    let actor = EmailActor::start_in_arbiter(&arbiter.handle(), move |_| {
+        EmailActor::new(courier, concurrency, sweep, metrics)
+    });
+    arbiters.push(arbiter);
+    Ok(actor)
+}
+
+fn start_hub(
+    settings: &Settings,
+    email: &Addr<EmailActor>,
+    metrics: &Metrics,
+    arbiters: &mut Vec<Arbiter>,
+) -> Addr<NotificationHub> {
+    let (limits, away, metrics) = (settings.limits.clone(), email.clone().recipient(), metrics.clone());
+    let arbiter = Arbiter::new();
+    let hub = NotificationHub::start_in_arbiter(&arbiter.handle(), move |_| {
+        NotificationHub::new(&limits, away, metrics)
+    });
+    arbiters.push(arbiter);
+    hub
+}
+
+fn start_persistence(settings: &Settings, parts: Parts, arbiters: &mut Vec<Arbiter>) -> Addr<Persistence> {
+    let limits = settings.limits.clone();
+    let arbiter = Arbiter::new();
+    let persistence =
+        Persistence::start_in_arbiter(&arbiter.handle(), move |_| Persistence::new(&parts, &limits));
+    arbiters.push(arbiter);
+    persistence
+}
+
+fn serve(settings: &Arc<Settings>, services: &Arc<Services>) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
+    let verifier = Verifier::new(&settings.auth)?;
+    let authenticator =
+        web::Data::new(Authenticator::new(verifier, Arc::clone(&services.clock), &settings.auth.cookie));
+    let development = settings.mode == Mode::Development;
+    let desk = web::Data::new(token_desk(settings)?);
+    let services = web::Data::from(Arc::clone(services));
+    let persistence = web::Data::new(services.persistence.clone());
+    let reader = web::Data::new(services.reader.clone());
+    let metrics = web::Data::new(services.metrics.clone());
+    let limits = web::Data::new(settings.limits.clone());
+    let origins = settings.server.cors_origin.clone();
+    let allowed = web::Data::new(AllowedOrigins::new(origins.clone()));
+    let body_limit = web::Data::new(BodyLimit(settings.limits.body_bytes));
+    let mut server = HttpServer::new(move || {
+        WebApp::new()
+            .app_data(services.clone())
+            .app_data(authenticator.clone())
+            .app_data(persistence.clone())
+            .app_data(reader.clone())
+            .app_data(metrics.clone())
+            .app_data(limits.clone())
+            .app_data(allowed.clone())
+            .app_data(body_limit.clone())
+            .app_data(desk.clone())
+            .wrap(cors(&origins))
+            .wrap(from_fn(request::surround))
+            .service(route::resource(
+                "/ws/notifications",
+                [(actix_web::http::Method::GET, web::get().to(websocket::open))],
+            ))
+            .configure(|config| routes::configure(config, development))
+            .default_service(web::to(route::unknown))
+    })
+    .on_connect(listen::remember_socket)
+    .max_connections(settings.limits.connections_per_worker)
+    .client_request_timeout(Duration::from_millis(settings.server.request_timeout_ms))
+    .keep_alive(Duration::from_millis(settings.server.keep_alive_ms))
+    .shutdown_timeout(settings.server.drain_timeout_ms.div_ceil(1000))
+    .disable_signals();
+    if settings.server.workers > 0 {
+        server = server.workers(settings.server.workers);
+    }
+    let mut addresses = Vec::new();
+    for listener in listen::listeners(&settings.server)? {
+        addresses.push(listener.local_addr()?);
+        server = server.listen(listener)?;
+    }
+    Ok((server.run(), addresses))
+}
+
+/// In development mode with a secret, tokens are handed out.
+fn token_desk(settings: &Settings) -> anyhow::Result<Option<TokenDesk>> {
+    if settings.mode != Mode::Development || settings.auth.jwt_secret.is_empty() {
+        return Ok(None);
+    }
+    let minter = Minter::new(&settings.auth)?;
+    Ok(Some(TokenDesk { minter, lifetime: settings.auth.jwt_expires_in.duration() }))
+}
+
+/// Which pages of other origins may call the API.
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods(["GET", "POST", "PUT", "OPTIONS"])
+        .allowed_headers([
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "if-none-match",
+            "x-request-id",
+        ])
+        .expose_headers(["etag", "location", "retry-after", "x-request-id"])
+        .supports_credentials()
+        .block_on_origin_mismatch(false)
+        .max_age(3600);
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}

@@ -1,0 +1,79 @@
+//! What a newcomer sees in development mode: lines to paste that make a booking arrive.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use crate::auth::Minter;
+use crate::config::Settings;
+use crate::domain::{Clock, Identity, Role, SystemClock, UserId};
+
+/// How clients reach this server: as configured, else on this machine.
+pub(super) fn public_url(settings: &Settings, address: Option<SocketAddr>) -> String {
+    if !settings.server.public_url.is_empty() {
+        return settings.server.public_url.clone();
+    }
+    let port = address.map_or(settings.server.port, |address| address.port());
+    format!("http://localhost:{port}")
+}
+
+/// Prints the lines to standard output. They are an offer: that nobody reads them is no failure.
+pub(super) fn say(settings: &Settings, addresses: &[SocketAddr]) {
+    if let Some(text) = lines(settings, addresses) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+fn lines(settings: &Settings, addresses: &[SocketAddr]) -> Option<String> {
+    let address = *addresses.first()?;
+    let (http, port) = (format!("http://localhost:{}", address.port()), address.port());
+    let minter = Minter::new(&settings.auth).ok()?;
+    let token = |user: &str, role: &str, email: Option<&str>| {
+        let identity = Identity {
+            user: UserId::parse("userId", user).ok()?,
+            roles: vec![Role::new(role)],
+            session: None,
+            email: email.map(str::to_owned),
+            name: None,
+            locale: None,
+            time_zone: None,
+            rooms: Vec::new(),
+            expires_at: None,
+        };
+        let lifetime = settings.auth.jwt_expires_in.duration();
+        minter.mint(&identity, lifetime, SystemClock.now()).ok()
+    };
+    let host = token("host-7", "PROFESSIONAL", Some("host-7@example.org"))?;
+    let guest = token("guest-3", "CUSTOMER", None)?;
+    let mail = if settings.mail.smtp_url.is_empty() {
+        format!("as files in {}/", settings.mail.outbox)
+    } else {
+        "by SMTP".to_owned()
+    };
+    Some(format!(
+        r#"
+bellhop is up (development mode) at {http}
+
+1. Be the host and watch. In a second terminal, with wscat (npm install -g wscat):
+
+   wscat -c "ws://localhost:{port}/ws/notifications?token={host}"
+
+   or with curl alone:
+
+   curl -sN --http1.1 -H "Connection: Upgrade" -H "Upgrade: websocket" -H "Sec-WebSocket-Version: 13" \
+     -H "Sec-WebSocket-Key: $(head -c16 /dev/urandom | base64)" \
+     "{http}/ws/notifications?token={host}" | tr -c '[:print:]\n' '\n'
+
+2. Be the guest and book. In a third terminal:
+
+   curl -sS -X POST {http}/bookings -H "Authorization: Bearer {guest}" \
+     -H "Content-Type: application/json" \
+     -d '{{"hostId":"host-7","listingId":"sea-view","listingName":"Sea View","checkIn":"2030-12-03","checkOut":"2030-12-05","guests":2}}'
+
+3. Close the host's terminal and book again: no device answers, so the host gets mail, {mail}.
+
+   The host's history: curl -sS {http}/notifications -H "Authorization: Bearer {host}"
+
+"#
+    ))
+}

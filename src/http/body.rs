@@ -1,0 +1,105 @@
+//! JSON bodies: bounded, of the right content type, and refused with the name of the field at fault.
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpRequest, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::problem::Problem;
+
+/// The largest body, in bytes; set once for the application.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimit(pub usize);
+
+/// A parsed JSON body with the bytes that it came as.
+#[derive(Debug)]
+pub struct JsonBody<T> {
+    pub value: T,
+    pub bytes: Bytes,
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let accepted = is_json(request);
+        let limit = request.app_data::<web::Data<BodyLimit>>().map_or(0, |limit| limit.0);
+        let payload = payload.take();
+        Box::pin(async move {
+            if !accepted {
+                return Err(Problem::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "unsupported_media_type",
+                    "the body must be application/json",
+                ));
+            }
+            let bytes = read(payload, limit).await?;
+            let value = parse(&bytes)?;
+            Ok(Self { value, bytes })
+        })
+    }
+}
+
+fn is_json(request: &HttpRequest) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
+}
+
+async fn read(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("at most {limit} bytes"));
+    let mut whole = BytesMut::new();
+    while let Some(part) = payload.next().await {
+        let part = part.map_err(|error| match error {
+            PayloadError::Overflow => too_large(),
+            _ => Problem::bad_request("body_incomplete", "the body could not be read to its end"),
+        })?;
+        if whole.len() + part.len() > limit {
+            return Err(too_large());
+        }
+        if whole.is_empty() && whole.capacity() == 0 {
+            whole.reserve(part.len());
+        }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole.freeze())
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let error = match serde_json::from_slice(bytes) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    if matches!(error.classify(), Category::Syntax | Category::Eof | Category::Io) {
+        return Err(Problem::bad_request("malformed_json", "the body is not JSON"));
+    }
+    // Only a refused body pays for finding out which field it was.
+    let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
+    let located = serde_path_to_error::deserialize::<_, T>(deserializer);
+    let field = located.err().map(|located| located.path().to_string()).filter(|path| path != ".");
+    let problem = Problem::unprocessable("invalid_body", describe(&error));
+    Err(match field.or_else(|| missing_field(&error)) {
+        Some(field) => problem.of_field(field),
+        None => problem,
+    })
+}
+
+/// The parser's own words without its position, which counts bytes that nobody sees.
+fn describe(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+fn missing_field(error: &serde_json::Error) -> Option<String> {
+    let text = error.to_string();
+    let (_, rest) = text.split_once("missing field `")?;
+    rest.split_once('`').map(|(field, _)| field.to_owned())
+}

@@ -1,0 +1,79 @@
+//! Who asks: finds the token of a request and has it verified.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+
+use super::problem::Problem;
+use crate::auth::Verifier;
+use crate::domain::{Clock, Identity};
+
+/// Finds and verifies tokens.
+#[derive(Debug, Clone)]
+pub struct Authenticator {
+    verifier: Arc<Verifier>,
+    clock: Arc<dyn Clock>,
+    cookie: Arc<str>,
+}
+
+impl Authenticator {
+    pub fn new(verifier: Verifier, clock: Arc<dyn Clock>, cookie: &str) -> Self {
+        Self { verifier: Arc::new(verifier), clock, cookie: cookie.into() }
+    }
+
+    /// Looks at the `Authorization` header, then the cookie, then `?token=`. The first that is there
+    /// decides: a bad header is not made good by a cookie.
+    pub fn authenticate(&self, request: &HttpRequest) -> Result<Identity, Problem> {
+        let token = self.find(request)?;
+        self.verifier.verify(&token, self.clock.now()).map_err(Problem::from)
+    }
+
+    fn find(&self, request: &HttpRequest) -> Result<String, Problem> {
+        if let Some(header) = request.headers().get(AUTHORIZATION) {
+            let malformed = || {
+                Problem::unauthorized(
+                    "authorization_malformed",
+                    "the Authorization header must be Bearer and a token",
+                )
+            };
+            let text = header.to_str().map_err(|_| malformed())?;
+            let (scheme, token) = text.split_once(' ').ok_or_else(malformed)?;
+            if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
+                return Err(malformed());
+            }
+            return Ok(token.trim().to_owned());
+        }
+        if let Some(cookie) = request.cookie(&self.cookie) {
+            return Ok(cookie.value().to_owned());
+        }
+        query_value(request.query_string(), "token")
+            .filter(|token| !token.is_empty())
+            .ok_or_else(|| Problem::unauthorized("token_missing", "a token is needed"))
+    }
+}
+
+/// A parameter of a query string, decoded; the first of its name.
+pub fn query_value(query: &str, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// The verified bearer of a request's token; taken as a handler's argument it refuses with 401.
+#[derive(Debug)]
+pub struct Caller(pub Identity);
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match request.app_data::<web::Data<Authenticator>>() {
+            Some(authenticator) => authenticator.authenticate(request).map(Self),
+            None => Err(Problem::internal()),
+        })
+    }
+}

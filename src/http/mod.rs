@@ -1,0 +1,12 @@
+//! What every HTTP door shares: errors as problem+json, request ids, credentials, origins, bodies.
+
+pub mod body;
+pub mod credentials;
+pub mod origin;
+pub mod problem;
+pub mod request;
+pub mod route;
+
+pub use body::JsonBody;
+pub use credentials::{Authenticator, Caller};
+pub use problem::Problem;

@@ -1,0 +1,27 @@
+//! Which browsers' pages may open a door. A WebSocket is not covered by CORS: without this check any
+//! page could open one with the visitor's cookies.
+
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+use actix_web::http::header::ORIGIN;
+
+use super::problem::Problem;
+
+/// The origins that are allowed, each as a browser writes it: scheme, host and port.
+#[derive(Debug, Clone)]
+pub struct AllowedOrigins(Vec<String>);
+
+impl AllowedOrigins {
+    pub fn new(origins: Vec<String>) -> Self {
+        Self(origins)
+    }
+
+    /// Exact comparison; a request without `Origin` is not a browser's and passes.
+    pub fn check(&self, request: &HttpRequest) -> Result<(), Problem> {
+        let Some(origin) = request.headers().get(ORIGIN) else { return Ok(()) };
+        if self.0.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", "this origin may not connect"))
+    }
+}

@@ -1,0 +1,69 @@
+//! What surrounds every request: its id, the count of its answer, the headers that all answers carry.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+use uuid::Uuid;
+
+use crate::telemetry::Metrics;
+
+/// The header that carries a request's id both ways.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id that is taken over from a client.
+const ID_MAX: usize = 64;
+
+tokio::task_local! {
+    static CURRENT: String;
+}
+
+/// The id of the request that this task serves; empty outside of one.
+pub fn current_id() -> String {
+    CURRENT.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// The middleware around everything.
+pub async fn surround(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = known_id(&request).unwrap_or_else(|| Uuid::now_v7().simple().to_string());
+    let metrics = request.app_data::<web::Data<Metrics>>().cloned();
+    let value = HeaderValue::from_str(&id).ok();
+    let route = route_class(request.path());
+    CURRENT
+        .scope(id, async move {
+            let mut response = next.call(request).await?;
+            let headers = response.headers_mut();
+            if let Some(value) = value {
+                headers.insert(REQUEST_ID, value);
+            }
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            if let Some(metrics) = metrics {
+                metrics.http_request(route, response.status().as_u16());
+            }
+            Ok(response)
+        })
+        .await
+}
+
+/// The client's own id, where it is harmless in a header and a log line.
+fn known_id(request: &ServiceRequest) -> Option<String> {
+    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let fits = (1..=ID_MAX).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    fits.then(|| id.to_owned())
+}
+
+/// A few classes of routes, so that figures stay few whatever paths are asked for.
+fn route_class(path: &str) -> &'static str {
+    match path.split('/').nth(1).unwrap_or_default() {
+        "bookings" => "bookings",
+        "notifications" => "notifications",
+        "ws" => "websocket",
+        "dev" => "dev",
+        "health" | "ready" | "metrics" => "operations",
+        _ => "other",
+    }
+}

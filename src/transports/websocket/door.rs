@@ -1,0 +1,138 @@
+//! The actor of one raw WebSocket: turns frames into events for its session and answers into frames.
+//! Everything it sends goes through the outbox, so that there is one order and one bound.
+
+use std::rc::Rc;
+
+use actix::prelude::*;
+use actix_http::ws::ProtocolError;
+use actix_web_actors::ws::{self, CloseCode, WebsocketContext};
+use serde_json::value::RawValue;
+
+use super::fragments::{Assembly, Fragments};
+use crate::actors::session::{Answer, LocalShard, NotAdmitted, Outbox, Reaction, Session};
+use crate::domain::CloseReason;
+use crate::protocol::events::{ClientEvent, Refusal};
+use crate::protocol::frame;
+use crate::protocol::json::{self, ClientFrame};
+use crate::telemetry::Metrics;
+
+/// The door's label in figures.
+const DOOR: &str = "websocket";
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct WebSocketDoor {
+    session: Session,
+    outbox: Rc<Outbox>,
+    shard: Rc<LocalShard>,
+    fragments: Fragments,
+    /// The largest message, all fragments together.
+    message_bytes: usize,
+    metrics: Metrics,
+}
+
+impl WebSocketDoor {
+    pub(super) fn new(
+        session: Session,
+        outbox: Rc<Outbox>,
+        shard: Rc<LocalShard>,
+        metrics: Metrics,
+        message_bytes: usize,
+    ) -> Self {
+        Self { session, outbox, shard, fragments: Fragments::default(), message_bytes, metrics }
+    }
+
+    fn say(&self, id: Option<&RawValue>, answer: &Answer) {
+        self.outbox.write(frame::text(&json::answer(id, answer.event, &answer.data)));
+    }
+
+    fn text(&mut self, text: &str, ctx: &mut WebsocketContext<Self>) {
+        let frame = ClientFrame::parse(text);
+        let (id, event) = match &frame {
+            Some(frame) => (frame.id, ClientEvent::parse(&frame.event, frame.data.map(RawValue::get))),
+            None => (None, Err(Refusal::new("bad_frame", r#"a frame is {"event": "…", "data": …}"#))),
+        };
+        match self.session.handle(event) {
+            Reaction::Answer(answer) => self.say(id, &answer),
+            Reaction::Later(answer) => {
+                let id = id.map(ToOwned::to_owned);
+                ctx.spawn(
+                    answer.into_actor(self).map(move |answer, door, _| door.say(id.as_deref(), &answer)),
+                );
+            }
+            Reaction::Close(reason) => self.outbox.close(reason),
+        }
+    }
+}
+
+impl Actor for WebSocketDoor {
+    type Context = WebsocketContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.metrics.sessions_open(DOOR).inc();
+        let begun = self.session.begin();
+        ctx.spawn(begun.into_actor(self).map(|begun, door, _| match begun {
+            Ok(inbox) => {
+                let connected = door.session.connected(inbox);
+                door.outbox.greet(inbox, &json::event(connected.event, &connected.data));
+            }
+            Err(NotAdmitted(reason)) => door.outbox.refuse(reason),
+        }));
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.session.end();
+        self.shard.close(self.outbox.reference());
+        self.metrics.sessions_open(DOOR).dec();
+        self.metrics.sessions_closed(self.outbox.reason().text()).inc();
+        if self.outbox.reason() == CloseReason::SlowConsumer {
+            self.metrics.evictions("queue_bytes").inc();
+        }
+    }
+}
+
+impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketDoor {
+    fn handle(&mut self, message: Result<ws::Message, ProtocolError>, ctx: &mut Self::Context) {
+        self.outbox.heard();
+        match message {
+            Ok(ws::Message::Text(text)) => self.text(&text, ctx),
+            Ok(ws::Message::Ping(payload)) => self.outbox.write(frame::pong(&payload)),
+            Ok(ws::Message::Pong(payload)) => {
+                let proven = self.outbox.pong(&payload);
+                self.shard.confirm(proven);
+            }
+            Ok(ws::Message::Continuation(item)) => match self.fragments.add(item, self.message_bytes) {
+                Assembly::Incomplete => {}
+                Assembly::Complete(bytes) => match std::str::from_utf8(&bytes) {
+                    Ok(text) => self.text(text, ctx),
+                    Err(_) => self.end(CloseReason::ProtocolError, ctx),
+                },
+                Assembly::TooLarge => self.end(CloseReason::MessageTooLarge, ctx),
+                Assembly::Binary => self.end(CloseReason::UnsupportedData, ctx),
+                Assembly::OutOfOrder => self.end(CloseReason::ProtocolError, ctx),
+            },
+            Ok(ws::Message::Binary(_)) => self.end(CloseReason::UnsupportedData, ctx),
+            Ok(ws::Message::Close(reason)) => {
+                // RFC 6455 §5.5.1: the answer repeats the code it got.
+                let code = reason.map_or(CloseCode::Normal, |reason| reason.code);
+                self.outbox.answer_close(code.into());
+                ctx.stop();
+            }
+            Ok(ws::Message::Nop) => {}
+            Err(ProtocolError::Overflow) => self.end(CloseReason::MessageTooLarge, ctx),
+            // Also the reader must end: a frame that does not parse is found again at every poll.
+            Err(_) => self.end(CloseReason::ProtocolError, ctx),
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl WebSocketDoor {
+    fn end(&self, reason: CloseReason, ctx: &mut WebsocketContext<Self>) {
+        self.outbox.close(reason);
+        ctx.stop();
+    }
+}

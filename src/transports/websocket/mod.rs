@@ -1,0 +1,156 @@
+//! The raw WebSocket door: `GET /ws/notifications`. JSON text frames both ways; see `protocol/json.rs`.
+//! This file lets a connection in or says why not; `door.rs` is the actor behind it.
+
+mod body;
+mod door;
+mod fragments;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::ws::{Codec, HandshakeError};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web_actors::ws::{self, WebsocketContext};
+use tokio::time::Instant;
+
+use body::Body;
+use door::WebSocketDoor;
+
+use crate::actors::session::{LocalShard, Services, Session, Terms};
+use crate::config::SessionSettings;
+use crate::domain::{CloseReason, Identity};
+use crate::http::credentials::query_value;
+use crate::http::origin::AllowedOrigins;
+use crate::http::{Authenticator, Problem};
+
+/// The descriptor of a connection's socket, put into the connection's data when it is accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct Socket(pub std::os::fd::RawFd);
+
+/// Opens a session, or refuses before anything is joined.
+pub async fn open(
+    request: HttpRequest,
+    payload: web::Payload,
+    services: web::Data<Services>,
+    authenticator: web::Data<Authenticator>,
+    origins: web::Data<AllowedOrigins>,
+) -> Result<HttpResponse, Problem> {
+    if services.is_draining() {
+        return Err(Problem::unavailable("draining", "the server is stopping: connect again"));
+    }
+    origins.check(&request)?;
+    let identity = authenticator.authenticate(&request)?;
+    let wishes = Wishes::parse(request.query_string(), &services.settings)?;
+    let mut response = ws::handshake(&request).map_err(refused)?;
+    let terms = wishes.terms(&identity, &services);
+    let services: Arc<Services> = services.into_inner();
+    let shard = LocalShard::of_this_thread(&services);
+    let socket = request.conn_data::<Socket>().map(|socket| socket.0);
+    let outbox = shard.open(terms, socket);
+    let codec = Codec::new().max_size(services.settings.message_bytes);
+    let most = services.settings.message_bytes;
+    let metrics = services.metrics.clone();
+    let session = Session::new(identity, Rc::clone(&outbox), services);
+    let door = WebSocketDoor::new(session, Rc::clone(&outbox), shard, metrics, most);
+    let frames = WebsocketContext::with_codec(door, payload, codec);
+    Ok(response.streaming(Body::new(frames, outbox)))
+}
+
+/// What a client asks of its connection in the query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Wishes {
+    ttl: Option<Duration>,
+    once: bool,
+}
+
+impl Wishes {
+    /// `ttl` in seconds, fractions allowed; `once` is `true` or `false`.
+    fn parse(query: &str, settings: &SessionSettings) -> Result<Self, Problem> {
+        let ttl = query_value(query, "ttl").map(|text| {
+            let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
+            let ttl = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            ttl.filter(|ttl| *ttl <= Duration::from_secs(settings.max_ttl_seconds)).ok_or_else(|| {
+                let most = settings.max_ttl_seconds;
+                Problem::bad_request(
+                    "invalid_query",
+                    format!("ttl must be seconds, above 0 and at most {most}"),
+                )
+                .of_field("ttl")
+            })
+        });
+        let once = match query_value(query, "once").as_deref() {
+            None | Some("false" | "0") => false,
+            Some("true" | "1" | "") => true,
+            Some(_) => {
+                return Err(
+                    Problem::bad_request("invalid_query", "once must be true or false").of_field("once")
+                );
+            }
+        };
+        Ok(Self { ttl: ttl.transpose()?, once })
+    }
+
+    fn terms(self, identity: &Identity, services: &Services) -> Terms {
+        let settings = &services.settings;
+        let now = Instant::now();
+        let ttl = self.ttl.map(|ttl| (now + ttl, CloseReason::TtlElapsed));
+        let expiry = identity.expires_at.map(|expires_at| {
+            let left = expires_at.as_micros() - services.clock.now().as_micros();
+            // A token lives on as long as one lives that never expires here: half a century.
+            const LONGEST: u64 = 50 * 365 * 24 * 3600 * 1_000_000;
+            let left = Duration::from_micros(u64::try_from(left).unwrap_or(0).min(LONGEST));
+            (now + left, CloseReason::TokenExpired)
+        });
+        Terms {
+            queue_bytes: settings.queue_bytes,
+            heartbeat_interval: Duration::from_millis(settings.heartbeat_interval_ms),
+            heartbeat_timeout: Duration::from_millis(settings.heartbeat_timeout_ms),
+            ends: [ttl, expiry].into_iter().flatten().min_by_key(|(ends, _)| *ends),
+            once: self.once,
+            proof: services.proof,
+        }
+    }
+}
+
+/// A request that is no WebSocket handshake.
+fn refused(error: HandshakeError) -> Problem {
+    match error {
+        HandshakeError::NoWebsocketUpgrade | HandshakeError::NoConnectionUpgrade => Problem::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "upgrade_required",
+            "this path is a WebSocket: send an upgrade request",
+        ),
+        HandshakeError::UnsupportedVersion | HandshakeError::NoVersionHeader => {
+            Problem::bad_request("websocket_version", "Sec-WebSocket-Version must be 13")
+        }
+        _ => Problem::bad_request("websocket_handshake", "the WebSocket handshake is not complete"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str) -> Result<Wishes, Problem> {
+        let settings = crate::config::load(&crate::config::Sources::default()).expect("defaults");
+        Wishes::parse(query, &settings.session)
+    }
+
+    #[test]
+    fn a_time_to_live_is_in_seconds_and_bounded() {
+        assert_eq!(parse("ttl=2.5").expect("fits").ttl, Some(Duration::from_millis(2500)));
+        for query in ["ttl=0", "ttl=-1", "ttl=NaN", "ttl=inf", "ttl=", "ttl=abc", "ttl=1e300", "ttl=99999999"]
+        {
+            assert!(parse(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn once_is_a_truth_value() {
+        assert!(parse("once=true").expect("fits").once);
+        assert!(!parse("once=false").expect("fits").once);
+        assert!(parse("once=maybe").is_err());
+    }
+}
