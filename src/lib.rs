@@ -9,5 +9,35 @@ pub mod domain;
 /// Settings, from built-in defaults, files and the environment.
 pub mod config;
 
+/// What operators see: log lines and figures.
+pub mod telemetry;
+
+/// Bytes and values of the wire, as pure functions.
+pub mod protocol;
+
 /// What is kept: Diesel over PostgreSQL and SQLite.
 pub mod storage;
+
+/// Mail: written from templates, sent by SMTP or to files.
+pub mod email;
+
+/// Which tokens are believed, and who their bearers are.
+pub mod auth;
+
+/// The actors: persistence, the hub, sessions, e-mail.
+pub mod actors;
+
+/// What every HTTP door shares: errors, credentials, request ids, origins.
+pub mod http;
+
+/// Doors that stay open: the raw WebSocket.
+pub mod transports;
+
+/// The REST API.
+pub mod api;
+
+/// The composition root: wires everything, starts and stops it.
+pub mod app;
+
+/// Arguments, and the commands that need no server.
+pub mod cli;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::duration::Lifetime;
 use super::secret::Secret;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -10,7 +11,8 @@ pub struct AuthSettings {
     /// The HS256 secret (`JWT_SECRET`), at least 32 bytes in production. Development makes a random
     /// one at each start when it is empty; production refuses to start without a key of some kind.
     pub jwt_secret: Secret,
-    /// A public key as PEM (`JWT_PUBLIC_KEY`): RSA means RS256, P-256 means ES256, Ed25519 means EdDSA.
+    /// A public key as PEM (`JWT_PUBLIC_KEY`): RSA means RS256, P-256 means ES256, Ed25519 means `EdDSA`.
+    /// Line breaks may be written as `\n`, as environment files need it.
     /// Defaults to none.
     #[serde(default)]
     pub jwt_public_key: Option<String>,
@@ -19,7 +21,7 @@ pub struct AuthSettings {
     pub jwks_file: Option<String>,
     /// How long tokens live that `bellhop token` and `POST /dev/token` mint (`JWT_EXPIRES_IN`), as
     /// seconds or a number with `s`, `m`, `h`, `d` or `w`. Defaults to `7d`.
-    pub jwt_expires_in: String,
+    pub jwt_expires_in: Lifetime,
     /// Whether a token must carry `exp`. Defaults to true.
     pub require_exp: bool,
     /// How far clocks may differ, in seconds. Defaults to 30.

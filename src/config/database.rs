@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::secret::Secret;
+use super::secret_url::SecretUrl;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// `sqlite:///path`, `sqlite://relative/path` or `postgres://…` (`DATABASE_URL`).
     /// Defaults to `sqlite://data/bellhop.db`; production has no default.
-    pub url: Secret,
+    pub url: SecretUrl,
     /// Connections for reading. Defaults to 4.
     pub read_connections: u32,
     /// How long a request waits for a connection, in milliseconds. Defaults to 2000.

@@ -15,8 +15,8 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogSettings {
-    /// `error`, `warn`, `info`, `debug`, `trace`, or env_logger's filter syntax (`LOG_LEVEL`). Defaults to `info`.
+    /// `error`, `warn`, `info`, `debug`, `trace`, or `env_logger`'s filter syntax (`LOG_LEVEL`). Defaults to `info`.
     pub level: String,
-    /// `text` or `json`. Defaults to `text`.
+    /// `text` or `json`. Defaults to `text` in development, `json` in production.
     pub format: LogFormat,
 }

@@ -2,14 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::secret::Secret;
+use super::secret_url::SecretUrl;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailSettings {
     /// `smtp://`, `smtp://…?tls=required` (STARTTLS), `smtps://` with user and password in the URL
-    /// (`SMTP_URL`); empty means files in `outbox`. Defaults to empty.
-    pub smtp_url: Secret,
+    /// (`SMTP_URL`); empty means files in `outbox`. User and password are percent-encoded; options:
+    /// `ca=/path.pem` trusts a private authority besides the public ones, `ehlo=name` is how the server
+    /// is greeted. Plain `smtp://` never uses TLS. Defaults to empty.
+    pub smtp_url: SecretUrl,
     /// The sender (`MAIL_FROM`), an address or `Name <address>`. Defaults to `Bellhop <bellhop@localhost>`.
     pub from: String,
     /// The folder that `.eml` files go to when there is no SMTP server. Defaults to `data/outbox`.

@@ -5,24 +5,33 @@
 pub mod auth;
 pub mod database;
 pub mod delivery;
+pub mod duration;
+mod environment;
+pub mod error;
 pub mod limits;
 mod load;
 pub mod log;
 pub mod mail;
+mod schema;
 pub mod secret;
+pub mod secret_url;
 pub mod server;
 pub mod session;
+mod validate;
 
 use serde::{Deserialize, Serialize};
 
 pub use auth::AuthSettings;
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
+pub use duration::{Lifetime, parse_duration};
+pub use error::ConfigError;
 pub use limits::LimitSettings;
-
-pub use log::LogSettings;
+pub use load::{Sources, load};
+pub use log::{LogFormat, LogSettings};
 pub use mail::MailSettings;
 pub use secret::Secret;
+pub use secret_url::SecretUrl;
 pub use server::ServerSettings;
 pub use session::SessionSettings;
 
@@ -50,4 +59,7 @@ pub struct Settings {
     pub session: SessionSettings,
     pub limits: LimitSettings,
     pub log: LogSettings,
+    /// Whether `auth.jwt_secret` was made up by `load`: a token signed elsewhere is then not believed.
+    #[serde(skip)]
+    pub secret_is_random: bool,
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct Secret(String);
 
 /// What stands in a secret's place.
-const HIDDEN: &str = "••••••";
+pub(super) const HIDDEN: &str = "••••••";
 
 impl Secret {
     pub fn new(text: String) -> Self {

@@ -18,7 +18,7 @@ pub struct ServerSettings {
     /// Defaults to empty.
     pub public_url: String,
     /// Browser origins (scheme, host and port) that may connect (`CORS_ORIGIN`, comma separated).
-    /// Defaults to `http://localhost:5173`.
+    /// Defaults to `http://localhost:5173` in development, none in production.
     pub cors_origin: Vec<String>,
     /// Connections the kernel may queue before they are accepted. Defaults to 4096.
     pub backlog: u32,

@@ -24,6 +24,8 @@ pub enum CloseReason {
     SlowConsumer,
     /// Nothing was heard from the client for longer than the heartbeat allows.
     HeartbeatTimeout,
+    /// The user has as many sessions as one may have.
+    TooManySessions,
     /// The client broke the protocol.
     ProtocolError,
     /// The client sent a message larger than is allowed.
@@ -51,6 +53,7 @@ impl CloseReason {
             Self::RateLimited => 4008,
             Self::SlowConsumer => 4009,
             Self::HeartbeatTimeout => 4010,
+            Self::TooManySessions => 4011,
         }
     }
 
@@ -66,6 +69,7 @@ impl CloseReason {
             Self::RateLimited => "rate_limited",
             Self::SlowConsumer => "slow_consumer",
             Self::HeartbeatTimeout => "heartbeat_timeout",
+            Self::TooManySessions => "too_many_sessions",
             Self::ProtocolError => "protocol_error",
             Self::MessageTooLarge => "message_too_large",
             Self::UnsupportedData => "unsupported_data",

@@ -17,6 +17,6 @@ pub use close::CloseReason;
 pub use identity::{Identity, Role};
 pub use ids::{BookingId, IdGenerator, NotificationId, TimeOrderedIds, UserId};
 pub use invalid::Invalid;
-pub use notification::{Category, Content, Draft, Notification, Priority};
+pub use notification::{Category, Content, Draft, InboxState, Notification, Priority, Selection};
 pub use recipient::{Preferences, Profile, Recipient};
 pub use room::Room;

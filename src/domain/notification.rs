@@ -148,6 +148,35 @@ pub struct Notification {
     pub read_at: Option<Timestamp>,
 }
 
+/// Which of their notifications a user marks as read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    Ids(Vec<NotificationId>),
+    /// Everything up to and with this seq.
+    UpTo(i64),
+    All,
+}
+
+/// Where an inbox stands. One that nobody has written to stands at 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InboxState {
+    /// The newest notification's seq.
+    pub last_seq: i64,
+    /// How many are unread: always the whole count, never a difference.
+    pub unread: i64,
+}
+
+impl InboxState {
+    /// What two reports of one inbox say together, in whatever order they came. Both what was ever
+    /// received and what was ever settled only grow, so the larger of each is the truth.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        let last_seq = self.last_seq.max(other.last_seq);
+        let settled = (self.last_seq - self.unread).max(other.last_seq - other.unread);
+        Self { last_seq, unread: (last_seq - settled).max(0) }
+    }
+}
+
 /// Checks a type that a back end chose.
 pub fn check_type(kind: &str) -> Result<(), Invalid> {
     const FIELD: &str = "type";
@@ -195,6 +224,20 @@ impl Draft {
         Self::about(id, booking, to, &kind, title, message, actor)
     }
 
+    /// The stored notification that this becomes at its place in the inbox.
+    pub fn at(self, seq: i64, now: Timestamp) -> Notification {
+        Notification {
+            id: self.id,
+            user: self.user,
+            seq,
+            kind: self.kind,
+            category: self.category,
+            content: self.content,
+            created_at: now,
+            read_at: None,
+        }
+    }
+
     fn about(
         id: NotificationId,
         booking: &Booking,
@@ -231,5 +274,30 @@ impl Draft {
 impl fmt::Display for Category {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_of_an_inbox_merge_to_the_same_in_any_order() {
+        let arrived = InboxState { last_seq: 9, unread: 5 };
+        let read_after = InboxState { last_seq: 9, unread: 0 };
+        assert_eq!(arrived.merge(read_after), read_after);
+        assert_eq!(read_after.merge(arrived), read_after);
+        let newer = InboxState { last_seq: 10, unread: 6 };
+        assert_eq!(read_after.merge(newer), InboxState { last_seq: 10, unread: 1 });
+    }
+
+    #[test]
+    fn a_type_may_not_pass_for_a_word_of_the_protocol() {
+        for kind in ["LIKE", "booking.created", "nearby-job", "custom:thing"] {
+            assert_eq!(check_type(kind), Ok(()), "{kind}");
+        }
+        for kind in ["", "connected", "error", "a b", "é", &"x".repeat(TYPE_MAX + 1)] {
+            assert!(check_type(kind).is_err(), "{kind:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What bellhop knows of a person it may write to: address, language, and what they want to get.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,20 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// Whether `known` already says all that this one does: a claim that is absent says nothing.
+    pub fn is_known_by(&self, known: Option<&Self>) -> bool {
+        let Some(known) = known else { return false };
+        let says = |mine: &Option<String>, theirs: &Option<String>| mine.is_none() || mine == theirs;
+        let roles = |profile: &Self| profile.roles.iter().cloned().collect::<BTreeSet<Role>>();
+        says(&self.email, &known.email)
+            && says(&self.name, &known.name)
+            && says(&self.locale, &known.locale)
+            && says(&self.time_zone, &known.time_zone)
+            && roles(self) == roles(known)
+    }
+}
+
 impl Recipient {
     /// Where mail for this person goes, if anywhere.
     pub fn address(&self) -> Option<&str> {
@@ -93,7 +107,10 @@ impl Preferences {
                     && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/+".contains(&b))
             };
             if text.as_ref().is_some_and(|text| !fits(text)) {
-                return Err(Invalid::new(field, "must be 1 to 64 letters, digits, hyphens, underscores or slashes"));
+                return Err(Invalid::new(
+                    field,
+                    "must be 1 to 64 letters, digits, hyphens, underscores or slashes",
+                ));
             }
         }
         if self.channels.len() > CATEGORIES_MAX {

@@ -49,27 +49,16 @@ impl Room {
         })
     }
 
-    /// Whether this token alone lets its bearer in: one's own rooms, those the token's `rooms`
-    /// claim names, any room for an administrator.
+    /// Whether this token alone lets its bearer in. Rooms of a user, a role or a log-in are their
+    /// owners' and nobody else's, whatever a token claims: who is in them counts as that user's device.
+    /// Other rooms are open to whom the token's `rooms` claim says, and to administrators.
     pub fn admits(&self, identity: &Identity) -> bool {
-        if identity.is_admin() {
-            return true;
-        }
-        let own = match self {
+        match self {
             Self::User(user) => *user == identity.user,
             Self::Role(role) => identity.roles.contains(role),
             Self::Session(session) => identity.session.as_ref() == Some(session),
-            Self::Other(_) => false,
-        };
-        own || identity.rooms.iter().any(|name| Self::parse(name).as_ref() == Ok(self))
-    }
-
-    /// The rooms that a session is in from the start.
-    pub fn of(identity: &Identity) -> Vec<Self> {
-        let mut rooms = vec![Self::User(identity.user.clone())];
-        rooms.extend(identity.roles.iter().cloned().map(Self::Role));
-        rooms.extend(identity.session.iter().cloned().map(Self::Session));
-        rooms
+            Self::Other(name) => identity.is_admin() || identity.rooms.contains(name),
+        }
     }
 }
 
@@ -134,8 +123,11 @@ mod tests {
     }
 
     #[test]
-    fn an_administrator_is_admitted_everywhere() {
-        let admin = identity("root", &["Admin"], &[]);
-        assert!(Room::parse("user:8").expect("room").admits(&admin));
+    fn an_administrator_is_admitted_to_topics_but_not_to_other_peoples_rooms() {
+        let admin = identity("root", &["Admin"], &["user:8"]);
+        assert!(Room::parse("booking:43").expect("room").admits(&admin));
+        for foreign in ["user:8", "role:CUSTOMER", "session:s2"] {
+            assert!(!Room::parse(foreign).expect(foreign).admits(&admin), "{foreign}");
+        }
     }
 }

@@ -50,7 +50,10 @@ pub struct Place {
 /// What became of one entry.
 #[derive(Debug)]
 pub enum Outcome {
-    Stored { receipt: Receipt, notifications: Vec<Stamped> },
+    Stored {
+        receipt: Receipt,
+        notifications: Vec<Stamped>,
+    },
     /// The same was asked before under this key: the first answer.
     Repeated(Receipt),
     /// Something else was asked before under this key.
@@ -61,32 +64,33 @@ pub enum Outcome {
 /// `escalate_after` says how long a category's devices have to confirm.
 pub fn append(
     connection: &mut AnyConnection,
-    entries: Vec<Entry>,
+    entries: &[Entry],
     now: Timestamp,
     escalate_after: &dyn Fn(&str) -> Duration,
 ) -> Result<Vec<Outcome>, StorageError> {
     let mut slots: Vec<Slot> = Vec::with_capacity(entries.len());
-    let mut fresh: Vec<Entry> = Vec::with_capacity(entries.len());
-    let mut seen: HashMap<(UserId, String), (usize, String)> = HashMap::new();
+    let mut fresh: Vec<&Entry> = Vec::with_capacity(entries.len());
+    let mut seen: HashMap<(&UserId, &str), (usize, &str)> = HashMap::new();
     for entry in entries {
         let Some(claim) = &entry.claim else {
             slots.push(Slot::Fresh(fresh.len()));
             fresh.push(entry);
             continue;
         };
+        let key = (&claim.user, claim.key.as_str());
         if let Some(earlier) = idempotency::find(connection, claim)? {
             slots.push(Slot::Done(answer_again(claim, &earlier)?));
-        } else if let Some((first, fingerprint)) = seen.get(&(claim.user.clone(), claim.key.clone())) {
+        } else if let Some((first, fingerprint)) = seen.get(&key) {
             // The same key twice in one batch: the second gets what the first will get.
             let same = *fingerprint == claim.fingerprint;
             slots.push(if same { Slot::SameAs(*first) } else { Slot::Done(Outcome::KeyReused) });
         } else {
-            seen.insert((claim.user.clone(), claim.key.clone()), (fresh.len(), claim.fingerprint.clone()));
+            seen.insert(key, (fresh.len(), &claim.fingerprint));
             slots.push(Slot::Fresh(fresh.len()));
             fresh.push(entry);
         }
     }
-    let mut stored = store(connection, fresh, now, escalate_after)?;
+    let mut stored = store(connection, &fresh, now, escalate_after)?;
     Ok(slots
         .into_iter()
         .map(|slot| match slot {
@@ -133,50 +137,38 @@ impl Stored {
 
 fn store(
     connection: &mut AnyConnection,
-    entries: Vec<Entry>,
+    entries: &[&Entry],
     now: Timestamp,
     escalate_after: &dyn Fn(&str) -> Duration,
 ) -> Result<Stored, StorageError> {
-    let mut numbers = Numbers::take(connection, &entries)?;
+    let mut numbers = Numbers::take(connection, entries)?;
     let new_bookings: Vec<&Booking> = entries.iter().filter_map(|entry| entry.booking.as_ref()).collect();
     if !new_bookings.is_empty() {
         bookings::insert(connection, &new_bookings)?;
     }
     let mut stored = Vec::with_capacity(entries.len());
-    let mut claims = Vec::new();
     for entry in entries {
-        let stamped: Vec<(Stamped, Option<String>)> = entry
-            .drafts
-            .into_iter()
-            .map(|draft| numbers.stamp(draft, now))
-            .collect::<Result<_, StorageError>>()?;
-        claims.push(entry.claim);
-        stored.push((entry.booking, stamped));
+        let notifications: Vec<Stamped> =
+            entry.drafts.iter().map(|draft| numbers.stamp(draft, now)).collect::<Result<_, _>>()?;
+        let places = notifications.iter().map(|stamped| Place::of(&stamped.notification)).collect();
+        stored.push((Receipt { booking: entry.booking.clone(), notifications: places }, notifications));
     }
-    insert_notifications(connection, &stored, escalate_after)?;
-    let stored: Vec<(Receipt, Vec<Stamped>)> = stored
-        .into_iter()
-        .map(|(booking, stamped)| {
-            let notifications: Vec<Stamped> = stamped.into_iter().map(|(stamped, _)| stamped).collect();
-            let places = notifications.iter().map(|stamped| Place::of(&stamped.notification)).collect();
-            (Receipt { booking, notifications: places }, notifications)
-        })
-        .collect();
-    keep_answers(connection, &claims, &stored, now)?;
+    insert_notifications(connection, entries, &stored, escalate_after)?;
+    keep_answers(connection, entries, &stored, now)?;
     Ok(Stored(stored))
 }
 
-/// Stamped notifications with the booking each is about, entry by entry.
-type StampedEntries = [(Option<Booking>, Vec<(Stamped, Option<String>)>)];
-
 fn insert_notifications(
     connection: &mut AnyConnection,
-    stored: &StampedEntries,
+    entries: &[&Entry],
+    stored: &[(Receipt, Vec<Stamped>)],
     escalate_after: &dyn Fn(&str) -> Duration,
 ) -> Result<(), StorageError> {
+    let drafts = entries.iter().flat_map(|entry| &entry.drafts);
+    let stamped = stored.iter().flat_map(|(_, stamped)| stamped);
     let mut rows = Vec::new();
     let mut due = Vec::new();
-    for (Stamped { notification, .. }, booking) in stored.iter().flat_map(|(_, stamped)| stamped) {
+    for (draft, Stamped { notification, .. }) in drafts.zip(stamped) {
         let payload = serde_json::to_string(&notification.content)
             .map_err(|error| StorageError::Corrupt(format!("a notification: {error}")))?;
         rows.push(NewNotification {
@@ -185,7 +177,7 @@ fn insert_notifications(
             seq: notification.seq,
             kind: &notification.kind,
             category: notification.category.as_str(),
-            booking_id: booking.clone(),
+            booking_id: draft.booking.map(|id| id.to_string()),
             payload,
             created_at: notification.created_at.as_micros(),
         });
@@ -201,13 +193,13 @@ fn insert_notifications(
 
 fn keep_answers(
     connection: &mut AnyConnection,
-    claims: &[Option<IdempotencyClaim>],
+    entries: &[&Entry],
     stored: &[(Receipt, Vec<Stamped>)],
     now: Timestamp,
 ) -> Result<(), StorageError> {
     let mut rows = Vec::new();
-    for (claim, (receipt, _)) in claims.iter().zip(stored) {
-        let Some(claim) = claim else { continue };
+    for (entry, (receipt, _)) in entries.iter().zip(stored) {
+        let Some(claim) = &entry.claim else { continue };
         let answer = serde_json::to_string(receipt)
             .map_err(|error| StorageError::Corrupt(format!("an answer: {error}")))?;
         rows.push(idempotency::NewRow {
@@ -231,7 +223,7 @@ impl Place {
 struct Numbers(HashMap<String, (i64, i64)>);
 
 impl Numbers {
-    fn take(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Self, StorageError> {
+    fn take(connection: &mut AnyConnection, entries: &[&Entry]) -> Result<Self, StorageError> {
         let mut counts: BTreeMap<&UserId, i64> = BTreeMap::new();
         for draft in entries.iter().flat_map(|entry| &entry.drafts) {
             *counts.entry(&draft.user).or_default() += 1;
@@ -247,24 +239,13 @@ impl Numbers {
         Ok(Self(before.collect()))
     }
 
-    fn stamp(&mut self, draft: Draft, now: Timestamp) -> Result<(Stamped, Option<String>), StorageError> {
+    fn stamp(&mut self, draft: &Draft, now: Timestamp) -> Result<Stamped, StorageError> {
         let (seq, unread) = self
             .0
             .get_mut(draft.user.as_str())
             .ok_or_else(|| StorageError::Corrupt("an inbox gave no numbers".to_owned()))?;
         *seq += 1;
         *unread += 1;
-        let booking = draft.booking.map(|id| id.to_string());
-        let notification = Notification {
-            id: draft.id,
-            user: draft.user,
-            seq: *seq,
-            kind: draft.kind,
-            category: draft.category,
-            content: draft.content,
-            created_at: now,
-            read_at: None,
-        };
-        Ok((Stamped { notification, unread: *unread }, booking))
+        Ok(Stamped { notification: draft.clone().at(*seq, now), unread: *unread })
     }
 }

@@ -123,11 +123,8 @@ fn row(booking: &Booking) -> NewRow<'_> {
 
 /// Reads one booking.
 pub fn find(connection: &mut AnyConnection, id: BookingId) -> Result<Option<Booking>, StorageError> {
-    let row: Option<Row> = bookings::table
-        .find(id.to_string())
-        .select(Row::as_select())
-        .first(connection)
-        .optional()?;
+    let row: Option<Row> =
+        bookings::table.find(id.to_string()).select(Row::as_select()).first(connection).optional()?;
     row.map(Booking::try_from).transpose()
 }
 
@@ -140,8 +137,9 @@ pub fn change_status(
     to: BookingStatus,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
-    let changed = diesel::update(bookings::table.find(id.to_string()).filter(bookings::status.eq(from.as_str())))
-        .set((bookings::status.eq(to.as_str()), bookings::updated_at.eq(now.as_micros())))
-        .execute(connection)?;
+    let changed =
+        diesel::update(bookings::table.find(id.to_string()).filter(bookings::status.eq(from.as_str())))
+            .set((bookings::status.eq(to.as_str()), bookings::updated_at.eq(now.as_micros())))
+            .execute(connection)?;
     Ok(changed == 1)
 }

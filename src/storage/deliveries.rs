@@ -180,7 +180,10 @@ fn lease(
         .filter(deliveries::notification_id.eq_any(ids))
         .filter(deliveries::channel.eq(EMAIL));
     let rows: Vec<(String, i32)> = on_db!(connection, |c| diesel::update(claimed)
-        .set((deliveries::attempts.eq(deliveries::attempts + 1), deliveries::escalate_at.eq(until.as_micros())))
+        .set((
+            deliveries::attempts.eq(deliveries::attempts + 1),
+            deliveries::escalate_at.eq(until.as_micros())
+        ))
         .returning((deliveries::notification_id, deliveries::attempts))
         .get_results(c))?;
     rows.into_iter()

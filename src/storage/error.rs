@@ -6,9 +6,13 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 /// A failed piece of work on the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// No connection could be had in time, or it broke: nothing is known to be wrong with the request.
+    /// No connection could be had in time.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The connection broke or the database could not go on for now: nothing is known to be wrong with
+    /// the request, and whether it took effect may be unknown.
+    #[error("the database broke off: {0}")]
+    Broken(String),
     /// The database refused the statement.
     #[error("the database refused: {0}")]
     Refused(#[source] DieselError),
@@ -18,8 +22,9 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Whether the same request may well succeed later.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Broken(_))
     }
 }
 
@@ -48,11 +53,9 @@ impl From<DieselError> for StorageError {
                 _,
             )
             | DieselError::BrokenTransactionManager => true,
-            DieselError::DatabaseError(_, info) => {
-                PASSING.iter().any(|text| info.message().contains(text))
-            }
+            DieselError::DatabaseError(_, info) => PASSING.iter().any(|text| info.message().contains(text)),
             _ => false,
         };
-        if passing { Self::Unavailable(error.to_string()) } else { Self::Refused(error) }
+        if passing { Self::Broken(error.to_string()) } else { Self::Refused(error) }
     }
 }

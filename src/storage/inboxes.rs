@@ -10,14 +10,7 @@ use super::connection::{AnyConnection, on_db};
 use super::error::StorageError;
 use super::schema::inboxes::dsl;
 use super::unnest::{Column, UnnestInsert};
-use crate::domain::UserId;
-
-/// Where an inbox stands. An inbox nobody has written to stands at 0.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct InboxState {
-    pub last_seq: i64,
-    pub unread: i64,
-}
+use crate::domain::{InboxState, UserId};
 
 #[derive(Insertable)]
 #[diesel(table_name = super::schema::inboxes, treat_none_as_default_value = false)]
@@ -64,19 +57,13 @@ pub fn advance(
                 .get_results(c)?
         }
     };
-    Ok(rows
-        .into_iter()
-        .map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread }))
-        .collect())
+    Ok(rows.into_iter().map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread })).collect())
 }
 
 /// Where one inbox stands.
 pub fn state(connection: &mut AnyConnection, user: &UserId) -> Result<InboxState, StorageError> {
-    let row: Option<(i64, i64)> = dsl::inboxes
-        .find(user.as_str())
-        .select((dsl::last_seq, dsl::unread))
-        .first(connection)
-        .optional()?;
+    let row: Option<(i64, i64)> =
+        dsl::inboxes.find(user.as_str()).select((dsl::last_seq, dsl::unread)).first(connection).optional()?;
     Ok(row.map(|(last_seq, unread)| InboxState { last_seq, unread }).unwrap_or_default())
 }
 
@@ -89,10 +76,17 @@ pub fn states(
         .filter(dsl::user_id.eq_any(users))
         .select((dsl::user_id, dsl::last_seq, dsl::unread))
         .load(connection)?;
-    Ok(rows
-        .into_iter()
-        .map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread }))
-        .collect())
+    Ok(rows.into_iter().map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread })).collect())
+}
+
+/// Holds an inbox until the transaction ends, so that nobody else changes it meanwhile. SQLite has one
+/// writer at a time anyway.
+pub fn lock(connection: &mut AnyConnection, user: &UserId) -> Result<(), StorageError> {
+    if let AnyConnection::Postgres(c) = connection {
+        let row = dsl::inboxes.find(user.as_str()).select(dsl::last_seq).for_update();
+        row.first::<i64>(c).optional()?;
+    }
+    Ok(())
 }
 
 /// Takes `read` from the unread count; answers where the inbox stands afterwards.

@@ -21,4 +21,3 @@ pub use connection::AnyConnection;
 pub use error::StorageError;
 pub use migrations::migrate;
 pub use pool::{ConnectError, Pool, PooledConnection};
-

@@ -6,7 +6,7 @@ use super::connection::{AnyConnection, on_db};
 use super::error::StorageError;
 use super::schema::notifications;
 use super::unnest::{Column, UnnestInsert};
-use crate::domain::{Category, Content, Notification, NotificationId, Timestamp, UserId};
+use crate::domain::{Category, Content, Notification, NotificationId, Selection, Timestamp, UserId};
 
 #[derive(Insertable)]
 #[diesel(table_name = notifications, treat_none_as_default_value = false)]
@@ -38,7 +38,8 @@ impl TryFrom<Row> for Notification {
     type Error = StorageError;
 
     fn try_from(row: Row) -> Result<Self, StorageError> {
-        let corrupt = |error: &dyn std::fmt::Display| StorageError::Corrupt(format!("a notification: {error}"));
+        let corrupt =
+            |error: &dyn std::fmt::Display| StorageError::Corrupt(format!("a notification: {error}"));
         let content: Content = serde_json::from_str(&row.payload).map_err(|error| corrupt(&error))?;
         Ok(Self {
             id: NotificationId::parse("id", &row.id).map_err(|error| corrupt(&error))?,
@@ -139,15 +140,6 @@ pub fn find_all(
     rows.into_iter().map(Notification::try_from).collect()
 }
 
-/// What to mark as read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selection {
-    Ids(Vec<NotificationId>),
-    /// Everything up to and with this seq.
-    UpTo(i64),
-    All,
-}
-
 /// Marks what is selected and unread of this user's as read; answers the ids that changed.
 pub fn mark_read(
     connection: &mut AnyConnection,
@@ -161,12 +153,17 @@ pub fn mark_read(
     let set = notifications::read_at.eq(now.as_micros());
     let changed = match selection {
         Selection::All => {
-            on_db!(connection, |c| diesel::update(unread).set(set).returning(notifications::id).get_results(c))
+            on_db!(connection, |c| diesel::update(unread)
+                .set(set)
+                .returning(notifications::id)
+                .get_results(c))
         }
-        Selection::UpTo(seq) => on_db!(connection, |c| diesel::update(unread.filter(notifications::seq.le(*seq)))
-            .set(set)
-            .returning(notifications::id)
-            .get_results(c)),
+        Selection::UpTo(seq) => {
+            on_db!(connection, |c| diesel::update(unread.filter(notifications::seq.le(*seq)))
+                .set(set)
+                .returning(notifications::id)
+                .get_results(c))
+        }
         Selection::Ids(ids) => {
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
             on_db!(connection, |c| diesel::update(unread.filter(notifications::id.eq_any(ids)))

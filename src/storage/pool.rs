@@ -166,7 +166,9 @@ impl Target {
             return Ok(Self::Postgres(url.to_owned()));
         }
         match url.strip_prefix("sqlite://") {
-            Some(path) if !path.is_empty() && !path.ends_with('/') => Ok(Self::Sqlite(Path::new(path).into())),
+            Some(path) if !path.is_empty() && !path.ends_with('/') => {
+                Ok(Self::Sqlite(Path::new(path).into()))
+            }
             _ => Err(ConnectError::UnknownScheme),
         }
     }

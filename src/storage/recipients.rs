@@ -1,12 +1,14 @@
 //! Recipients: what tokens say of people, what people chose, and who holds which role.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use super::connection::{AnyConnection, on_db};
 use super::error::StorageError;
 use super::schema::{recipient_roles, recipients};
-use crate::domain::{Preferences, Profile, Recipient, Timestamp, UserId};
+use crate::domain::{Preferences, Profile, Recipient, Role, Timestamp, UserId};
 
 #[derive(Insertable)]
 #[diesel(table_name = recipients, treat_none_as_default_value = false)]
@@ -81,7 +83,7 @@ pub fn remember(
         .execute(c))?;
     let others = recipient_roles::table
         .filter(recipient_roles::user_id.eq(profile.user.as_str()))
-        .filter(recipient_roles::role.ne_all(profile.roles.iter().map(crate::domain::Role::as_str)));
+        .filter(recipient_roles::role.ne_all(profile.roles.iter().map(Role::as_str)));
     diesel::delete(others).execute(connection)?;
     let rows: Vec<_> = profile
         .roles
@@ -140,11 +142,8 @@ pub fn save_preferences(
 
 /// Reads one recipient.
 pub fn find(connection: &mut AnyConnection, user: &UserId) -> Result<Option<Recipient>, StorageError> {
-    let row: Option<Row> = recipients::table
-        .find(user.as_str())
-        .select(Row::as_select())
-        .first(connection)
-        .optional()?;
+    let row: Option<Row> =
+        recipients::table.find(user.as_str()).select(Row::as_select()).first(connection).optional()?;
     row.map(Recipient::try_from).transpose()
 }
 
@@ -155,6 +154,30 @@ pub fn find_all(connection: &mut AnyConnection, users: &[&str]) -> Result<Vec<Re
         .select(Row::as_select())
         .load(connection)?;
     rows.into_iter().map(Recipient::try_from).collect()
+}
+
+/// What is known of several users from their tokens, by user id; who is not known is left out.
+pub fn profiles(
+    connection: &mut AnyConnection,
+    users: &[&str],
+) -> Result<HashMap<String, Profile>, StorageError> {
+    let mut profiles: HashMap<String, Profile> = find_all(connection, users)?
+        .into_iter()
+        .map(|known| {
+            let Recipient { user, email, name, locale, time_zone, .. } = known;
+            (user.to_string(), Profile { user, email, name, locale, time_zone, roles: Vec::new() })
+        })
+        .collect();
+    let roles: Vec<(String, String)> = recipient_roles::table
+        .filter(recipient_roles::user_id.eq_any(users))
+        .select((recipient_roles::user_id, recipient_roles::role))
+        .load(connection)?;
+    for (user, role) in roles {
+        if let Some(profile) = profiles.get_mut(&user) {
+            profile.roles.push(Role::new(&role));
+        }
+    }
+    Ok(profiles)
 }
 
 /// Who holds `role`, by user id, at most `limit` beyond `after`.

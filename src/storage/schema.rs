@@ -81,4 +81,10 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(notifications, deliveries, recipients, recipient_roles, inboxes);
+diesel::allow_tables_to_appear_in_same_query!(
+    notifications,
+    deliveries,
+    recipients,
+    recipient_roles,
+    inboxes
+);

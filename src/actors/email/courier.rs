@@ -1,0 +1,198 @@
+//! What the e-mail actor does with one mail: claims it in the database, writes and sends it, records
+//! how that ended.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::backoff;
+use crate::config::MailSettings;
+use crate::domain::{Clock, Notification, NotificationId, Recipient, Timestamp};
+use crate::email::{Composer, MailError, Mailer};
+use crate::storage::deliveries::{self, Claimed, Ending};
+use crate::storage::{AnyConnection, Pool, StorageError, notifications, recipients};
+use crate::telemetry::Metrics;
+
+/// How often recording an ending is tried before it is left to the end of the lease.
+const RECORD_TRIES: u32 = 5;
+/// The pause between those tries.
+const RECORD_PAUSE: Duration = Duration::from_millis(500);
+
+/// Sends mails one by one; shared by those under way.
+#[derive(Debug)]
+pub struct Courier {
+    pub pool: Pool,
+    pub mailer: Arc<dyn Mailer>,
+    pub composer: Composer,
+    pub settings: MailSettings,
+    /// How many deliveries are claimed at once.
+    pub portion: u32,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Metrics,
+}
+
+/// A claimed delivery with what is needed to write the mail.
+#[derive(Debug)]
+pub(super) struct Letter {
+    notification: Notification,
+    recipient: Option<Recipient>,
+    attempt: i32,
+    lease_until: Timestamp,
+}
+
+/// How one try ended.
+enum Attempt {
+    Over(Ending, Option<String>),
+    Again(String),
+}
+
+impl Courier {
+    pub(super) fn claim_size(&self) -> usize {
+        self.portion as usize
+    }
+
+    pub(super) async fn claim_handed(&self, ids: Vec<NotificationId>) -> Result<Vec<Letter>, StorageError> {
+        let until = self.lease_end();
+        self.claim(until, move |connection| deliveries::claim_new(connection, &ids, until)).await
+    }
+
+    pub(super) async fn claim_overdue(&self) -> Result<Vec<Letter>, StorageError> {
+        let (now, until, portion) = (self.clock.now(), self.lease_end(), self.portion);
+        let claim = move |connection: &mut AnyConnection| {
+            deliveries::claim_overdue(connection, now, until, portion)
+        };
+        self.claim(until, claim).await
+    }
+
+    fn lease_end(&self) -> Timestamp {
+        self.clock.now().plus(Duration::from_millis(self.settings.lease_ms))
+    }
+
+    async fn claim(
+        &self,
+        lease_until: Timestamp,
+        claim: impl FnOnce(&mut AnyConnection) -> Result<Vec<Claimed>, StorageError> + Send + 'static,
+    ) -> Result<Vec<Letter>, StorageError> {
+        self.blocking(move |connection| {
+            let claimed = claim(connection)?;
+            let ids: Vec<NotificationId> = claimed.iter().map(|claimed| claimed.notification).collect();
+            let attempts: HashMap<NotificationId, i32> =
+                claimed.into_iter().map(|claimed| (claimed.notification, claimed.attempt)).collect();
+            let mut notifications = notifications::find_all(connection, &ids)?;
+            notifications.sort_by_key(|notification| notification.id);
+            let mut users: Vec<&str> = notifications.iter().map(|one| one.user.as_str()).collect();
+            users.sort_unstable();
+            users.dedup();
+            let people = recipients::find_all(connection, &users)?;
+            let people: HashMap<&str, &Recipient> =
+                people.iter().map(|person| (person.user.as_str(), person)).collect();
+            Ok(notifications
+                .into_iter()
+                .map(|notification| Letter {
+                    recipient: people.get(notification.user.as_str()).map(|person| (*person).clone()),
+                    attempt: attempts.get(&notification.id).copied().unwrap_or(1),
+                    notification,
+                    lease_until,
+                })
+                .collect())
+        })
+        .await
+    }
+
+    /// Sends one mail and records how that ended.
+    pub(super) async fn deliver(&self, letter: Letter) {
+        let timeout = Duration::from_millis(self.settings.timeout_ms);
+        if self.clock.now().plus(timeout) > letter.lease_until {
+            // It waited too long for its place: by the time it was sent, somebody else might send it too.
+            return;
+        }
+        let attempt = self.attempt(&letter).await;
+        let id = letter.notification.id;
+        match attempt {
+            Attempt::Over(ending, error) => {
+                if let Some(error) = &error {
+                    log::warn!(notification:% = id; "no mail: {error}");
+                }
+                let now = self.clock.now();
+                self.record(id, move |connection| {
+                    deliveries::finish(connection, id, ending, error.as_deref(), now)
+                })
+                .await;
+                self.metrics.deliveries_finished(ending.as_str()).inc();
+            }
+            Attempt::Again(error) => {
+                let pause = backoff::pause(
+                    Duration::from_millis(self.settings.retry_first_ms),
+                    Duration::from_millis(self.settings.retry_longest_ms),
+                    letter.attempt,
+                    rand::random(),
+                );
+                log::warn!(notification:% = id, attempt = letter.attempt; "mail will be tried again: {error}");
+                let at = self.clock.now().plus(pause);
+                self.record(id, move |connection| deliveries::retry(connection, id, at, &error)).await;
+            }
+        }
+    }
+
+    async fn attempt(&self, letter: &Letter) -> Attempt {
+        let suppressed = |why: &str| Attempt::Over(Ending::Suppressed, Some(why.to_owned()));
+        let Some(recipient) = &letter.recipient else { return suppressed("no_address") };
+        if recipient.address().is_none() {
+            return suppressed("no_address");
+        }
+        if !recipient.preferences.allows_email(&letter.notification.category) {
+            return suppressed("not_wanted");
+        }
+        let sent = match self.composer.compose(&letter.notification, recipient, None) {
+            Ok(mail) => self.mailer.send(&mail).await,
+            Err(error) => Err(error),
+        };
+        match sent {
+            Ok(()) => {
+                self.metrics.mail_attempts("sent").inc();
+                Attempt::Over(Ending::Emailed, None)
+            }
+            Err(MailError::Permanent(error)) => {
+                self.metrics.mail_attempts("refused").inc();
+                Attempt::Over(Ending::Failed, Some(error))
+            }
+            Err(MailError::Temporary(error)) => {
+                self.metrics.mail_attempts("failed").inc();
+                let give_up = Duration::from_millis(self.settings.give_up_after_ms);
+                if letter.notification.created_at.plus(give_up) < self.clock.now() {
+                    Attempt::Over(Ending::Failed, Some(format!("gave up: {error}")))
+                } else {
+                    Attempt::Again(error)
+                }
+            }
+        }
+    }
+
+    /// Writes down what happened, patiently: a mail that was sent and not recorded is sent again when
+    /// its lease ends.
+    async fn record(
+        &self,
+        id: NotificationId,
+        write: impl Fn(&mut AnyConnection) -> Result<(), StorageError> + Clone + Send + 'static,
+    ) {
+        for attempt in 1..=RECORD_TRIES {
+            let write = write.clone();
+            match self.blocking(move |connection| connection.write(write)).await {
+                Ok(()) => return,
+                Err(error) if attempt == RECORD_TRIES => {
+                    log::error!(notification:% = id; "what became of a mail could not be recorded: {error}");
+                }
+                Err(_) => tokio::time::sleep(RECORD_PAUSE).await,
+            }
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let pool = self.pool.clone();
+        let done = tokio::task::spawn_blocking(move || work(&mut *pool.get()?)).await;
+        done.unwrap_or_else(|_| Err(StorageError::Corrupt("a mail task panicked".to_owned())))
+    }
+}

@@ -1,0 +1,183 @@
+//! What the hub is told, and what it tells: the contract between the hub and everybody else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use bytes::Bytes;
+
+use crate::domain::{CloseReason, Identity, InboxState, NotificationId, Role, Room, UserId};
+
+/// A worker thread's shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShardId(pub u32);
+
+/// One session: on which worker, in which slot there, and a number that is never used twice, because
+/// a slot is: what was addressed to a session that has gone must not reach who came after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionRef {
+    pub shard: ShardId,
+    pub slot: u32,
+    pub number: u64,
+}
+
+/// What the hub knows of who is behind a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub user: UserId,
+    pub roles: Vec<Role>,
+    pub session: Option<String>,
+}
+
+impl From<&Identity> for Member {
+    fn from(identity: &Identity) -> Self {
+        Self { user: identity.user.clone(), roles: identity.roles.clone(), session: identity.session.clone() }
+    }
+}
+
+/// A worker's shard introduces itself, before its first session connects.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct RegisterShard {
+    pub shard: ShardId,
+    pub deliveries: Recipient<Deliver>,
+}
+
+/// A session is open: put it into its own rooms.
+#[derive(Debug, Message)]
+#[rtype(result = "Admission")]
+pub struct Connect {
+    pub session: SessionRef,
+    pub member: Member,
+}
+
+/// Whether a session may stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    Welcome,
+    /// The instance has as many sessions as it takes.
+    Full,
+    /// The user has as many sessions as one may have.
+    TooManyOfUser,
+}
+
+/// A session has ended.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Disconnected {
+    pub session: SessionRef,
+}
+
+/// A session that was found entitled joins a room.
+#[derive(Debug, Message)]
+#[rtype(result = "Joined")]
+pub struct Join {
+    pub session: SessionRef,
+    pub room: Room,
+    /// How many rooms one session may be in.
+    pub most: usize,
+}
+
+/// Whether a session is in the room now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    In,
+    TooManyRooms,
+    /// The session has ended meanwhile.
+    Gone,
+}
+
+/// A session leaves a room.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Leave {
+    pub session: SessionRef,
+    pub room: Room,
+}
+
+/// Something to push, encoded once; every session that gets it shares the bytes.
+#[derive(Debug, Clone)]
+pub struct Parcel {
+    /// Frames of the raw WebSocket door; empty for an order to close.
+    pub frames: Bytes,
+    /// The stored notification that this is, which a device must prove to have.
+    pub notification: Option<NotificationId>,
+    /// Where the user's inbox stands with this.
+    pub inbox: Option<InboxState>,
+    /// Whether it is a notification, stored or passing: one ends a `once` session.
+    pub notifies: bool,
+    /// An order to close instead.
+    pub close: Option<CloseReason>,
+    /// A session that does not get it, because it has the answer already.
+    pub except: Option<SessionRef>,
+}
+
+impl Parcel {
+    /// An event that concerns an inbox but is no notification.
+    pub fn event(frames: Bytes, inbox: Option<InboxState>) -> Self {
+        Self { frames, notification: None, inbox, notifies: false, close: None, except: None }
+    }
+
+    pub fn close(reason: CloseReason) -> Self {
+        Self { close: Some(reason), ..Self::event(Bytes::new(), None) }
+    }
+}
+
+/// A parcel and the room it goes to.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    pub room: Room,
+    pub parcel: Parcel,
+}
+
+/// What was committed goes to the rooms; what finds nobody there is handed on as [`Away`].
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Publish {
+    pub publications: Vec<Publication>,
+}
+
+/// Asks who is online here.
+#[derive(Debug, Message)]
+#[rtype(result = "Presence")]
+pub struct GetPresence {
+    /// Users that are asked about one by one.
+    pub users: Vec<UserId>,
+}
+
+/// Who is online on this instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Users with at least one session.
+    pub users: usize,
+    /// The same by role.
+    pub by_role: BTreeMap<Role, usize>,
+    pub connections: usize,
+    /// Log-ins of the platform with at least one connection.
+    pub sessions: usize,
+    /// Of the users that were asked about, who is online.
+    pub online: Vec<UserId>,
+}
+
+/// Closes every session, spread over a time; answers how many there are.
+#[derive(Debug, Message)]
+#[rtype(result = "usize")]
+pub struct CloseSessions {
+    pub reason: CloseReason,
+    pub over: Duration,
+}
+
+/// What a shard gets: parcels and which of its sessions each is for. Sent by the hub.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Deliver {
+    pub batch: Vec<(Arc<Parcel>, Vec<SessionRef>)>,
+}
+
+/// Stored notifications whose users have no session here. Sent by the hub.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Away {
+    pub notifications: Vec<NotificationId>,
+}

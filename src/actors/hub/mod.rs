@@ -1,0 +1,172 @@
+//! The notification hub: owns the rooms and presence of this instance. It routes and does nothing
+//! else: no SQL, no JSON of its own, no HTTP types. What it routes is already encoded.
+
+pub mod messages;
+mod registry;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+pub use messages::{
+    Admission, Away, CloseSessions, Connect, Deliver, Disconnected, GetPresence, Join, Joined, Leave, Member,
+    Parcel, Presence, Publication, Publish, RegisterShard, SessionRef, ShardId,
+};
+use registry::Registry;
+
+use crate::config::LimitSettings;
+use crate::telemetry::Metrics;
+
+/// How many messages may wait for the hub; what comes on top is refused at its sender.
+const MAILBOX: usize = 16_384;
+
+/// The hub of one instance.
+#[derive(Debug)]
+pub struct NotificationHub {
+    registry: Registry,
+    /// Where the sessions of each worker thread are reached.
+    shards: HashMap<ShardId, Recipient<Deliver>>,
+    /// Who takes over notifications whose user has no session here.
+    away: Recipient<Away>,
+    metrics: Metrics,
+}
+
+impl NotificationHub {
+    pub fn new(limits: &LimitSettings, away: Recipient<Away>, metrics: Metrics) -> Self {
+        let registry = Registry::new(limits.sessions, limits.sessions_per_user);
+        Self { registry, shards: HashMap::new(), away, metrics }
+    }
+
+    /// Hands `batch` to one worker's shard. A shard whose mailbox is full is a thread that hangs: what
+    /// it misses stays unconfirmed in the database, whose deadline brings it home.
+    fn deliver(&self, shard: ShardId, batch: Vec<(Arc<Parcel>, Vec<SessionRef>)>) {
+        let Some(recipient) = self.shards.get(&shard) else { return };
+        if recipient.try_send(Deliver { batch }).is_err() {
+            self.metrics.refused("shard_mailbox").inc();
+            log::warn!(shard = shard.0; "a worker does not take deliveries");
+        }
+    }
+
+    fn publish(&self, publications: Vec<Publication>) {
+        let mut by_shard: HashMap<ShardId, Vec<(Arc<Parcel>, Vec<SessionRef>)>> = HashMap::new();
+        let mut away = Vec::new();
+        for Publication { room, parcel } in publications {
+            let members = self.registry.members(&room);
+            if members.is_empty() {
+                away.extend(parcel.notification);
+                continue;
+            }
+            let parcel = Arc::new(parcel);
+            for (shard, sessions) in group_by_shard(members) {
+                by_shard.entry(shard).or_default().push((Arc::clone(&parcel), sessions));
+            }
+        }
+        for (shard, batch) in by_shard {
+            self.deliver(shard, batch);
+        }
+        if !away.is_empty() && self.away.try_send(Away { notifications: away }).is_err() {
+            // Nothing is lost: the deadline in the database brings these mails a few seconds later.
+            self.metrics.refused("email_mailbox").inc();
+        }
+    }
+}
+
+/// Splits a room's members by the worker that holds them. Members of one shard stay in order.
+fn group_by_shard(members: &[SessionRef]) -> Vec<(ShardId, Vec<SessionRef>)> {
+    let mut groups: Vec<(ShardId, Vec<SessionRef>)> = Vec::new();
+    for session in members {
+        match groups.iter_mut().find(|(shard, _)| *shard == session.shard) {
+            Some((_, group)) => group.push(*session),
+            None => groups.push((session.shard, vec![*session])),
+        }
+    }
+    groups
+}
+
+impl Actor for NotificationHub {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<RegisterShard> for NotificationHub {
+    type Result = ();
+
+    fn handle(&mut self, message: RegisterShard, _: &mut Context<Self>) {
+        self.shards.insert(message.shard, message.deliveries);
+    }
+}
+
+impl Handler<Connect> for NotificationHub {
+    type Result = MessageResult<Connect>;
+
+    fn handle(&mut self, message: Connect, _: &mut Context<Self>) -> MessageResult<Connect> {
+        MessageResult(self.registry.connect(message.session, message.member))
+    }
+}
+
+impl Handler<Disconnected> for NotificationHub {
+    type Result = ();
+
+    fn handle(&mut self, message: Disconnected, _: &mut Context<Self>) {
+        self.registry.disconnect(message.session);
+    }
+}
+
+impl Handler<Join> for NotificationHub {
+    type Result = MessageResult<Join>;
+
+    fn handle(&mut self, message: Join, _: &mut Context<Self>) -> MessageResult<Join> {
+        MessageResult(self.registry.join(message.session, message.room, message.most))
+    }
+}
+
+impl Handler<Leave> for NotificationHub {
+    type Result = ();
+
+    fn handle(&mut self, message: Leave, _: &mut Context<Self>) {
+        self.registry.leave(message.session, &message.room);
+    }
+}
+
+impl Handler<Publish> for NotificationHub {
+    type Result = ();
+
+    fn handle(&mut self, message: Publish, _: &mut Context<Self>) {
+        self.publish(message.publications);
+    }
+}
+
+impl Handler<GetPresence> for NotificationHub {
+    type Result = MessageResult<GetPresence>;
+
+    fn handle(&mut self, message: GetPresence, _: &mut Context<Self>) -> MessageResult<GetPresence> {
+        MessageResult(self.registry.presence(&message.users))
+    }
+}
+
+impl Handler<CloseSessions> for NotificationHub {
+    type Result = MessageResult<CloseSessions>;
+
+    /// Spreads the closes over the asked time, so that clients do not come back in one wave.
+    fn handle(&mut self, message: CloseSessions, ctx: &mut Context<Self>) -> MessageResult<CloseSessions> {
+        /// How many portions the closes are spread over.
+        const PORTIONS: u32 = 10;
+        let sessions = self.registry.sessions();
+        let parcel = Arc::new(Parcel::close(message.reason));
+        let portion = sessions.len().div_ceil(PORTIONS as usize).max(1);
+        for (step, chunk) in (0_u32..).zip(sessions.chunks(portion)) {
+            let groups = group_by_shard(chunk);
+            let parcel = Arc::clone(&parcel);
+            ctx.run_later(message.over / PORTIONS * step, move |hub, _| {
+                for (shard, sessions) in groups {
+                    hub.deliver(shard, vec![(Arc::clone(&parcel), sessions)]);
+                }
+            });
+        }
+        MessageResult(sessions.len())
+    }
+}

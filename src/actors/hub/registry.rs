@@ -1,0 +1,293 @@
+//! Who is in which room: a plain struct without actors. A reverse index from sessions to rooms makes a
+//! disconnect cost what the session joined, not what the instance holds.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::messages::{Admission, Joined, Member, Presence, SessionRef};
+use crate::domain::{Role, Room, UserId};
+
+/// The rooms and presence of one instance.
+#[derive(Debug)]
+pub(super) struct Registry {
+    rooms: HashMap<Room, Vec<SessionRef>>,
+    sessions: HashMap<SessionRef, Seat>,
+    /// Who is online, whatever rooms their sessions are in.
+    users: HashMap<UserId, Vec<SessionRef>>,
+    /// Log-ins online, and how many sessions each has.
+    logins: HashMap<String, usize>,
+    /// Users online by role; a role nobody holds has no entry.
+    by_role: BTreeMap<Role, usize>,
+    most_sessions: usize,
+    most_per_user: usize,
+}
+
+/// A session's place.
+#[derive(Debug)]
+struct Seat {
+    member: Member,
+    /// Every room it is in: the reverse index.
+    rooms: Vec<Room>,
+}
+
+impl Member {
+    /// The rooms this member is in from the start.
+    fn own_rooms(&self) -> impl Iterator<Item = Room> + '_ {
+        std::iter::once(Room::User(self.user.clone()))
+            .chain(self.roles.iter().cloned().map(Room::Role))
+            .chain(self.session.iter().cloned().map(Room::Session))
+    }
+}
+
+impl Registry {
+    pub(super) fn new(most_sessions: usize, most_per_user: usize) -> Self {
+        Self {
+            rooms: HashMap::new(),
+            sessions: HashMap::new(),
+            users: HashMap::new(),
+            logins: HashMap::new(),
+            by_role: BTreeMap::new(),
+            most_sessions,
+            most_per_user,
+        }
+    }
+
+    pub(super) fn connect(&mut self, session: SessionRef, mut member: Member) -> Admission {
+        if self.sessions.contains_key(&session) {
+            return Admission::Welcome;
+        }
+        if self.sessions.len() >= self.most_sessions {
+            return Admission::Full;
+        }
+        if self.users.get(&member.user).map_or(0, Vec::len) >= self.most_per_user {
+            return Admission::TooManyOfUser;
+        }
+        member.roles.sort_unstable();
+        member.roles.dedup();
+        for role in self.roles_only_of(&member, session) {
+            *self.by_role.entry(role).or_default() += 1;
+        }
+        if let Some(login) = &member.session {
+            *self.logins.entry(login.clone()).or_default() += 1;
+        }
+        self.users.entry(member.user.clone()).or_default().push(session);
+        let rooms: Vec<Room> = member.own_rooms().collect();
+        for room in &rooms {
+            self.rooms.entry(room.clone()).or_default().push(session);
+        }
+        self.sessions.insert(session, Seat { member, rooms });
+        Admission::Welcome
+    }
+
+    pub(super) fn disconnect(&mut self, session: SessionRef) {
+        let Some(Seat { member, rooms }) = self.sessions.remove(&session) else { return };
+        for room in &rooms {
+            remove_from(&mut self.rooms, room, session);
+        }
+        remove_from(&mut self.users, &member.user, session);
+        if let Some(login) = &member.session {
+            decrease(&mut self.logins, login);
+        }
+        for role in self.roles_only_of(&member, session) {
+            if let std::collections::btree_map::Entry::Occupied(mut count) = self.by_role.entry(role) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
+    }
+
+    /// Puts a session into a room; `most` bounds the rooms of one session.
+    pub(super) fn join(&mut self, session: SessionRef, room: Room, most: usize) -> Joined {
+        let Some(seat) = self.sessions.get_mut(&session) else { return Joined::Gone };
+        if seat.rooms.contains(&room) {
+            return Joined::In;
+        }
+        if seat.rooms.len() >= most {
+            return Joined::TooManyRooms;
+        }
+        self.rooms.entry(room.clone()).or_default().push(session);
+        seat.rooms.push(room);
+        Joined::In
+    }
+
+    pub(super) fn leave(&mut self, session: SessionRef, room: &Room) {
+        let Some(seat) = self.sessions.get_mut(&session) else { return };
+        if let Some(position) = seat.rooms.iter().position(|joined| joined == room) {
+            seat.rooms.swap_remove(position);
+            remove_from(&mut self.rooms, room, session);
+        }
+    }
+
+    pub(super) fn members(&self, room: &Room) -> &[SessionRef] {
+        self.rooms.get(room).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn sessions(&self) -> Vec<SessionRef> {
+        self.sessions.keys().copied().collect()
+    }
+
+    pub(super) fn presence(&self, asked: &[UserId]) -> Presence {
+        Presence {
+            users: self.users.len(),
+            by_role: self.by_role.clone(),
+            connections: self.sessions.len(),
+            sessions: self.logins.len(),
+            online: asked.iter().filter(|user| self.users.contains_key(*user)).cloned().collect(),
+        }
+    }
+
+    /// The roles of `member` that no other session of the same user brings.
+    fn roles_only_of(&self, member: &Member, session: SessionRef) -> Vec<Role> {
+        let others: Vec<&Seat> = self
+            .users
+            .get(&member.user)
+            .into_iter()
+            .flatten()
+            .filter(|other| **other != session)
+            .filter_map(|other| self.sessions.get(other))
+            .collect();
+        let only = |role: &&Role| !others.iter().any(|seat| seat.member.roles.contains(role));
+        member.roles.iter().filter(only).cloned().collect()
+    }
+}
+
+fn remove_from<K: std::hash::Hash + Eq>(
+    map: &mut HashMap<K, Vec<SessionRef>>,
+    key: &K,
+    session: SessionRef,
+) {
+    let Some(sessions) = map.get_mut(key) else { return };
+    if let Some(position) = sessions.iter().position(|other| *other == session) {
+        sessions.swap_remove(position);
+    }
+    if sessions.is_empty() {
+        map.remove(key);
+    }
+}
+
+fn decrease(counts: &mut HashMap<String, usize>, key: &str) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashSet};
+
+    use proptest::prelude::*;
+
+    use super::super::messages::ShardId;
+    use super::*;
+
+    fn session(number: u64) -> SessionRef {
+        SessionRef { shard: ShardId(u32::try_from(number % 2).unwrap()), slot: 0, number }
+    }
+
+    fn member(user: u8, roles: &[u8], login: Option<u8>) -> Member {
+        Member {
+            user: UserId::from_stored(format!("u{user}")),
+            roles: roles.iter().map(|role| Role::new(&format!("r{role}"))).collect(),
+            session: login.map(|login| format!("s{login}")),
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Connect(u64, u8, Vec<u8>, Option<u8>),
+        Disconnect(u64),
+        Join(u64, u8),
+        Leave(u64, u8),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            3 => (0..12_u64, 0..4_u8, prop::collection::vec(0..3_u8, 0..3), prop::option::of(0..3_u8))
+                .prop_map(|(s, u, r, l)| Step::Connect(s, u, r, l)),
+            2 => (0..12_u64).prop_map(Step::Disconnect),
+            2 => (0..12_u64, 0..4_u8).prop_map(|(s, r)| Step::Join(s, r)),
+            1 => (0..12_u64, 0..4_u8).prop_map(|(s, r)| Step::Leave(s, r)),
+        ];
+        prop::collection::vec(step, 0..60)
+    }
+
+    fn room(number: u8) -> Room {
+        Room::Other(format!("booking:{number}"))
+    }
+
+    proptest! {
+        /// Whatever happens, the registry says what a model that recounts everything says.
+        #[test]
+        fn the_registry_agrees_with_a_model_that_scans(steps in steps()) {
+            const MOST_SESSIONS: usize = 8;
+            const MOST_PER_USER: usize = 3;
+            const MOST_ROOMS: usize = 6;
+            let mut registry = Registry::new(MOST_SESSIONS, MOST_PER_USER);
+            let mut model: HashMap<u64, (Member, BTreeSet<u8>)> = HashMap::new();
+            for step in steps {
+                match step {
+                    Step::Connect(s, u, r, l) => {
+                        let who = member(u, &r, l);
+                        let of_user = model.values().filter(|(m, _)| m.user == who.user).count();
+                        let wanted = if model.contains_key(&s) {
+                            Admission::Welcome
+                        } else if model.len() >= MOST_SESSIONS {
+                            Admission::Full
+                        } else if of_user >= MOST_PER_USER {
+                            Admission::TooManyOfUser
+                        } else {
+                            model.insert(s, (who.clone(), BTreeSet::new()));
+                            Admission::Welcome
+                        };
+                        prop_assert_eq!(registry.connect(session(s), who), wanted);
+                    }
+                    Step::Disconnect(s) => {
+                        model.remove(&s);
+                        registry.disconnect(session(s));
+                    }
+                    Step::Join(s, r) => {
+                        let wanted = match model.get_mut(&s) {
+                            None => Joined::Gone,
+                            Some((_, rooms)) if rooms.contains(&r) => Joined::In,
+                            Some((m, rooms)) if m.own_rooms().collect::<HashSet<_>>().len() + rooms.len() >= MOST_ROOMS => {
+                                Joined::TooManyRooms
+                            }
+                            Some((_, rooms)) => { rooms.insert(r); Joined::In }
+                        };
+                        prop_assert_eq!(registry.join(session(s), room(r), MOST_ROOMS), wanted);
+                    }
+                    Step::Leave(s, r) => {
+                        if let Some((_, rooms)) = model.get_mut(&s) { rooms.remove(&r); }
+                        registry.leave(session(s), &room(r));
+                    }
+                }
+                let online: HashSet<&UserId> = model.values().map(|(m, _)| &m.user).collect();
+                let logins: HashSet<&String> = model.values().filter_map(|(m, _)| m.session.as_ref()).collect();
+                let mut by_role: BTreeMap<Role, HashSet<&UserId>> = BTreeMap::new();
+                for (m, _) in model.values() {
+                    for role in &m.roles { by_role.entry(role.clone()).or_default().insert(&m.user); }
+                }
+                let all: Vec<UserId> = (0..4).map(|u| member(u, &[], None).user).collect();
+                let presence = registry.presence(&all);
+                prop_assert_eq!(presence.users, online.len());
+                prop_assert_eq!(presence.sessions, logins.len());
+                prop_assert_eq!(presence.connections, model.len());
+                prop_assert_eq!(presence.online.iter().collect::<HashSet<_>>(), online);
+                let counts: BTreeMap<Role, usize> = by_role.into_iter().map(|(r, u)| (r, u.len())).collect();
+                prop_assert_eq!(presence.by_role, counts);
+                for r in 0..4 {
+                    let wanted: BTreeSet<SessionRef> =
+                        model.iter().filter(|(_, (_, rooms))| rooms.contains(&r)).map(|(s, _)| session(*s)).collect();
+                    prop_assert_eq!(registry.members(&room(r)).iter().copied().collect::<BTreeSet<_>>(), wanted);
+                }
+            }
+            for s in 0..12 { registry.disconnect(session(s)); }
+            prop_assert!(registry.rooms.is_empty() && registry.sessions.is_empty() && registry.by_role.is_empty());
+            prop_assert!(registry.users.is_empty() && registry.logins.is_empty());
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The worker that appends to inboxes: one thread, one connection, one batch at a time, so that the
+//! order of commits is the order of every inbox and of what is pushed.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::messages::{BookingEvent, Notify, NotifyRole, Pass, WriteError};
+use super::{Parts, publications};
+use crate::actors::hub::{Publication, Publish};
+use crate::domain::{
+    BookingId, BookingStatus, Draft, NotificationId, Timestamp, Transition, UserId,
+};
+use crate::storage::append::{Entry, Outcome, Receipt, append};
+use crate::storage::{AnyConnection, StorageError, bookings, deliveries, recipients};
+
+type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
+
+/// How many recipients of a role are written by one transaction.
+const ROLE_CHUNK: i64 = 500;
+
+/// A piece of work and who waits for it.
+#[derive(Debug)]
+pub(super) enum AppendJob {
+    Booking(BookingEvent, Reply<Receipt>),
+    Notify(Notify, Reply<Receipt>),
+    NotifyRole(NotifyRole, Reply<usize>),
+    Pass(Pass, Reply<()>),
+}
+
+impl AppendJob {
+    /// Answers without doing it. Who waits may have gone.
+    pub(super) fn refuse(self, error: WriteError) {
+        match self {
+            Self::Booking(_, reply) | Self::Notify(_, reply) => drop(reply.send(Err(error))),
+            Self::NotifyRole(_, reply) => drop(reply.send(Err(error))),
+            Self::Pass(_, reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+/// A batch from the front actor; answered when all of it is done.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct AppendBatch {
+    pub(super) jobs: Vec<AppendJob>,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct AppendWorker {
+    parts: Parts,
+}
+
+impl Actor for AppendWorker {
+    type Context = SyncContext<Self>;
+}
+
+impl Handler<AppendBatch> for AppendWorker {
+    type Result = ();
+
+    /// A panic must not end the thread: it stops this actor, and the arbiter makes a new one. Who waited
+    /// for the batch is told that the write failed, because their replies are dropped.
+    fn handle(&mut self, message: AppendBatch, ctx: &mut SyncContext<Self>) {
+        if catch_unwind(AssertUnwindSafe(|| self.run(message.jobs))).is_err() {
+            log::error!("the append worker panicked and is replaced");
+            self.parts.metrics.refused("worker_panic").inc();
+            ctx.stop();
+        }
+    }
+}
+
+impl AppendWorker {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    fn run(&self, jobs: Vec<AppendJob>) {
+        let mut gathered = Gathered::default();
+        for job in jobs {
+            match job {
+                AppendJob::Booking(BookingEvent::Created { booking, claim }, reply) => {
+                    let now = self.parts.clock.now();
+                    let booking = booking.into_booking(BookingId::from_uuid(self.parts.ids.next()), now);
+                    let drafts = vec![Draft::booking_created(self.next_notification(), &booking)];
+                    gathered.push(Entry { booking: Some(booking), drafts, claim }, reply);
+                }
+                AppendJob::Notify(Notify { drafts, claim }, reply) => {
+                    gathered.push(Entry { booking: None, drafts, claim }, reply);
+                }
+                // The rest goes alone, after what came before it.
+                AppendJob::Booking(BookingEvent::Moved { booking, step, by }, reply) => {
+                    self.write_gathered(&mut gathered);
+                    answer(reply, self.move_booking(booking, step, &by));
+                }
+                AppendJob::NotifyRole(message, reply) => {
+                    self.write_gathered(&mut gathered);
+                    answer(reply, self.notify_role(&message));
+                }
+                AppendJob::Pass(Pass { room, draft }, reply) => {
+                    self.write_gathered(&mut gathered);
+                    let notification = draft.at(0, self.parts.clock.now());
+                    self.publish(vec![publications::of_passing(room, &notification)]);
+                    answer(reply, Ok(()));
+                }
+            }
+        }
+        self.write_gathered(&mut gathered);
+    }
+
+    /// Writes what was gathered in one transaction. If that fails for a reason of its own, each entry is
+    /// tried alone, so that a bad one fails alone.
+    fn write_gathered(&self, gathered: &mut Gathered) {
+        let Gathered { entries, replies } = std::mem::take(gathered);
+        if entries.is_empty() {
+            return;
+        }
+        self.parts.metrics.write_batch().observe(f64::from(u32::try_from(entries.len()).unwrap_or(u32::MAX)));
+        match self.write(&entries) {
+            Ok(outcomes) => self.settle(outcomes, replies),
+            Err(error) if error.is_unavailable() || entries.len() == 1 => {
+                let error = report(&error);
+                replies.into_iter().for_each(|reply| answer(reply, Err(error.clone())));
+            }
+            Err(error) => {
+                log::warn!("a batch failed and is written one by one: {error}");
+                for (entry, reply) in entries.iter().zip(replies) {
+                    match self.write(std::slice::from_ref(entry)) {
+                        Ok(outcomes) => self.settle(outcomes, vec![reply]),
+                        Err(error) => answer(reply, Err(report(&error))),
+                    }
+                }
+            }
+        }
+    }
+
+    fn write(&self, entries: &[Entry]) -> Result<Vec<Outcome>, StorageError> {
+        self.transaction(|connection, now| append(connection, entries, now, &|c| self.escalate_after(c)))
+    }
+
+    /// Pushes first, then answers: both only after the commit.
+    fn settle(&self, outcomes: Vec<Outcome>, replies: Vec<Reply<Receipt>>) {
+        let publications = outcomes.iter().flat_map(stored_of).map(publications::of_stored).collect();
+        self.publish(publications);
+        for (outcome, reply) in outcomes.into_iter().zip(replies) {
+            answer(reply, receipt_of(outcome));
+        }
+    }
+
+    fn move_booking(&self, id: BookingId, step: Transition, by: &UserId) -> Result<Receipt, WriteError> {
+        let moved = self.transaction(|connection, now| {
+            let Some(mut booking) = bookings::find(connection, id)?.filter(|booking| booking.is_party(by)) else {
+                return Ok(Err(WriteError::NotFound));
+            };
+            if !step.allowed_to(by, &booking) {
+                return Ok(Err(WriteError::Forbidden));
+            }
+            let from = booking.status;
+            let Some(to) = step.from(from) else { return Ok(Err(WriteError::WrongStatus(from))) };
+            if !bookings::change_status(connection, id, from, to, now)? {
+                // Somebody else moved it between the two statements.
+                let status = bookings::find(connection, id)?.map_or(from, |booking| booking.status);
+                return Ok(Err(WriteError::WrongStatus(status)));
+            }
+            if to == BookingStatus::Cancelled {
+                deliveries::withdraw(connection, id, now)?;
+            }
+            booking.status = to;
+            booking.updated_at = now;
+            let drafts = vec![Draft::booking_moved(self.next_notification(), &booking, by)];
+            let entry = Entry { booking: None, drafts, claim: None };
+            let outcomes = append(connection, &[entry], now, &|category| self.escalate_after(category))?;
+            Ok(Ok((booking, outcomes)))
+        });
+        let (booking, outcomes) = moved.map_err(|error| report(&error))??;
+        self.publish(outcomes.iter().flat_map(stored_of).map(publications::of_stored).collect());
+        let mut receipt = outcomes.into_iter().next().map_or(Err(WriteError::Failed), receipt_of)?;
+        receipt.booking = Some(booking);
+        Ok(receipt)
+    }
+
+    /// Writes to all who hold a role, a chunk at a time. A chunk that fails ends it: those before it have
+    /// theirs, and the asker is told that not everybody has.
+    fn notify_role(&self, message: &NotifyRole) -> Result<usize, WriteError> {
+        let mut after = String::new();
+        let mut told = 0;
+        loop {
+            let (users, outcomes) = self
+                .transaction(|connection, now| {
+                    let users = recipients::with_role(connection, &message.role, &after, ROLE_CHUNK)?;
+                    let drafts = users.iter().map(|user| Draft {
+                        id: self.next_notification(),
+                        user: user.clone(),
+                        ..message.draft.clone()
+                    });
+                    let entry = Entry { booking: None, drafts: drafts.collect(), claim: None };
+                    let outcomes = append(connection, &[entry], now, &|c| self.escalate_after(c))?;
+                    Ok((users, outcomes))
+                })
+                .map_err(|error| report(&error))?;
+            self.publish(outcomes.iter().flat_map(stored_of).map(publications::of_stored).collect());
+            told += users.len();
+            match users.last() {
+                Some(last) => last.as_str().clone_into(&mut after),
+                None => return Ok(told),
+            }
+        }
+    }
+
+    /// One transaction on a connection of the pool. A connection that turns out to be dead is replaced
+    /// once: after a restart of the database the first write need not fail.
+    fn transaction<T>(
+        &self,
+        body: impl Fn(&mut AnyConnection, Timestamp) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let began = tokio::time::Instant::now();
+        let attempt = |entered: &Cell<bool>| {
+            let mut connection = self.parts.pool.get()?;
+            connection.write(|connection| {
+                entered.set(true);
+                body(connection, self.parts.clock.now())
+            })
+        };
+        let entered = Cell::new(false);
+        let mut result = attempt(&entered);
+        // Once the body has run, the commit may have happened: only before is trying again safe.
+        if matches!(&result, Err(StorageError::Broken(_))) && !entered.get() {
+            result = attempt(&entered);
+        }
+        self.parts.metrics.commit().observe(began.elapsed().as_secs_f64());
+        result
+    }
+
+    fn publish(&self, publications: Vec<Publication>) {
+        if !publications.is_empty() && self.parts.hub.try_send(Publish { publications }).is_err() {
+            // Nothing is lost: the deadlines in the database bring these home.
+            self.parts.metrics.refused("hub_mailbox").inc();
+        }
+    }
+
+    fn next_notification(&self) -> NotificationId {
+        NotificationId::from_uuid(self.parts.ids.next())
+    }
+
+    fn escalate_after(&self, category: &str) -> Duration {
+        self.parts.delivery.escalate_after(category)
+    }
+}
+
+/// Entries that will share a transaction, and who waits for each.
+#[derive(Debug, Default)]
+struct Gathered {
+    entries: Vec<Entry>,
+    replies: Vec<Reply<Receipt>>,
+}
+
+impl Gathered {
+    fn push(&mut self, entry: Entry, reply: Reply<Receipt>) {
+        self.entries.push(entry);
+        self.replies.push(reply);
+    }
+}
+
+fn stored_of(outcome: &Outcome) -> &[crate::storage::append::Stamped] {
+    match outcome {
+        Outcome::Stored { notifications, .. } => notifications,
+        Outcome::Repeated(_) | Outcome::KeyReused => &[],
+    }
+}
+
+fn receipt_of(outcome: Outcome) -> Result<Receipt, WriteError> {
+    match outcome {
+        Outcome::Stored { receipt, .. } | Outcome::Repeated(receipt) => Ok(receipt),
+        Outcome::KeyReused => Err(WriteError::KeyReused),
+    }
+}
+
+/// Logs a failure once, here, and answers what its asker is told.
+pub(super) fn report(error: &StorageError) -> WriteError {
+    if error.is_unavailable() {
+        log::warn!("a write failed: {error}");
+        WriteError::Unavailable
+    } else {
+        log::error!("a write failed: {error}");
+        WriteError::Failed
+    }
+}
+
+/// Answers who waits; they may have gone, the write stands.
+pub(super) fn answer<T>(reply: Reply<T>, result: Result<T, WriteError>) {
+    drop(reply.send(result));
+}

@@ -1,0 +1,200 @@
+//! The worker for everything that lasts but appends to no inbox: confirmations, reading marks,
+//! greetings, preferences. What is alike shares a transaction; what is not goes alone.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::append_worker::{answer, report};
+use super::messages::{Confirm, Greet, MarkRead, Read, SavePreferences, WriteError};
+use super::{Parts, publications};
+use crate::actors::hub::Publish;
+use crate::domain::{InboxState, Profile, Selection};
+use crate::protocol::events::IDS_MAX;
+use crate::storage::deliveries::{Ending, finish_pending};
+use crate::storage::{AnyConnection, StorageError, inboxes, notifications, recipients};
+
+type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
+
+/// A piece of work and who waits for it.
+#[derive(Debug)]
+pub(super) enum ClericalJob {
+    MarkRead(MarkRead, Reply<Read>),
+    Greet(Greet, Reply<InboxState>),
+    Confirm(Confirm, Reply<()>),
+    SavePreferences(SavePreferences, Reply<()>),
+}
+
+impl ClericalJob {
+    pub(super) fn is_confirmation(&self) -> bool {
+        matches!(self, Self::Confirm(..))
+    }
+
+    /// Answers without doing it. Who waits may have gone.
+    pub(super) fn refuse(self, error: WriteError) {
+        match self {
+            Self::MarkRead(_, reply) => answer(reply, Err(error)),
+            Self::Greet(_, reply) => answer(reply, Err(error)),
+            Self::Confirm(_, reply) | Self::SavePreferences(_, reply) => answer(reply, Err(error)),
+        }
+    }
+}
+
+/// A batch from the front actor; answered when all of it is done.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct ClericalBatch {
+    pub(super) jobs: Vec<ClericalJob>,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Clerk {
+    parts: Parts,
+}
+
+impl Actor for Clerk {
+    type Context = SyncContext<Self>;
+}
+
+impl Handler<ClericalBatch> for Clerk {
+    type Result = ();
+
+    /// A panic stops this actor and the arbiter makes a new one; see the append worker.
+    fn handle(&mut self, message: ClericalBatch, ctx: &mut SyncContext<Self>) {
+        if catch_unwind(AssertUnwindSafe(|| self.run(message.jobs))).is_err() {
+            log::error!("the clerk panicked and is replaced");
+            self.parts.metrics.refused("worker_panic").inc();
+            ctx.stop();
+        }
+    }
+}
+
+impl Clerk {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    fn run(&self, jobs: Vec<ClericalJob>) {
+        let (mut confirmed, mut confirmers) = (Vec::new(), Vec::new());
+        let (mut profiles, mut greeters) = (Vec::new(), Vec::new());
+        let mut single = Vec::new();
+        for job in jobs {
+            match job {
+                ClericalJob::Confirm(message, reply) => {
+                    confirmed.extend(message.notifications.iter().map(ToString::to_string));
+                    confirmers.push(reply);
+                }
+                ClericalJob::Greet(message, reply) => {
+                    profiles.push(message.profile);
+                    greeters.push(reply);
+                }
+                other => single.push(other),
+            }
+        }
+        self.greet(&profiles, greeters);
+        self.confirm(&confirmed, confirmers);
+        for job in single {
+            match job {
+                ClericalJob::MarkRead(message, reply) => answer(reply, self.mark_read(&message)),
+                ClericalJob::SavePreferences(message, reply) => {
+                    answer(reply, self.save_preferences(&message));
+                }
+                ClericalJob::Confirm(..) | ClericalJob::Greet(..) => {}
+            }
+        }
+    }
+
+    fn with_connection<T>(
+        &self,
+        body: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>,
+    ) -> Result<T, WriteError> {
+        self.parts.pool.get().and_then(|mut connection| body(&mut connection)).map_err(|error| report(&error))
+    }
+
+    fn confirm(&self, ids: &[String], replies: Vec<Reply<()>>) {
+        if replies.is_empty() {
+            return;
+        }
+        let now = self.parts.clock.now();
+        let done = self.with_connection(|connection| {
+            connection.write(|connection| finish_pending(connection, ids, Ending::Confirmed, now))
+        });
+        if let Ok(count) = done {
+            self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str()).inc_by(count as u64);
+        }
+        let done = done.map(|_| ());
+        replies.into_iter().for_each(|reply| answer(reply, done.clone()));
+    }
+
+    /// Answers where the inboxes stand and keeps what the tokens say, where that is new: in the usual
+    /// case, a person coming back, two statements for the whole batch and nothing written.
+    fn greet(&self, profiles: &[Profile], replies: Vec<Reply<InboxState>>) {
+        if replies.is_empty() {
+            return;
+        }
+        let users: Vec<&str> = profiles.iter().map(|profile| profile.user.as_str()).collect();
+        let known = self.with_connection(|connection| {
+            let people = recipients::profiles(connection, &users)?;
+            let changed: Vec<&Profile> =
+                profiles.iter().filter(|profile| !profile.is_known_by(people.get(profile.user.as_str()))).collect();
+            if !changed.is_empty() {
+                let now = self.parts.clock.now();
+                connection.write(|connection| {
+                    changed.iter().try_for_each(|profile| recipients::remember(connection, profile, now))
+                })?;
+            }
+            inboxes::states(connection, &users)
+        });
+        let states: Result<HashMap<String, InboxState>, WriteError> = known.map(|rows| rows.into_iter().collect());
+        for (profile, reply) in profiles.iter().zip(replies) {
+            let state = states
+                .as_ref()
+                .map(|states| states.get(profile.user.as_str()).copied().unwrap_or_default())
+                .map_err(Clone::clone);
+            answer(reply, state);
+        }
+    }
+
+    fn mark_read(&self, message: &MarkRead) -> Result<Read, WriteError> {
+        let now = self.parts.clock.now();
+        let (ids, inbox) = self.with_connection(|connection| {
+            connection.write(|connection| {
+                // The inbox's row first: it is what serialises a user's writers.
+                inboxes::lock(connection, &message.user)?;
+                let ids = notifications::mark_read(connection, &message.user, &message.selection, now)?;
+                finish_pending(connection, &ids, Ending::Confirmed, now)?;
+                let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+                let inbox = inboxes::count_read(connection, &message.user, count)?;
+                Ok((ids, inbox))
+            })
+        })?;
+        let changed = !ids.is_empty();
+        let up_to = match message.selection {
+            Selection::Ids(_) => None,
+            Selection::UpTo(seq) => Some(seq.min(inbox.last_seq)),
+            Selection::All => Some(inbox.last_seq),
+        };
+        let ids = ids.into_iter().take(IDS_MAX).collect();
+        let read = Read { ids, up_to, unread: inbox.unread, seq: inbox.last_seq };
+        if changed {
+            let publications = publications::of_read(&message.user, &read, message.asker);
+            if self.parts.hub.try_send(Publish { publications }).is_err() {
+                // The next heartbeat carries the right count.
+                self.parts.metrics.refused("hub_mailbox").inc();
+            }
+        }
+        Ok(read)
+    }
+
+    fn save_preferences(&self, message: &SavePreferences) -> Result<(), WriteError> {
+        let now = self.parts.clock.now();
+        self.with_connection(|connection| {
+            connection.write(|connection| {
+                recipients::save_preferences(connection, &message.user, &message.preferences, now)
+            })
+        })
+    }
+}

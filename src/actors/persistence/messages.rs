@@ -1,0 +1,133 @@
+//! What the persistence actor is asked to write, and what it answers.
+
+use actix::prelude::*;
+use serde::Serialize;
+
+use crate::actors::hub::SessionRef;
+use crate::domain::{
+    BookingId, BookingStatus, Draft, InboxState, NewBooking, NotificationId, Preferences, Profile, Room,
+    Selection, Transition, UserId,
+};
+use crate::storage::append::Receipt;
+use crate::storage::idempotency::IdempotencyClaim;
+
+/// Why something was not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    #[error("too many writes are waiting")]
+    Overloaded,
+    #[error("the database is not available")]
+    Unavailable,
+    #[error("there is no such thing, or it is not yours")]
+    NotFound,
+    #[error("this is not yours to do")]
+    Forbidden,
+    #[error("the booking is {}", .0.as_str())]
+    WrongStatus(BookingStatus),
+    #[error("the idempotency key was used for something else")]
+    KeyReused,
+    #[error("the write failed")]
+    Failed,
+}
+
+impl WriteError {
+    /// Stable, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "database_unavailable",
+            Self::NotFound => "not_found",
+            Self::Forbidden => "forbidden",
+            Self::WrongStatus(_) => "wrong_status",
+            Self::KeyReused => "idempotency_key_reused",
+            Self::Failed => "internal",
+        }
+    }
+}
+
+/// Something happened to a booking: it is written with what is said of it, in one transaction, and
+/// only then answered and pushed.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Receipt, WriteError>")]
+pub enum BookingEvent {
+    /// A guest books.
+    Created { booking: NewBooking, claim: Option<IdempotencyClaim> },
+    /// A party moves a booking on.
+    Moved { booking: BookingId, step: Transition, by: UserId },
+}
+
+/// Stores notifications of any type; answered when they are durable.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Receipt, WriteError>")]
+pub struct Notify {
+    pub drafts: Vec<Draft>,
+    pub claim: Option<IdempotencyClaim>,
+}
+
+/// Stores one notification for everybody who holds a role; answers how many that are.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<usize, WriteError>")]
+pub struct NotifyRole {
+    pub role: String,
+    /// What everybody gets; `id` and `user` are set anew for each.
+    pub draft: Draft,
+}
+
+/// Pushes to whoever is in a room now and keeps nothing.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), WriteError>")]
+pub struct Pass {
+    pub room: Room,
+    /// `user` is not said to anybody.
+    pub draft: Draft,
+}
+
+/// Marks notifications as read and tells every device of the user.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Read, WriteError>")]
+pub struct MarkRead {
+    pub user: UserId,
+    pub selection: Selection,
+    /// The session that asked: it gets the answer, the others are told.
+    pub asker: Option<SessionRef>,
+}
+
+/// What was marked as read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Read {
+    /// The ids that changed, at most a thousand of them.
+    pub ids: Vec<String>,
+    /// Set where a whole stretch was marked: everything up to this seq.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<i64>,
+    pub unread: i64,
+    pub seq: i64,
+}
+
+/// A session begins: keeps what its token says of the person and answers where the inbox stands.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<InboxState, WriteError>")]
+pub struct Greet {
+    pub profile: Profile,
+}
+
+/// Devices have proven that they have these notifications.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), WriteError>")]
+pub struct Confirm {
+    pub notifications: Vec<NotificationId>,
+}
+
+/// Keeps what a person chose.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), WriteError>")]
+pub struct SavePreferences {
+    pub user: UserId,
+    pub preferences: Preferences,
+}
+
+/// Answered when everything that was accepted before has been written; nothing is accepted after it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Flush;

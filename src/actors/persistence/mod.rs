@@ -1,0 +1,214 @@
+//! Persistence: the one way into the database for everything that must last.
+//!
+//! The front actor gathers what arrives while its worker is busy and hands it over as one batch as soon
+//! as the worker is free: no timer, so a lone event is written at once and a crowd shares one
+//! transaction. Two lines lead to two workers: appends, whose order is the order of every inbox and
+//! which therefore has exactly one worker, and clerical work, which must not hold a booking up.
+
+mod append_worker;
+mod clerk;
+mod line;
+pub mod messages;
+mod publications;
+
+use std::sync::Arc;
+
+use actix::dev::ToEnvelope;
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use append_worker::{AppendBatch, AppendJob, AppendWorker};
+use clerk::{ClericalBatch, ClericalJob, Clerk};
+use line::Line;
+pub use messages::{
+    BookingEvent, Confirm, Flush, Greet, MarkRead, Notify, NotifyRole, Pass, Read, SavePreferences, WriteError,
+};
+
+use super::hub::NotificationHub;
+use crate::config::{DeliverySettings, LimitSettings};
+use crate::domain::{Clock, IdGenerator};
+use crate::storage::Pool;
+use crate::telemetry::Metrics;
+
+/// How many messages may wait for the front actor itself, which does nothing that takes time.
+const MAILBOX: usize = 32_768;
+
+/// What the workers are made of.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub pool: Pool,
+    pub hub: Addr<NotificationHub>,
+    pub delivery: Arc<DeliverySettings>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdGenerator>,
+    pub metrics: Metrics,
+}
+
+/// The front actor.
+#[derive(Debug)]
+pub struct Persistence {
+    appends: Line<AppendJob>,
+    clerical: Line<ClericalJob>,
+    append_worker: Addr<AppendWorker>,
+    clerk: Addr<Clerk>,
+    /// Who waits for everything to be written.
+    flushes: Vec<oneshot::Sender<()>>,
+    /// Set by [`Flush`]: nothing new is accepted.
+    closing: bool,
+    metrics: Metrics,
+}
+
+impl Persistence {
+    /// Starts the workers; the actor itself is started by its caller, on an arbiter of its own.
+    pub fn new(parts: &Parts, limits: &LimitSettings) -> Self {
+        let append = parts.clone();
+        let append_worker = SyncArbiter::start(1, move || AppendWorker::new(append.clone()));
+        let clerical = parts.clone();
+        let clerk = SyncArbiter::start(1, move || Clerk::new(clerical.clone()));
+        Self {
+            appends: Line::new(limits.write_queue, limits.write_batch),
+            clerical: Line::new(limits.write_queue, limits.write_batch),
+            append_worker,
+            clerk,
+            flushes: Vec::new(),
+            closing: false,
+            metrics: parts.metrics.clone(),
+        }
+    }
+
+    fn append(&mut self, job: AppendJob, ctx: &mut Context<Self>) {
+        if self.closing || self.appends.is_full() {
+            self.metrics.refused("write_queue").inc();
+            job.refuse(WriteError::Overloaded);
+            return;
+        }
+        self.appends.push(job);
+        self.feed_append_worker(ctx);
+    }
+
+    fn clerical(&mut self, job: ClericalJob, ctx: &mut Context<Self>) {
+        // Confirmations are still taken while closing: they end what would otherwise become mail.
+        let refused = self.closing && !job.is_confirmation();
+        if refused || self.clerical.is_full() {
+            self.metrics.refused("clerical_queue").inc();
+            job.refuse(WriteError::Overloaded);
+            return;
+        }
+        self.clerical.push(job);
+        self.feed_clerk(ctx);
+    }
+
+    fn feed_append_worker(&mut self, ctx: &mut Context<Self>) {
+        let Some(jobs) = self.appends.next_batch() else { return };
+        self.metrics.write_queue_depth().set(i64::try_from(self.appends.len()).unwrap_or(i64::MAX));
+        let request = self.append_worker.send(AppendBatch { jobs });
+        let done = request.into_actor(self).map(|_, front, ctx| {
+            front.appends.worker_is_free();
+            front.feed_append_worker(ctx);
+            front.answer_flushes();
+        });
+        ctx.spawn(done);
+    }
+
+    fn feed_clerk(&mut self, ctx: &mut Context<Self>) {
+        let Some(jobs) = self.clerical.next_batch() else { return };
+        let request = self.clerk.send(ClericalBatch { jobs });
+        let done = request.into_actor(self).map(|_, front, ctx| {
+            front.clerical.worker_is_free();
+            front.feed_clerk(ctx);
+            front.answer_flushes();
+        });
+        ctx.spawn(done);
+    }
+
+    fn answer_flushes(&mut self) {
+        if self.appends.is_idle() && self.clerical.is_idle() {
+            for waiting in self.flushes.drain(..) {
+                // Whoever waited may have given up at its own deadline.
+                let _ = waiting.send(());
+            }
+        }
+    }
+}
+
+impl Actor for Persistence {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+/// Makes a message a job of one of the two lines and answers when the job is done.
+macro_rules! job {
+    ($message:ty => $answer:ty, $line:ident, $job:path) => {
+        impl Handler<$message> for Persistence {
+            type Result = Pending<Result<$answer, WriteError>>;
+
+            fn handle(&mut self, message: $message, ctx: &mut Context<Self>) -> Self::Result {
+                let (reply, answer) = oneshot::channel();
+                self.$line($job(message, reply), ctx);
+                Pending(answer)
+            }
+        }
+    };
+}
+
+job!(BookingEvent => crate::storage::append::Receipt, append, AppendJob::Booking);
+job!(Notify => crate::storage::append::Receipt, append, AppendJob::Notify);
+job!(NotifyRole => usize, append, AppendJob::NotifyRole);
+job!(Pass => (), append, AppendJob::Pass);
+job!(MarkRead => Read, clerical, ClericalJob::MarkRead);
+job!(Greet => crate::domain::InboxState, clerical, ClericalJob::Greet);
+job!(Confirm => (), clerical, ClericalJob::Confirm);
+job!(SavePreferences => (), clerical, ClericalJob::SavePreferences);
+
+impl Handler<Flush> for Persistence {
+    type Result = Pending<()>;
+
+    fn handle(&mut self, _: Flush, _: &mut Context<Self>) -> Self::Result {
+        self.closing = true;
+        let (reply, answer) = oneshot::channel();
+        self.flushes.push(reply);
+        self.answer_flushes();
+        Pending(answer)
+    }
+}
+
+/// An answer that a worker will give. The actor itself goes on; if the worker dies with the job, the
+/// asker is told that the write failed.
+#[derive(Debug)]
+pub struct Pending<T>(oneshot::Receiver<T>);
+
+/// What is answered when a job was dropped without an answer.
+trait WhenDropped {
+    fn when_dropped() -> Self;
+}
+
+impl<T> WhenDropped for Result<T, WriteError> {
+    fn when_dropped() -> Self {
+        Err(WriteError::Failed)
+    }
+}
+
+impl WhenDropped for () {
+    fn when_dropped() -> Self {}
+}
+
+impl<M, T> actix::dev::MessageResponse<Persistence, M> for Pending<T>
+where
+    M: Message<Result = T>,
+    T: WhenDropped + Send + 'static,
+    Context<Persistence>: ToEnvelope<Persistence, M>,
+    Persistence: Handler<M>,
+{
+    fn handle(self, _: &mut Context<Persistence>, reply: Option<actix::dev::OneshotSender<T>>) {
+        actix::spawn(async move {
+            let answer = self.0.await.unwrap_or_else(|_| T::when_dropped());
+            if let Some(reply) = reply {
+                // The asker may have gone; the write stands.
+                let _ = reply.send(answer);
+            }
+        });
+    }
+}

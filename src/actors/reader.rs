@@ -1,0 +1,66 @@
+//! Reading from the database without blocking a worker thread: a bounded line in front of the
+//! connection pool. Who comes when the line is full is told so at once.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::storage::{AnyConnection, Pool, StorageError};
+
+/// Why nothing was read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("too many requests are waiting for the database")]
+    Overloaded,
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("a reading task failed")]
+    Failed,
+}
+
+impl ReadError {
+    /// Stable, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Overloaded => "overloaded",
+            Self::Storage(error) if error.is_unavailable() => "database_unavailable",
+            Self::Storage(_) | Self::Failed => "internal",
+        }
+    }
+}
+
+/// Runs queries on threads of their own.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pool: Pool,
+    /// One permit per place in the line, those being served included.
+    line: Arc<Semaphore>,
+    /// One permit per connection, so that waiting costs no thread.
+    connections: Arc<Semaphore>,
+}
+
+impl Reader {
+    /// `queue` requests may wait beside those that the pool's `connections` serve.
+    pub fn new(pool: Pool, connections: usize, queue: usize) -> Self {
+        Self {
+            pool,
+            line: Arc::new(Semaphore::new(queue + connections)),
+            connections: Arc::new(Semaphore::new(connections.max(1))),
+        }
+    }
+
+    pub async fn run<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let _place = self.line.try_acquire().map_err(|_| ReadError::Overloaded)?;
+        let _turn = self.connections.acquire().await.map_err(|_| ReadError::Failed)?;
+        let pool = self.pool.clone();
+        let work = move || {
+            let mut connection = pool.get()?;
+            query(&mut connection)
+        };
+        let done = tokio::task::spawn_blocking(work).await.map_err(|_| ReadError::Failed)?;
+        done.map_err(ReadError::Storage)
+    }
+}

@@ -1,0 +1,330 @@
+//! Sessions: one per connection, on the worker thread that accepted it. A door (in `transports/`) turns
+//! bytes into events and the outbox's frames into bytes; what a session may do is decided here, once
+//! for every door.
+
+mod outbox;
+mod proof;
+mod rate;
+mod shard;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use actix::prelude::*;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use serde_json::{Value, json};
+
+pub use outbox::{Outbox, Terms};
+use rate::{RateWindow, Verdict};
+pub use shard::{LocalShard, Shard};
+
+use super::hub::{Admission, Connect, Disconnected, GetPresence, Join, Joined, Leave, Member, NotificationHub};
+use super::persistence::{Greet, MarkRead, Persistence, WriteError};
+use super::reader::Reader;
+use crate::config::SessionSettings;
+use crate::config::delivery::Proof as ProofMode;
+use crate::domain::{BookingId, Clock, CloseReason, Identity, InboxState, Profile, Role, Room, UserId};
+use crate::protocol::events::{ClientEvent, Refusal};
+use crate::storage::bookings;
+use crate::telemetry::Metrics;
+
+/// What every session of an instance needs of the rest.
+#[derive(Debug)]
+pub struct Services {
+    pub hub: Addr<NotificationHub>,
+    pub persistence: Addr<Persistence>,
+    pub reader: Reader,
+    pub settings: SessionSettings,
+    pub proof: ProofMode,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Metrics,
+    /// Set when the server begins to stop: no new sessions.
+    pub draining: AtomicBool,
+    pub(super) next_session: AtomicU64,
+    pub(super) next_shard: AtomicU32,
+}
+
+impl Services {
+    #[expect(clippy::too_many_arguments, reason = "the composition root names each part once")]
+    pub fn new(
+        hub: Addr<NotificationHub>,
+        persistence: Addr<Persistence>,
+        reader: Reader,
+        settings: SessionSettings,
+        proof: ProofMode,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            hub,
+            persistence,
+            reader,
+            settings,
+            proof,
+            clock,
+            metrics,
+            draining: AtomicBool::new(false),
+            next_session: AtomicU64::new(1),
+            next_shard: AtomicU32::new(0),
+        }
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// What a session says back to one event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub event: &'static str,
+    pub data: Value,
+}
+
+impl Answer {
+    fn new(event: &'static str, data: Value) -> Self {
+        Self { event, data }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::new("error", json!({ "code": refusal.code, "message": refusal.message }))
+    }
+}
+
+/// What an event leads to.
+pub enum Reaction {
+    Answer(Answer),
+    /// The answer needs somebody else's.
+    Later(LocalBoxFuture<'static, Answer>),
+    Close(CloseReason),
+}
+
+/// One connection's side of the conversation, whatever its door.
+#[derive(Debug)]
+pub struct Session {
+    me: Arc<Identity>,
+    outbox: Rc<Outbox>,
+    rate: RateWindow,
+    services: Arc<Services>,
+}
+
+/// Why a session could not begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAdmitted(pub CloseReason);
+
+impl Session {
+    pub fn new(me: Identity, outbox: Rc<Outbox>, services: Arc<Services>) -> Self {
+        let rate = RateWindow::new(&services.settings);
+        Self { me: Arc::new(me), outbox, rate, services }
+    }
+
+    /// Registers with the hub, then asks where the inbox stands. What is published in between waits in
+    /// the outbox, which is held until [`Outbox::greet`]: nothing falls between the two.
+    pub fn begin(&self) -> LocalBoxFuture<'static, Result<InboxState, NotAdmitted>> {
+        let services = Arc::clone(&self.services);
+        let session = self.outbox.reference();
+        let me = Arc::clone(&self.me);
+        async move {
+            let connect = Connect { session, member: Member::from(&*me) };
+            match services.hub.send(connect).await {
+                Ok(Admission::Welcome) => {}
+                Ok(Admission::TooManyOfUser) => return Err(NotAdmitted(CloseReason::TooManySessions)),
+                Ok(Admission::Full) | Err(_) => return Err(NotAdmitted(CloseReason::TryAgainLater)),
+            }
+            match services.persistence.send(Greet { profile: Profile::of(&me) }).await {
+                Ok(Ok(inbox)) => Ok(inbox),
+                Ok(Err(_)) | Err(_) => Err(NotAdmitted(CloseReason::TryAgainLater)),
+            }
+        }
+        .boxed_local()
+    }
+
+    /// The `connected` event, said first of all.
+    pub fn connected(&self, inbox: InboxState) -> Answer {
+        let session = self.me.session.clone();
+        let session = session.unwrap_or_else(|| self.outbox.reference().number.to_string());
+        let data = json!({
+            "userId": self.me.user,
+            "sessionId": session,
+            "seq": inbox.last_seq,
+            "unread": inbox.unread,
+            "serverTime": self.services.clock.now(),
+        });
+        Answer::new("connected", data)
+    }
+
+    /// Tells the hub that this session is over.
+    pub fn end(&self) {
+        self.services.hub.do_send(Disconnected { session: self.outbox.reference() });
+    }
+
+    /// Takes one event. A client over its rate is told so, and who goes on regardless is closed.
+    pub fn handle(&mut self, event: Result<ClientEvent, Refusal>) -> Reaction {
+        match self.rate.count(tokio::time::Instant::now()) {
+            Verdict::Fits => {}
+            Verdict::Over { retry_after } => {
+                let data = json!({
+                    "code": "rate_limited",
+                    "message": "too many events: wait, then go on",
+                    "retryAfterMs": u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX),
+                });
+                return Reaction::Answer(Answer::new("error", data));
+            }
+            Verdict::Struck => return Reaction::Close(CloseReason::RateLimited),
+        }
+        match event.and_then(|event| self.react(event)) {
+            Ok(reaction) => reaction,
+            Err(refusal) => Reaction::Answer(refusal.into()),
+        }
+    }
+
+    fn react(&self, event: ClientEvent) -> Result<Reaction, Refusal> {
+        match event {
+            ClientEvent::Ping(data) => Ok(Reaction::Answer(Answer::new("pong", data))),
+            ClientEvent::Subscribe(user) => self.subscribe(user),
+            ClientEvent::Unsubscribe(user) => self.unsubscribe(user),
+            ClientEvent::JoinRoom(name) => self.join_room(name),
+            ClientEvent::LeaveRoom(name) => self.leave_room(name),
+            ClientEvent::GetPresence(users) => Ok(Reaction::Later(self.presence(users))),
+            ClientEvent::MarkRead(selection) => {
+                let message = MarkRead {
+                    user: self.me.user.clone(),
+                    selection,
+                    asker: Some(self.outbox.reference()),
+                };
+                let request = self.services.persistence.send(message);
+                let answer = async move {
+                    match request.await.unwrap_or(Err(WriteError::Overloaded)) {
+                        Ok(read) => Answer::new("notificationRead", json!(read)),
+                        Err(error) => {
+                            Refusal::new(error.code(), "could not be recorded: try again").into()
+                        }
+                    }
+                };
+                Ok(Reaction::Later(answer.boxed_local()))
+            }
+        }
+    }
+
+    fn own_room(&self, user: Option<String>) -> Result<(String, Room), Refusal> {
+        let user = user.unwrap_or_else(|| self.me.user.to_string());
+        if user != self.me.user.as_str() {
+            return Err(Refusal::new("forbidden", "only one's own notifications can be subscribed to"));
+        }
+        Ok((user, Room::User(self.me.user.clone())))
+    }
+
+    fn subscribe(&self, user: Option<String>) -> Result<Reaction, Refusal> {
+        let (user, room) = self.own_room(user)?;
+        let data = json!({ "userId": user, "room": room.to_string() });
+        Ok(Reaction::Later(self.join(room, Answer::new("subscribed", data))))
+    }
+
+    fn unsubscribe(&self, user: Option<String>) -> Result<Reaction, Refusal> {
+        let (user, room) = self.own_room(user)?;
+        let data = json!({ "userId": user, "room": room.to_string() });
+        self.leave(room);
+        Ok(Reaction::Answer(Answer::new("unsubscribed", data)))
+    }
+
+    fn join_room(&self, name: String) -> Result<Reaction, Refusal> {
+        let room = self.parse_room(&name)?;
+        let joined = Answer::new("joinedRoom", json!({ "room": name }));
+        if room.admits(&self.me) {
+            return Ok(Reaction::Later(self.join(room, joined)));
+        }
+        let forbidden = Refusal::new("forbidden", "this room is not open to you");
+        // A booking's own parties are let in, which the database knows.
+        let Room::Other(canonical) = &room else { return Err(forbidden) };
+        let id = canonical.strip_prefix("booking:").and_then(|id| BookingId::parse("room", id).ok());
+        let Some(id) = id else { return Err(forbidden) };
+        let party = self.is_party(id);
+        let join = self.join(room, joined);
+        let answer = async move {
+            match party.await {
+                Ok(true) => join.await,
+                Ok(false) => forbidden.into(),
+                Err(error) => Refusal::new(error.code(), "the room could not be looked up: try again").into(),
+            }
+        };
+        Ok(Reaction::Later(answer.boxed_local()))
+    }
+
+    fn leave_room(&self, name: String) -> Result<Reaction, Refusal> {
+        let room = self.parse_room(&name)?;
+        self.leave(room);
+        Ok(Reaction::Answer(Answer::new("leftRoom", json!({ "room": name }))))
+    }
+
+    /// A room as the client spells it; one's own user id alone is one's own room.
+    fn parse_room(&self, name: &str) -> Result<Room, Refusal> {
+        if name == self.me.user.as_str() {
+            return Ok(Room::User(self.me.user.clone()));
+        }
+        Room::parse(name).map_err(|error| Refusal::new("bad_room", error.to_string()))
+    }
+
+    fn join(&self, room: Room, done: Answer) -> LocalBoxFuture<'static, Answer> {
+        let most = self.services.settings.max_rooms;
+        let request = self.services.hub.send(Join { session: self.outbox.reference(), room, most });
+        async move {
+            match request.await {
+                Ok(Joined::In) => done,
+                Ok(Joined::TooManyRooms) => {
+                    Refusal::new("too_many_rooms", format!("at most {most} rooms: leave one first")).into()
+                }
+                Ok(Joined::Gone) | Err(_) => {
+                    Refusal::new("unavailable", "the room could not be joined: try again").into()
+                }
+            }
+        }
+        .boxed_local()
+    }
+
+    fn leave(&self, room: Room) {
+        self.services.hub.do_send(Leave { session: self.outbox.reference(), room });
+    }
+
+    fn is_party(&self, id: BookingId) -> LocalBoxFuture<'static, Result<bool, super::reader::ReadError>> {
+        let user = self.me.user.clone();
+        let services = Arc::clone(&self.services);
+        async move {
+            let booking = services.reader.run(move |connection| bookings::find(connection, id)).await?;
+            Ok(booking.is_some_and(|booking| booking.is_party(&user)))
+        }
+        .boxed_local()
+    }
+
+    /// Totals for everybody; of single users, administrators and services learn all, others only of
+    /// themselves: a stranger looks the same whether online, offline or unknown.
+    fn presence(&self, asked: Vec<UserId>) -> LocalBoxFuture<'static, Answer> {
+        let all = self.me.is_admin() || self.me.has_role(Role::SERVICE);
+        let me = self.me.user.clone();
+        let visible = asked.iter().filter(|user| all || **user == me).cloned().collect();
+        let request = self.services.hub.send(GetPresence { users: visible });
+        async move {
+            let Ok(presence) = request.await else {
+                return Refusal::new("unavailable", "presence is not known: try again").into();
+            };
+            let mut data = json!({
+                "totalOnline": presence.users,
+                "byRole": presence.by_role.iter().map(|(role, n)| (role.to_string(), *n)).collect::<std::collections::BTreeMap<_, _>>(),
+                "connections": presence.connections,
+                "sessions": presence.sessions,
+            });
+            if !asked.is_empty() {
+                let users: serde_json::Map<String, Value> = asked
+                    .iter()
+                    .map(|user| (user.to_string(), presence.online.contains(user).into()))
+                    .collect();
+                data["users"] = Value::Object(users);
+            }
+            Answer::new("presenceStats", data)
+        }
+        .boxed_local()
+    }
+}

@@ -1,0 +1,321 @@
+//! The outgoing side of one session: a queue bounded in bytes that its shard fills and its connection's
+//! response body empties, on one thread. It knows the socket, so that a client that has stopped reading
+//! can be cut off although its actor is never polled again.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::os::fd::RawFd;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use nix::sys::socket::{Shutdown, shutdown};
+use tokio::time::Instant;
+
+use super::proof::Proof;
+use crate::actors::hub::{Parcel, SessionRef};
+use crate::config::delivery::Proof as ProofMode;
+use crate::domain::{CloseReason, InboxState, NotificationId, Timestamp};
+use crate::protocol::json::{self, UNREAD_COUNT, UnreadCount};
+use crate::protocol::frame;
+
+/// How many bytes of waiting frames are handed to the connection at once: what one write takes.
+const CHUNK: usize = 32 * 1024;
+/// How long a client has to answer a close frame before its connection is cut.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
+/// What was agreed for one session when it began.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Bytes that may wait for the client.
+    pub queue_bytes: usize,
+    pub heartbeat_interval: Duration,
+    /// How long the client may be silent.
+    pub heartbeat_timeout: Duration,
+    /// When the session ends whatever happens, and why: its time to live or its token's end.
+    pub ends: Option<(Instant, CloseReason)>,
+    /// Whether the first notification ends it.
+    pub once: bool,
+    pub proof: ProofMode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Not greeted yet: frames wait.
+    Held,
+    Open,
+    /// The close frame is queued or sent.
+    Closing(Instant),
+    /// The socket is shut or gone.
+    Dead,
+}
+
+/// See the module's documentation. Lives in an `Rc`, shared by the shard, the actor and the body.
+#[derive(Debug)]
+pub struct Outbox {
+    reference: Cell<SessionRef>,
+    terms: Terms,
+    state: Cell<State>,
+    /// Why the session ends, once it does; the first reason stays.
+    reason: Cell<Option<CloseReason>>,
+    queue: RefCell<VecDeque<Bytes>>,
+    queued_bytes: Cell<usize>,
+    waker: RefCell<Option<Waker>>,
+    /// The connection's descriptor, until the connection drops.
+    socket: Cell<Option<RawFd>>,
+    inbox: Cell<InboxState>,
+    proof: RefCell<Proof>,
+    heard_at: Cell<Instant>,
+    heartbeat_at: Cell<Instant>,
+}
+
+impl Outbox {
+    pub fn new(terms: Terms, socket: Option<RawFd>, reference: SessionRef) -> Self {
+        let now = Instant::now();
+        Self {
+            reference: Cell::new(reference),
+            terms,
+            state: Cell::new(State::Held),
+            reason: Cell::new(None),
+            queue: RefCell::default(),
+            queued_bytes: Cell::new(0),
+            waker: RefCell::default(),
+            socket: Cell::new(socket),
+            inbox: Cell::default(),
+            proof: RefCell::default(),
+            heard_at: Cell::new(now),
+            heartbeat_at: Cell::new(now + terms.heartbeat_interval),
+        }
+    }
+
+    pub fn reference(&self) -> SessionRef {
+        self.reference.get()
+    }
+
+    /// Why the session ended; a connection that just went away is the client's doing.
+    pub fn reason(&self) -> CloseReason {
+        self.reason.get().unwrap_or(CloseReason::ClientLeft)
+    }
+
+    /// Queues the first words before whatever was published meanwhile, then lets everything go.
+    pub fn greet(&self, inbox: InboxState, connected: &str) {
+        if self.state.get() != State::Held {
+            return;
+        }
+        self.inbox.set(self.inbox.get().merge(inbox));
+        let greeting = frame::text(connected);
+        self.queued_bytes.set(self.queued_bytes.get() + greeting.len());
+        self.queue.borrow_mut().push_front(greeting);
+        self.state.set(State::Open);
+        self.wake();
+    }
+
+    /// Queues what the hub routed here; answers what counts as confirmed by being sent, where that is
+    /// how the configuration counts.
+    pub(super) fn push(&self, parcel: &Parcel) -> Option<NotificationId> {
+        if !self.takes() || parcel.except == Some(self.reference()) {
+            return None;
+        }
+        if let Some(reason) = parcel.close {
+            self.close(reason);
+            return None;
+        }
+        self.write(parcel.frames.clone());
+        self.note_inbox(parcel.inbox);
+        let mut confirmed = None;
+        if let Some(id) = parcel.notification {
+            match self.terms.proof {
+                ProofMode::Sent => confirmed = Some(id),
+                ProofMode::Pong => {
+                    let ping = self.proof.borrow_mut().sent(id, self.inbox.get().last_seq);
+                    if let Some(payload) = ping {
+                        self.write(frame::ping(&payload));
+                    }
+                }
+            }
+        }
+        if self.terms.once && parcel.notifies {
+            self.close(CloseReason::OnceDelivered);
+        }
+        confirmed
+    }
+
+    /// Takes an inbox's state from a parcel. A report that was overtaken by a newer one is put right.
+    fn note_inbox(&self, reported: Option<InboxState>) {
+        let Some(reported) = reported else { return };
+        let merged = self.inbox.get().merge(reported);
+        self.inbox.set(merged);
+        if merged != reported {
+            self.write(frame::text(&json::event(UNREAD_COUNT, UnreadCount::from(merged))));
+        }
+    }
+
+    /// Queues frames of the session's own, for example an answer.
+    pub fn write(&self, frames: Bytes) {
+        if !self.takes() {
+            return;
+        }
+        let queued = self.queued_bytes.get() + frames.len();
+        if queued > self.terms.queue_bytes {
+            self.cut(CloseReason::SlowConsumer);
+            return;
+        }
+        self.queued_bytes.set(queued);
+        self.queue.borrow_mut().push_back(frames);
+        self.wake();
+    }
+
+    /// Says goodbye with a reason; nothing is queued after it.
+    pub fn close(&self, reason: CloseReason) {
+        if !self.takes() {
+            return;
+        }
+        self.write(frame::close(reason.code(), reason.text()));
+        if self.takes() {
+            self.reason.set(Some(reason));
+            self.state.set(State::Closing(Instant::now()));
+            self.wake();
+        }
+    }
+
+    /// The client said goodbye: the answer to its close frame is the last thing it gets.
+    pub fn answer_close(&self, code: u16) {
+        if self.takes() {
+            self.write(frame::close(code, ""));
+            self.state.set(State::Closing(Instant::now()));
+        }
+    }
+
+    /// Ends the connection in the kernel: works on a client that reads nothing.
+    fn cut(&self, reason: CloseReason) {
+        if self.reason.get().is_none() {
+            self.reason.set(Some(reason));
+        }
+        self.state.set(State::Dead);
+        self.queue.borrow_mut().clear();
+        self.queued_bytes.set(0);
+        if let Some(socket) = self.socket.take() {
+            // An error means that the other side was faster; the connection is over either way.
+            let _ = shutdown(socket, Shutdown::Both);
+        }
+        self.wake();
+    }
+
+    /// The connection is gone and its descriptor may soon be somebody else's.
+    pub fn gone(&self) {
+        self.socket.set(None);
+        self.state.set(State::Dead);
+        self.queue.borrow_mut().clear();
+        self.queued_bytes.set(0);
+    }
+
+    /// Something was heard from the client.
+    pub fn heard(&self) {
+        self.heard_at.set(Instant::now());
+    }
+
+    /// Takes a pong; answers the notifications that it proves the device has.
+    pub fn pong(&self, payload: &[u8]) -> Vec<NotificationId> {
+        let (proven, next) = self.proof.borrow_mut().answered(payload, self.inbox.get().last_seq);
+        if let Some(payload) = next {
+            self.write(frame::ping(&payload));
+        }
+        proven
+    }
+
+    /// Keeps the session's deadlines. Called by the shard, because a stalled session runs no timers.
+    pub(super) fn tick(&self, now: Instant, wall: Timestamp) {
+        match self.state.get() {
+            State::Dead => {}
+            State::Closing(since) => {
+                if now >= since + CLOSE_GRACE {
+                    self.cut(self.reason());
+                }
+            }
+            State::Held | State::Open => {
+                if let Some((_, reason)) = self.terms.ends.filter(|(ends, _)| now >= *ends) {
+                    self.close(reason);
+                } else if now >= self.heard_at.get() + self.terms.heartbeat_timeout {
+                    self.close(CloseReason::HeartbeatTimeout);
+                } else if now >= self.heartbeat_at.get() && self.state.get() == State::Open {
+                    self.heartbeat_at.set(now + self.terms.heartbeat_interval);
+                    self.heartbeat(wall);
+                }
+            }
+        }
+    }
+
+    /// An event for the client's code and a ping for its WebSocket stack, which must answer.
+    fn heartbeat(&self, wall: Timestamp) {
+        #[derive(serde::Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Heartbeat {
+            seq: i64,
+            unread: i64,
+            server_time: Timestamp,
+        }
+        let InboxState { last_seq, unread } = self.inbox.get();
+        let data = Heartbeat { seq: last_seq, unread, server_time: wall };
+        self.write(frame::text(&json::event("heartbeat", data)));
+        self.write(frame::ping(b"heartbeat"));
+    }
+
+    /// Whether frames are still taken.
+    fn takes(&self) -> bool {
+        matches!(self.state.get(), State::Held | State::Open)
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// What the connection should write next: one frame as it is, or many as one run of bytes.
+    /// `Ready(None)` when nothing will ever come again.
+    pub fn poll_bytes(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        match self.state.get() {
+            State::Dead => return Poll::Ready(None),
+            State::Held => {}
+            State::Open | State::Closing(_) => {
+                if let Some(bytes) = self.take_chunk() {
+                    return Poll::Ready(Some(bytes));
+                }
+            }
+        }
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn take_chunk(&self) -> Option<Bytes> {
+        let mut queue = self.queue.borrow_mut();
+        let first = queue.pop_front()?;
+        let mut size = first.len();
+        let fitting = queue
+            .iter()
+            .take_while(|frame| {
+                size += frame.len();
+                size <= CHUNK
+            })
+            .count();
+        let chunk = if fitting == 0 {
+            first
+        } else {
+            let mut chunk = BytesMut::with_capacity(size.min(CHUNK));
+            chunk.extend_from_slice(&first);
+            for frame in queue.drain(..fitting) {
+                chunk.extend_from_slice(&frame);
+            }
+            chunk.freeze()
+        };
+        if queue.is_empty() && queue.capacity() > 64 {
+            // A burst is over: give its memory back.
+            queue.shrink_to(0);
+        }
+        self.queued_bytes.set(self.queued_bytes.get().saturating_sub(chunk.len()));
+        Some(chunk)
+    }
+}

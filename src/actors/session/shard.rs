@@ -1,0 +1,199 @@
+//! A shard: everything one worker thread holds of its sessions. The hub sends it one message for many
+//! sessions; it fills their outboxes, keeps their deadlines and reports what devices have proven.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix::prelude::*;
+use slab::Slab;
+use tokio::time::Instant;
+
+use super::outbox::{Outbox, Terms};
+use super::Services;
+use crate::actors::hub::{Deliver, RegisterShard, SessionRef, ShardId};
+use crate::actors::persistence::Confirm;
+use crate::domain::NotificationId;
+
+/// How many deliveries may wait for one worker thread.
+const MAILBOX: usize = 8_192;
+/// How often deadlines are looked at; a `ttl` of seconds is kept to within this.
+const TICK: Duration = Duration::from_millis(250);
+/// How many confirmations go to the database at once.
+const CONFIRM_BATCH: usize = 1_024;
+/// How many confirmations wait when the database is away; beyond it the oldest are forgotten, and
+/// their notifications go by mail: one too many rather than none.
+const CONFIRM_WAITING: usize = 100_000;
+/// The pause before confirmations that were refused are reported again.
+const CONFIRM_RETRY: Duration = Duration::from_millis(500);
+
+thread_local! {
+    /// The shard of this worker thread, shared by all of its listeners.
+    static LOCAL: RefCell<Option<Rc<LocalShard>>> = const { RefCell::new(None) };
+}
+
+/// A worker thread's sessions, reachable from that thread only.
+#[derive(Debug)]
+pub struct LocalShard {
+    id: ShardId,
+    services: Arc<Services>,
+    sessions: RefCell<Slab<Rc<Outbox>>>,
+    /// Proven and not yet recorded.
+    confirmed: RefCell<Vec<NotificationId>>,
+    actor: RefCell<Option<Addr<Shard>>>,
+}
+
+impl LocalShard {
+    /// This thread's shard, started at first use.
+    pub fn of_this_thread(services: &Arc<Services>) -> Rc<Self> {
+        LOCAL.with_borrow_mut(|local| {
+            let known = local.as_ref().filter(|shard| Arc::ptr_eq(&shard.services, services));
+            if let Some(shard) = known {
+                return Rc::clone(shard);
+            }
+            let shard = Rc::new(Self {
+                id: ShardId(services.next_shard.fetch_add(1, Ordering::Relaxed)),
+                services: Arc::clone(services),
+                sessions: RefCell::default(),
+                confirmed: RefCell::default(),
+                actor: RefCell::default(),
+            });
+            let actor = Shard { local: Rc::clone(&shard), reporting: false }.start();
+            *shard.actor.borrow_mut() = Some(actor);
+            *local = Some(Rc::clone(&shard));
+            shard
+        })
+    }
+
+    /// Makes room for a session.
+    pub fn open(&self, terms: Terms, socket: Option<std::os::fd::RawFd>) -> Rc<Outbox> {
+        let mut sessions = self.sessions.borrow_mut();
+        let entry = sessions.vacant_entry();
+        let number = self.services.next_session.fetch_add(1, Ordering::Relaxed);
+        let slot = u32::try_from(entry.key()).unwrap_or(u32::MAX);
+        let reference = SessionRef { shard: self.id, slot, number };
+        let outbox = Rc::new(Outbox::new(terms, socket, reference));
+        entry.insert(Rc::clone(&outbox));
+        outbox
+    }
+
+    /// Gives a session's room back.
+    pub fn close(&self, session: SessionRef) {
+        let mut sessions = self.sessions.borrow_mut();
+        let slot = session.slot as usize;
+        if sessions.get(slot).is_some_and(|outbox| outbox.reference() == session) {
+            sessions.remove(slot);
+        }
+        if sessions.is_empty() {
+            sessions.shrink_to_fit();
+        }
+    }
+
+    /// Reports what a device has proven.
+    pub fn confirm(&self, proven: Vec<NotificationId>) {
+        if proven.is_empty() {
+            return;
+        }
+        let mut confirmed = self.confirmed.borrow_mut();
+        let first = confirmed.is_empty();
+        confirmed.extend(proven);
+        let excess = confirmed.len().saturating_sub(CONFIRM_WAITING);
+        if excess > 0 {
+            log::warn!(forgotten = excess; "confirmations cannot be recorded and there are too many to keep");
+            confirmed.drain(..excess);
+        }
+        if first && let Some(actor) = &*self.actor.borrow() {
+            actor.do_send(Report);
+        }
+    }
+}
+
+/// The actor of a shard.
+#[derive(Debug)]
+pub struct Shard {
+    local: Rc<LocalShard>,
+    /// Whether a report is on its way.
+    reporting: bool,
+}
+
+impl Actor for Shard {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        let register = RegisterShard { shard: self.local.id, deliveries: ctx.address().recipient() };
+        self.local.services.hub.do_send(register);
+        ctx.run_interval(TICK, |shard, _| shard.tick());
+    }
+}
+
+impl Shard {
+    fn tick(&self) {
+        let (now, wall) = (Instant::now(), self.local.services.clock.now());
+        for (_, outbox) in self.local.sessions.borrow().iter() {
+            outbox.tick(now, wall);
+        }
+    }
+
+    /// Natural batching: while one report is on its way the next one gathers.
+    fn report(&mut self, ctx: &mut Context<Self>) {
+        if self.reporting {
+            return;
+        }
+        let ids: Vec<NotificationId> = {
+            let mut confirmed = self.local.confirmed.borrow_mut();
+            let portion = confirmed.len().min(CONFIRM_BATCH);
+            confirmed.drain(..portion).collect()
+        };
+        if ids.is_empty() {
+            return;
+        }
+        self.reporting = true;
+        let request = self.local.services.persistence.send(Confirm { notifications: ids.clone() });
+        let reported = request.into_actor(self).map(move |answer, shard, ctx| {
+            shard.reporting = false;
+            if matches!(answer, Ok(Ok(()))) {
+                shard.report(ctx);
+            } else {
+                shard.local.confirmed.borrow_mut().splice(0..0, ids);
+                ctx.run_later(CONFIRM_RETRY, Self::report);
+            }
+        });
+        ctx.spawn(reported);
+    }
+}
+
+impl Handler<Deliver> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, message: Deliver, _: &mut Context<Self>) {
+        let mut confirmed = Vec::new();
+        {
+            let sessions = self.local.sessions.borrow();
+            for (parcel, recipients) in &message.batch {
+                for recipient in recipients {
+                    let outbox = sessions.get(recipient.slot as usize);
+                    if let Some(outbox) = outbox.filter(|outbox| outbox.reference() == *recipient) {
+                        confirmed.extend(outbox.push(parcel));
+                    }
+                }
+            }
+        }
+        self.local.confirm(confirmed);
+    }
+}
+
+/// There are confirmations to report.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Report;
+
+impl Handler<Report> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, _: Report, ctx: &mut Context<Self>) {
+        self.report(ctx);
+    }
+}

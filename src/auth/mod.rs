@@ -1,0 +1,16 @@
+//! Tokens: who a request or a session acts as. The doors and the API hold one [`Verifier`]; the command
+//! line and the development routes hold a [`Minter`]. Only this module knows the JWT library. Where a
+//! token is found in a request, and whether it was revoked, is not decided here.
+
+mod claims;
+mod error;
+mod keys;
+mod minter;
+mod verifier;
+
+pub use error::{AuthSetupError, TokenError};
+pub use minter::{MintError, Minter};
+pub use verifier::{TOKEN_BYTES_MAX, Verifier};
+
+#[cfg(test)]
+mod tests;

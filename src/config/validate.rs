@@ -1,0 +1,150 @@
+//! What settings must keep to beyond their types. All problems are found at once, so that an operator
+//! corrects them in one go. For `load` only.
+
+use log::LevelFilter;
+use url::Url;
+
+use super::error::Problem;
+use super::{Mode, Settings};
+
+/// The least length of an HS256 secret in production: that of the hash (RFC 7518 §3.2).
+const SECRET_BYTES_MIN: usize = 32;
+
+/// Everything that is wrong, in the order of the sections.
+pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
+    let mut found = Found(Vec::new());
+    server(settings, &mut found);
+    database(settings, &mut found);
+    auth(settings, &mut found);
+    mail(settings, &mut found);
+    nonzero(settings, &mut found);
+    found.check(is_filter(&settings.log.level), "log.level", || {
+        "must be error, warn, info, debug, trace or off, or targets with one of these".to_owned()
+    });
+    found.0
+}
+
+#[derive(Debug)]
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn check(&mut self, holds: bool, key: &'static str, reason: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(Problem { key, reason: reason() });
+        }
+    }
+}
+
+fn server(settings: &Settings, found: &mut Found) {
+    let server = &settings.server;
+    found.check(!server.host.trim().is_empty(), "server.host", || "must not be empty".to_owned());
+    found.check(server.port == 0 || server.port_2 != Some(server.port), "server.port_2", || {
+        "must differ from server.port".to_owned()
+    });
+    let public_url_fits = server.public_url.is_empty() || is_web(&server.public_url);
+    found.check(public_url_fits, "server.public_url", || "must be an http:// or https:// URL".to_owned());
+    for text in &server.cors_origin {
+        found.check(is_origin(text), "server.cors_origin", || {
+            format!("must have scheme://host[:port] as a browser sends it, without a path; {text:?} is not")
+        });
+    }
+}
+
+fn is_web(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// A browser's `Origin` is compared byte by byte, so only its own spelling can ever match: lower
+/// case, no default port, no slash at the end. Patterns are not understood.
+fn is_origin(text: &str) -> bool {
+    is_web(text)
+        && !text.contains('*')
+        && Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
+
+fn database(settings: &Settings, found: &mut Found) {
+    let url = &settings.database.url;
+    if settings.mode == Mode::Production && url.is_empty() {
+        found.check(false, "database.url", || "is required in production: set DATABASE_URL".to_owned());
+        return;
+    }
+    found.check(matches!(url.scheme(), "sqlite" | "postgres" | "postgresql"), "database.url", || {
+        "must begin with sqlite:// or postgres://".to_owned()
+    });
+}
+
+fn auth(settings: &Settings, found: &mut Found) {
+    let auth = &settings.auth;
+    let secret = auth.jwt_secret.reveal();
+    if settings.mode == Mode::Production {
+        let has_key = !secret.is_empty() || auth.jwt_public_key.is_some() || auth.jwks_file.is_some();
+        found.check(has_key, "auth.jwt_secret", || {
+            "is required in production: set JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_FILE".to_owned()
+        });
+        found.check(secret.is_empty() || secret.len() >= SECRET_BYTES_MIN, "auth.jwt_secret", || {
+            format!("must have at least {SECRET_BYTES_MIN} bytes in production")
+        });
+    }
+    found.check(!auth.jwt_expires_in.duration().is_zero(), "auth.jwt_expires_in", || {
+        "must not be zero".to_owned()
+    });
+}
+
+fn mail(settings: &Settings, found: &mut Found) {
+    let mail = &settings.mail;
+    let smtp_fits = mail.smtp_url.is_empty() || matches!(mail.smtp_url.scheme(), "smtp" | "smtps");
+    found.check(smtp_fits, "mail.smtp_url", || "must begin with smtp:// or smtps://".to_owned());
+    found.check(!mail.from.trim().is_empty(), "mail.from", || "must not be empty".to_owned());
+    found.check(mail.lease_ms > mail.timeout_ms, "mail.lease_ms", || {
+        "must be longer than mail.timeout_ms, or two instances send the same mail".to_owned()
+    });
+    found.check(mail.retry_longest_ms >= mail.retry_first_ms, "mail.retry_longest_ms", || {
+        "must not be shorter than mail.retry_first_ms".to_owned()
+    });
+}
+
+/// Figures of which none means that nothing works.
+fn nonzero(settings: &Settings, found: &mut Found) {
+    let Settings { server, database, mail, delivery, session, limits, .. } = settings;
+    for (key, is_zero) in [
+        ("server.backlog", server.backlog == 0),
+        ("server.request_timeout_ms", server.request_timeout_ms == 0),
+        ("database.read_connections", database.read_connections == 0),
+        ("database.connection_timeout_ms", database.connection_timeout_ms == 0),
+        ("database.statement_timeout_ms", database.statement_timeout_ms == 0),
+        ("mail.concurrency", mail.concurrency == 0),
+        ("mail.timeout_ms", mail.timeout_ms == 0),
+        ("mail.retry_first_ms", mail.retry_first_ms == 0),
+        ("mail.give_up_after_ms", mail.give_up_after_ms == 0),
+        ("delivery.sweep_interval_ms", delivery.sweep_interval_ms == 0),
+        ("delivery.claim_size", delivery.claim_size == 0),
+        ("session.queue_bytes", session.queue_bytes == 0),
+        ("session.message_bytes", session.message_bytes == 0),
+        ("session.heartbeat_interval_ms", session.heartbeat_interval_ms == 0),
+        ("session.heartbeat_timeout_ms", session.heartbeat_timeout_ms == 0),
+        ("session.rate_limit_window_ms", session.rate_limit_window_ms == 0),
+        ("session.rate_limit_max_requests", session.rate_limit_max_requests == 0),
+        ("session.rate_limit_strikes", session.rate_limit_strikes == 0),
+        ("session.max_rooms", session.max_rooms == 0),
+        ("session.max_ttl_seconds", session.max_ttl_seconds == 0),
+        ("limits.body_bytes", limits.body_bytes == 0),
+        ("limits.connections_per_worker", limits.connections_per_worker == 0),
+        ("limits.sessions", limits.sessions == 0),
+        ("limits.sessions_per_user", limits.sessions_per_user == 0),
+        ("limits.write_queue", limits.write_queue == 0),
+        ("limits.write_batch", limits.write_batch == 0),
+        ("limits.read_queue", limits.read_queue == 0),
+        ("limits.recipients_per_request", limits.recipients_per_request == 0),
+    ] {
+        found.check(!is_zero, key, || "must not be zero".to_owned());
+    }
+}
+
+/// The logger takes a word that is not a level for a target's name and then logs nothing.
+fn is_filter(text: &str) -> bool {
+    let directives = text.split_once('/').map_or(text, |(directives, _)| directives);
+    directives.split(',').all(|directive| {
+        let level = directive.split_once('=').map_or(directive, |(_, level)| level);
+        level.trim().parse::<LevelFilter>().is_ok()
+    })
+}

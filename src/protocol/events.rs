@@ -1,0 +1,227 @@
+//! What clients may say, whatever door they came through: names and data in, typed events out.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::domain::{NotificationId, Selection, UserId};
+
+/// The most ids that one event or request may name.
+pub const IDS_MAX: usize = 1_000;
+
+/// A client's event, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientEvent {
+    /// Answered with the same data.
+    Ping(Value),
+    /// A user id, or none for one's own.
+    Subscribe(Option<String>),
+    Unsubscribe(Option<String>),
+    /// A room as the client spells it.
+    JoinRoom(String),
+    LeaveRoom(String),
+    /// Whether these users are online, beside the totals.
+    GetPresence(Vec<UserId>),
+    MarkRead(Selection),
+}
+
+/// An event that was refused; the connection stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Stable, for programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl Refusal {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    fn bad_data(message: &str) -> Self {
+        Self::new("bad_data", message)
+    }
+}
+
+impl ClientEvent {
+    /// Reads an event by name. Data that does not fit is refused with `bad_data`, a name that is not
+    /// known with `unknown_event`.
+    pub fn parse(name: &str, data: Option<&str>) -> Result<Self, Refusal> {
+        let data = match data {
+            Some(text) => serde_json::from_str(text).map_err(|_| Refusal::bad_data("data must be JSON"))?,
+            None => Value::Null,
+        };
+        match name {
+            "ping" => Ok(Self::Ping(data)),
+            "subscribe" => user(data).map(Self::Subscribe),
+            "unsubscribe" => user(data).map(Self::Unsubscribe),
+            "joinRoom" => room(data).map(Self::JoinRoom),
+            "leaveRoom" => room(data).map(Self::LeaveRoom),
+            "getPresence" => users(data).map(Self::GetPresence),
+            "markNotificationRead" => selection(data).map(Self::MarkRead),
+            _ => Err(Refusal::new("unknown_event", "this event is not known")),
+        }
+    }
+}
+
+fn user(data: Value) -> Result<Option<String>, Refusal> {
+    match data {
+        Value::Null => Ok(None),
+        Value::String(id) => Ok(Some(id)),
+        Value::Number(id) => Ok(Some(id.to_string())),
+        Value::Object(mut fields) => match fields.remove("userId") {
+            Some(value @ (Value::String(_) | Value::Number(_))) => user(value),
+            _ => Err(Refusal::bad_data("data must be a user id, {userId} or nothing")),
+        },
+        _ => Err(Refusal::bad_data("data must be a user id, {userId} or nothing")),
+    }
+}
+
+fn room(data: Value) -> Result<String, Refusal> {
+    match data {
+        Value::String(room) => Ok(room),
+        Value::Object(mut fields) => match fields.remove("room") {
+            Some(Value::String(room)) => Ok(room),
+            _ => Err(Refusal::bad_data("data must be a room's name or {room}")),
+        },
+        _ => Err(Refusal::bad_data("data must be a room's name or {room}")),
+    }
+}
+
+fn users(data: Value) -> Result<Vec<UserId>, Refusal> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Asked {
+        #[serde(default)]
+        user_ids: Vec<String>,
+    }
+    if data.is_null() {
+        return Ok(Vec::new());
+    }
+    let asked: Asked = serde_json::from_value(data)
+        .map_err(|_| Refusal::bad_data("data must be {userIds: […]} or nothing"))?;
+    if asked.user_ids.len() > IDS_MAX {
+        return Err(Refusal::bad_data("at most 1000 user ids"));
+    }
+    asked
+        .user_ids
+        .iter()
+        .map(|id| UserId::parse("userIds", id).map_err(|error| Refusal::bad_data(&error.to_string())))
+        .collect()
+}
+
+/// `{ids}`, `{id}`, `{notificationId}`, `{upTo}` or `{all: true}`: exactly one of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SelectionBody {
+    ids: Option<Vec<String>>,
+    id: Option<String>,
+    notification_id: Option<String>,
+    up_to: Option<i64>,
+    all: Option<bool>,
+}
+
+impl TryFrom<SelectionBody> for Selection {
+    type Error = Refusal;
+
+    fn try_from(body: SelectionBody) -> Result<Self, Refusal> {
+        const SHAPE: &str = "exactly one of id, notificationId, ids, upTo or all: true is needed";
+        let single = body.id.or(body.notification_id).map(|id| vec![id]);
+        let all = body.all.filter(|all| *all).map(|_| Self::All);
+        let ids = match body.ids.or(single) {
+            Some(ids) if ids.is_empty() => return Err(Refusal::bad_data("ids must not be empty")),
+            Some(ids) if ids.len() > IDS_MAX => return Err(Refusal::bad_data("at most 1000 ids")),
+            Some(ids) => Some(Self::Ids(
+                ids.iter()
+                    .map(|id| {
+                        NotificationId::parse("id", id).map_err(|error| Refusal::bad_data(&error.to_string()))
+                    })
+                    .collect::<Result<_, _>>()?,
+            )),
+            None => None,
+        };
+        let up_to = match body.up_to {
+            Some(seq) if seq < 0 => return Err(Refusal::bad_data("upTo must not be negative")),
+            other => other.map(Self::UpTo),
+        };
+        let mut chosen = [ids, up_to, all].into_iter().flatten();
+        match (chosen.next(), chosen.next()) {
+            (Some(selection), None) => Ok(selection),
+            _ => Err(Refusal::bad_data(SHAPE)),
+        }
+    }
+}
+
+fn selection(data: Value) -> Result<Selection, Refusal> {
+    let body = match data {
+        Value::String(id) => SelectionBody { id: Some(id), ..SelectionBody::default() },
+        Value::Object(_) => {
+            serde_json::from_value(data).map_err(|_| Refusal::bad_data("a field has the wrong type"))?
+        }
+        _ => return Err(Refusal::bad_data("data must be an id or an object")),
+    };
+    body.try_into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "01980000-0000-7000-8000-000000000001";
+
+    #[test]
+    fn every_spelling_of_mark_read_is_understood() {
+        let one = Selection::Ids(vec![NotificationId::parse("id", ID).expect("a uuid")]);
+        for (data, wanted) in [
+            (format!("\"{ID}\""), one.clone()),
+            (format!(r#"{{"id":"{ID}"}}"#), one.clone()),
+            (format!(r#"{{"notificationId":"{ID}"}}"#), one.clone()),
+            (format!(r#"{{"ids":["{ID}"]}}"#), one),
+            (r#"{"upTo":7}"#.to_owned(), Selection::UpTo(7)),
+            (r#"{"all":true}"#.to_owned(), Selection::All),
+        ] {
+            assert_eq!(
+                ClientEvent::parse("markNotificationRead", Some(&data)),
+                Ok(ClientEvent::MarkRead(wanted)),
+                "{data}"
+            );
+        }
+    }
+
+    #[test]
+    fn mark_read_without_exactly_one_choice_is_refused() {
+        for data in [
+            "{}",
+            r#"{"all":false}"#,
+            r#"{"all":true,"upTo":1}"#,
+            r#"{"ids":[]}"#,
+            r#"{"upTo":-1}"#,
+            "7",
+            "[]",
+        ] {
+            let refusal = ClientEvent::parse("markNotificationRead", Some(data)).expect_err(data);
+            assert_eq!(refusal.code, "bad_data", "{data}");
+        }
+    }
+
+    #[test]
+    fn data_that_does_not_fit_is_refused_for_every_event() {
+        for (name, data) in [
+            ("subscribe", "[]"),
+            ("subscribe", r#"{"userId":[]}"#),
+            ("joinRoom", "7"),
+            ("joinRoom", "{}"),
+            ("leaveRoom", "null"),
+            ("getPresence", r#"{"userIds":"x"}"#),
+            ("getPresence", r#"{"userIds":[""]}"#),
+        ] {
+            let refusal = ClientEvent::parse(name, Some(data)).expect_err(data);
+            assert_eq!(refusal.code, "bad_data", "{name} {data}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_event_is_told_apart_from_bad_data() {
+        assert_eq!(ClientEvent::parse("dance", None).expect_err("unknown").code, "unknown_event");
+    }
+}

@@ -1,0 +1,5 @@
+//! What goes over the wire, as pure functions between bytes and values: no I/O, no actors.
+
+pub mod events;
+pub mod frame;
+pub mod json;

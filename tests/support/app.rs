@@ -1,0 +1,332 @@
+//! The real server in this process, on a port that the system chose, with a database and a mail folder
+//! of its own. Tests act through its verbs. Dropping it stops it and asserts that no mail is left that
+//! the test has not read.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use bellhop::app::App;
+use bellhop::config::{self, Sources};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::answer::Answer;
+use super::deadline::{SOON, soon, wait_until_async};
+use super::postgres::{self, TestDatabase};
+use super::socket::TestSocket;
+
+/// Signs every test's tokens.
+pub const JWT_SECRET: &str = "a secret for tests, of more than 32 bytes";
+
+/// Which database a test runs over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// A server to be: its settings are built as an operator builds them, from the environment's names.
+#[derive(Debug)]
+pub struct TestAppBuilder {
+    environment: Vec<(String, String)>,
+    folder: TempDir,
+    database: Option<TestDatabase<'static>>,
+}
+
+impl TestAppBuilder {
+    /// A small server in development mode, over an empty database.
+    pub fn new(database: Database) -> Self {
+        let folder = tempfile::Builder::new().prefix("bellhop-app-").tempdir().unwrap();
+        let file = folder.path().join("bellhop.db");
+        let outbox = folder.path().join("outbox").to_string_lossy().into_owned();
+        let (database, url) = match database {
+            Database::Sqlite => (None, format!("sqlite://{}", file.display())),
+            Database::Postgres => {
+                let database = postgres::shared().create_database();
+                let url = database.url().to_owned();
+                (Some(database), url)
+            }
+        };
+        Self { environment: Vec::new(), folder, database }
+            .with("PORT", "0")
+            .with("DATABASE_URL", &url)
+            .with("JWT_SECRET", JWT_SECRET)
+            .with("BELLHOP__MAIL__OUTBOX", &outbox)
+            .with("BELLHOP__SERVER__WORKERS", "2")
+            // Tests that are about draining set these themselves.
+            .with("BELLHOP__SERVER__DRAIN_SPREAD_MS", "10")
+            .with("BELLHOP__SERVER__DRAIN_TIMEOUT_MS", "1000")
+    }
+
+    /// Sets an environment variable, over one that is set already.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets several.
+    pub fn with_all(self, environment: &[(&str, &str)]) -> Self {
+        environment.iter().fold(self, |builder, (name, value)| builder.with(name, value))
+    }
+
+    /// Starts it; it is ready when this returns.
+    pub async fn start(self) -> TestApp {
+        let server = Server::start(&self.environment).await;
+        TestApp {
+            server,
+            environment: self.environment,
+            client: reqwest::Client::new(),
+            read_mails: Mutex::default(),
+            expects_unread_mail: false,
+            folder: self.folder,
+            _database: self.database,
+        }
+    }
+}
+
+/// A running server and what a test does with it.
+#[derive(Debug)]
+pub struct TestApp {
+    server: Server,
+    environment: Vec<(String, String)>,
+    client: reqwest::Client,
+    read_mails: Mutex<BTreeSet<PathBuf>>,
+    expects_unread_mail: bool,
+    folder: TempDir,
+    // The last to be dropped: the server must be gone before its database is.
+    _database: Option<TestDatabase<'static>>,
+}
+
+impl TestApp {
+    /// Starts a server with the settings that most tests want.
+    pub async fn start(database: Database) -> Self {
+        TestAppBuilder::new(database).start().await
+    }
+
+    /// The address it listens on; the first, where there are several.
+    pub fn address(&self) -> SocketAddr {
+        self.server.addresses[0]
+    }
+
+    /// The URL of a path, such as `/ready`.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    /// A token for `user` with these roles, valid for an hour.
+    #[expect(clippy::unused_self, reason = "a verb of the app, as the others")]
+    pub fn token(&self, user: &str, roles: &[&str]) -> String {
+        let now = chrono::Utc::now().timestamp();
+        token_of(&json!({"userId": user, "roles": roles, "iat": now, "exp": now + 3_600}))
+    }
+
+    /// GET of a path as whoever the token names; an empty token is none.
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        self.send(self.client.get(self.url(path)), token).await
+    }
+
+    /// POST of a JSON body.
+    pub async fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+        self.send(self.client.post(self.url(path)).json(body), token).await
+    }
+
+    /// PUT of a JSON body.
+    pub async fn put(&self, path: &str, token: &str, body: &Value) -> Answer {
+        self.send(self.client.put(self.url(path)).json(body), token).await
+    }
+
+    /// Any request: for odd methods, headers and bodies, start from [`TestApp::client`].
+    pub async fn send(&self, request: reqwest::RequestBuilder, token: &str) -> Answer {
+        let request = if token.is_empty() { request } else { request.bearer_auth(token) };
+        Answer::of(request).await
+    }
+
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// `guest` books with `host`, which must succeed; answers the body.
+    pub async fn book(&self, guest: &str, host: &str) -> Value {
+        self.post_booking(guest, &booking(host)).await.expect(201)
+    }
+
+    /// `guest` posts this booking.
+    pub async fn post_booking(&self, guest: &str, booking: &Value) -> Answer {
+        self.post("/bookings", &self.token(guest, &["CUSTOMER"]), booking).await
+    }
+
+    /// Opens a device of `user` and waits until the server says `connected`.
+    pub async fn connect(&self, user: &str) -> TestSocket {
+        self.connect_with(&self.token(user, &["PROFESSIONAL"]), "").await
+    }
+
+    /// The same with a token of the test's own, and a query such as `?ttl=2`.
+    pub async fn connect_with(&self, token: &str, query: &str) -> TestSocket {
+        let path = format!("/ws/notifications{query}");
+        let mut socket = TestSocket::open(self.address(), &path, token).await;
+        socket.await_connected().await;
+        socket
+    }
+
+    /// Waits for a mail to `address` that the test has not read yet; answers its text.
+    pub async fn next_mail(&self, address: &str) -> String {
+        wait_until_async(format_args!("a mail to {address}"), async || {
+            self.unread_mails().into_iter().find_map(|path| {
+                let text = fs::read_to_string(&path).ok()?;
+                let is_to =
+                    |line: &str| line.to_ascii_lowercase().starts_with("to:") && line.contains(address);
+                text.lines().take_while(|line| !line.is_empty()).any(is_to).then(|| {
+                    self.read_mails.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
+                    text
+                })
+            })
+        })
+        .await
+    }
+
+    /// The mails in the outbox that the test has not read, oldest name first.
+    pub fn unread_mails(&self) -> Vec<PathBuf> {
+        let read = self.read_mails.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mails: Vec<PathBuf> = fs::read_dir(self.outbox())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
+            .filter(|path| !read.contains(path))
+            .collect();
+        mails.sort();
+        mails
+    }
+
+    /// For the rare test that is not about the mails it causes.
+    pub fn leave_mail_unread(&mut self) {
+        self.expects_unread_mail = true;
+    }
+
+    pub fn outbox(&self) -> PathBuf {
+        self.folder.path().join("outbox")
+    }
+
+    /// Its folder, with the SQLite file and the outbox.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Begins to stop it, without waiting.
+    pub fn begin_stop(&mut self) {
+        self.server.begin_stop();
+    }
+
+    /// Stops it as SIGTERM does, and waits until it has.
+    pub async fn stop(&mut self) {
+        self.server.stop().await;
+    }
+
+    /// Starts it again over the same database and outbox, on another port.
+    pub async fn restart(&mut self) {
+        self.server.stop().await;
+        self.server = Server::start(&self.environment).await;
+    }
+}
+
+/// A token that says just this, signed as the server wants it.
+pub fn token_of(claims: &Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(JWT_SECRET.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
+}
+
+/// A booking that is in order, to be posted as it is or spoilt first.
+pub fn booking(host: &str) -> Value {
+    json!({
+        "hostId": host, "listingId": "sea-view", "listingName": "Sea View",
+        "checkIn": "2031-12-03", "checkOut": "2031-12-05", "guests": 2
+    })
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.server.begin_stop();
+        let ended = self.server.wait();
+        // A test that has failed already says more than what follows from that.
+        if !thread::panicking() {
+            ended.expect("the server stops without an error");
+            let unread = self.unread_mails();
+            assert!(self.expects_unread_mail || unread.is_empty(), "mails that nobody expected: {unread:?}");
+        }
+    }
+}
+
+/// The server's thread.
+#[derive(Debug)]
+struct Server {
+    addresses: Vec<SocketAddr>,
+    /// None once it was told to stop.
+    stop: Option<oneshot::Sender<()>>,
+    /// What `run` answered; hung up by a panic. None once that was read.
+    ended: Mutex<Option<mpsc::Receiver<anyhow::Result<()>>>>,
+}
+
+impl Server {
+    async fn start(environment: &[(String, String)]) -> Self {
+        let sources = Sources { files: Vec::new(), environment: environment.to_vec() };
+        let settings = config::load(&sources).expect("the settings are in order");
+        let (stop, told_to_stop) = oneshot::channel::<()>();
+        let (started, addresses) = oneshot::channel();
+        let (end, ended) = mpsc::channel();
+        let run = async move {
+            let app = App::build(settings).await?;
+            let _ = started.send(app.addresses());
+            app.run(async move { drop(told_to_stop.await) }).await
+        };
+        thread::Builder::new()
+            .name("server".to_owned())
+            .spawn(move || {
+                let system = actix::System::new();
+                let result = system.block_on(run);
+                let _ = end.send(result);
+            })
+            .unwrap();
+        let Ok(addresses) = soon("the server starts", addresses).await else {
+            panic!("the server does not start: {:?}", ended.recv_timeout(SOON));
+        };
+        Self { addresses, stop: Some(stop), ended: Mutex::new(Some(ended)) }
+    }
+
+    fn begin_stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
+    async fn stop(&mut self) {
+        self.begin_stop();
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let ended = ended.expect("the server runs");
+        wait_until_async("the server stops", async || match ended.try_recv() {
+            Ok(result) => Some(result),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => panic!("the server panicked"),
+        })
+        .await
+        .expect("the server stops without an error");
+    }
+
+    /// Waits until it has ended, unless that was seen before.
+    fn wait(&mut self) -> anyhow::Result<()> {
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        match ended.map(|ended| ended.recv_timeout(SOON)) {
+            None => Ok(()),
+            Some(Ok(result)) => result,
+            Some(Err(RecvTimeoutError::Timeout)) => Err(anyhow::anyhow!("still running after {SOON:?}")),
+            Some(Err(RecvTimeoutError::Disconnected)) => Err(anyhow::anyhow!("the server panicked")),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What integration tests share: databases, the server in this process, the real binary as a child.
+
+pub mod answer;
+pub mod app;
+pub mod both;
+pub mod deadline;
+pub mod port;
+pub mod postgres;
+pub mod process;
+pub mod smtp_sink;
+pub mod socket;
