@@ -51,6 +51,7 @@ fn run() -> Result<()> {
     // The hidden modes are children of others, which end them.
     if !matches!(mode, Mode::LimitServer { .. } | Mode::StandIn) {
         interrupt::watch()?;
+        report::machine(&common.directory());
     }
     server::raise_file_limit()?;
     match mode {

@@ -1,11 +1,25 @@
 //! Figures as tables: aligned for a terminal, or as Markdown for the README.
 #![expect(clippy::print_stdout, reason = "tables on standard output are what this program is for")]
 
+use std::path::Path;
 use std::time::Duration;
+use std::{fs, thread};
 
 /// Prints a line on its own.
 pub(crate) fn say(line: impl AsRef<str>) {
     println!("{}", line.as_ref());
+}
+
+/// Prints what the figures were measured on.
+pub(crate) fn machine(directory: &Path) {
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let count = thread::available_parallelism().map_or(1, usize::from);
+    let (_, model) = model.unwrap_or(("", "processor of an unknown model"));
+    say(format!(
+        "Load program, server and database share {count} × {model}; files in {}.",
+        directory.display()
+    ));
 }
 
 /// Prints what went wrong, with its causes.

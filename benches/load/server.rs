@@ -39,7 +39,9 @@ impl Server {
         } else {
             Command::new(std::path::absolute(program)?)
         };
+        // Nothing of the caller's environment: a run must not write to somebody's mail server.
         command
+            .env_clear()
             .current_dir(directory)
             .env("BELLHOP_MODE", "development")
             .env("PORT", address.port().to_string())
