@@ -64,56 +64,56 @@ pub(crate) fn run(common: &Common, options: &InsertLimit) -> Result<()> {
     Ok(())
 }
 
-/// Bookings a second at each size of batch.
+/// Bookings a second at each size of batch, each in tables that are empty at first.
 pub(crate) fn measure(database: &Database, rows: usize) -> Result<Vec<(usize, f64)>> {
     let url = database.limit_url();
-    let Some(path) = url.strip_prefix("sqlite://") else {
-        let mut connection = PgConnection::establish(&url)?;
-        // A schema of its own, so that somebody's own database stays as it was.
-        connection.batch_execute(
-            "DROP SCHEMA IF EXISTS bellhop_limit CASCADE; CREATE SCHEMA bellhop_limit; \
-             SET search_path TO bellhop_limit; SET synchronous_commit TO on",
-        )?;
-        let result = connection
-            .run_pending_migrations(POSTGRES)
-            .map_err(|error| anyhow!("the tables could not be made: {error}"))
-            .map(drop)
-            .and_then(|()| at_each_size(rows, |rows| write_postgres(&mut connection, rows)));
-        connection.batch_execute("DROP SCHEMA bellhop_limit CASCADE")?;
-        return result;
+    let at = |size| match url.strip_prefix("sqlite://") {
+        Some(path) => on_sqlite(&format!("{path}-{size}"), size, rows),
+        None => on_postgres(&url, size, rows),
     };
+    BATCHES.into_iter().map(|size| Ok((size, at(size)?))).collect()
+}
+
+fn on_postgres(url: &str, size: usize, rows: usize) -> Result<f64> {
+    let mut connection = PgConnection::establish(url)?;
+    // A schema of its own, so that somebody's own database stays as it was.
+    connection.batch_execute(
+        "DROP SCHEMA IF EXISTS bellhop_limit CASCADE; CREATE SCHEMA bellhop_limit; \
+         SET search_path TO bellhop_limit; SET synchronous_commit TO on",
+    )?;
+    let rate = match connection.run_pending_migrations(POSTGRES) {
+        Ok(_) => rate(size, rows, |batch| write_postgres(&mut connection, batch)),
+        Err(error) => Err(anyhow!("the tables could not be made: {error}")),
+    };
+    connection.batch_execute("DROP SCHEMA bellhop_limit CASCADE")?;
+    rate
+}
+
+fn on_sqlite(path: &str, size: usize, rows: usize) -> Result<f64> {
     let mut connection = SqliteConnection::establish(path)?;
     connection
         .batch_execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")?;
     connection
         .run_pending_migrations(SQLITE)
         .map_err(|error| anyhow!("the tables could not be made: {error}"))?;
-    at_each_size(rows, |rows| write_sqlite(&mut connection, rows))
+    rate(size, rows, |batch| write_sqlite(&mut connection, batch))
 }
 
-fn at_each_size(
-    rows: usize,
-    mut write: impl FnMut(&[Row]) -> diesel::QueryResult<()>,
-) -> Result<Vec<(usize, f64)>> {
+fn rate(size: usize, rows: usize, mut write: impl FnMut(&[Row]) -> diesel::QueryResult<()>) -> Result<f64> {
     let mut numbers = 0..;
-    BATCHES
-        .into_iter()
-        .map(|size| {
-            let rounds = (rows / size).max(1);
-            let mut took = Duration::ZERO;
-            for round in 0..WARM_UP + rounds {
-                interrupt::check()?;
-                // Making the rows is not measured: it is the database that is.
-                let batch: Vec<Row> = numbers.by_ref().take(size).map(Row::new).collect();
-                let started = clock::now();
-                write(&batch).context("inserting")?;
-                if round >= WARM_UP {
-                    took += started.elapsed();
-                }
-            }
-            Ok((size, per_second(rounds * size, took)))
-        })
-        .collect()
+    let rounds = (rows / size).max(1);
+    let mut took = Duration::ZERO;
+    for round in 0..WARM_UP + rounds {
+        interrupt::check()?;
+        // Making the rows is not measured: it is the database that is.
+        let batch: Vec<Row> = numbers.by_ref().take(size).map(Row::new).collect();
+        let started = clock::now();
+        write(&batch).context("inserting")?;
+        if round >= WARM_UP {
+            took += started.elapsed();
+        }
+    }
+    Ok(per_second(rounds * size, took))
 }
 
 struct Row {
