@@ -1,0 +1,131 @@
+//! What the load program is asked to do.
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measures bellhop: bookings from the request to the host's device, fan-out, memory, and the limits
+/// that they can be held against. It starts the server itself, and needs Linux.
+#[derive(Debug, Parser)]
+#[command(name = "cargo bench --bench load --")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) mode: Mode,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mode {
+    /// Bookings a second, and how long one takes to its host's device, at several loads.
+    Bookings(Bookings),
+    /// Processor time for each copy of a message to everybody, beside the limit of plain epoll.
+    Fanout(Fanout),
+    /// Memory of a connection that waits.
+    Idle(Idle),
+    /// The bare inserts of the same rows on the same database.
+    InsertLimit(InsertLimit),
+    /// Everything, on both databases.
+    All,
+    /// The other end of the fan-out limit.
+    #[command(hide = true)]
+    LimitServer { frame_bytes: usize },
+    /// Answers as bellhop would, without a database: to try this program itself.
+    #[command(hide = true)]
+    StandIn,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// The server's program, or `stand-in` to try the load program itself.
+    #[arg(long, global = true, default_value = env!("CARGO_BIN_EXE_bellhop"))]
+    pub(crate) server: PathBuf,
+    /// `postgres` (a throw-away cluster), `sqlite` (a throw-away file) or a database's URL. The default is
+    /// `postgres` for bookings and inserts, and `sqlite` where no database is touched.
+    #[arg(long, global = true)]
+    database: Option<String>,
+    /// Where throw-away files go; what is measured is this disk. The default is the temporary directory.
+    #[arg(long, global = true)]
+    directory: Option<PathBuf>,
+    /// How long any single wait may take, in seconds.
+    #[arg(long, global = true, default_value_t = 120)]
+    timeout: u64,
+    /// Prints tables as Markdown.
+    #[arg(long, global = true)]
+    pub(crate) markdown: bool,
+}
+
+impl Common {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.directory.clone().unwrap_or_else(env::temp_dir)
+    }
+
+    pub(crate) fn database_or(&self, otherwise: &str) -> String {
+        self.database.clone().unwrap_or_else(|| otherwise.to_owned())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bookings {
+    /// Hosts that are connected.
+    #[arg(long, value_parser = positive, default_value_t = 1000)]
+    pub(crate) hosts: usize,
+    /// Bookings at each load.
+    #[arg(long, value_parser = positive, default_value_t = 10_000)]
+    pub(crate) count: usize,
+    /// Requests under way at once: a load each.
+    #[arg(long, value_parser = positive, value_delimiter = ',', default_value = "1,16,64,256")]
+    pub(crate) in_flight: Vec<usize>,
+    /// Bookings a second of the last load, which sends by the clock whatever the answers do; 0 for none.
+    #[arg(long, default_value_t = 500)]
+    pub(crate) rate: usize,
+    /// Leaves the bare inserts out.
+    #[arg(long)]
+    pub(crate) no_limit: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fanout {
+    /// Sockets connected: a run each.
+    #[arg(long, value_parser = positive, value_delimiter = ',', default_value = "1000,10000")]
+    pub(crate) sockets: Vec<usize>,
+    /// Copies of messages in each figure, over all sockets.
+    #[arg(long, value_parser = positive, default_value_t = 500_000)]
+    pub(crate) copies: usize,
+    /// Messages of a burst.
+    #[arg(long, value_parser = positive, default_value_t = 16)]
+    pub(crate) burst: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Idle {
+    /// Sockets connected.
+    #[arg(long, value_parser = positive, default_value_t = 10_000)]
+    pub(crate) sockets: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InsertLimit {
+    /// Bookings inserted at each size of batch.
+    #[arg(long, value_parser = positive, default_value_t = 50_000)]
+    pub(crate) rows: usize,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| "a whole number from 1 on is wanted".to_owned())
+}
+
+/// A mode with nothing but defaults, for `all`.
+pub(crate) fn defaults<T: Args>() -> T {
+    let command = T::augment_args(clap::Command::new("defaults"));
+    T::from_arg_matches(&command.get_matches_from(["defaults"])).unwrap_or_else(|error| error.exit())
+}

@@ -1,0 +1,72 @@
+//! The load program. It shares two cores with the server and the database that it measures, so it is
+//! as cheap as it can be: one thread, one event loop, ready-made requests, no parsing to speak of.
+//!
+//! `cargo bench --bench load -- bookings` and so on; without a mode it prints its help.
+
+mod args;
+mod child;
+mod clock;
+mod cluster;
+mod crowd;
+mod http;
+mod interrupt;
+mod limit_server;
+mod modes;
+mod process;
+mod report;
+mod scan;
+mod server;
+mod stand_in;
+mod token;
+mod websocket;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser};
+
+use args::{Arguments, Mode};
+use modes::{bookings, fanout, idle, insert_limit};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    // Cargo adds `--bench`; `cargo test --benches` and its relatives add nothing, `--test` or `--list`.
+    let arguments: Vec<String> = env::args().filter(|argument| argument != "--bench").collect();
+    let testing = arguments.iter().any(|argument| argument == "--test" || argument == "--list");
+    if testing || arguments.len() < 2 {
+        report::say(Arguments::command().render_help().to_string());
+        return Ok(());
+    }
+    let Arguments { mode, common } = Arguments::parse_from(arguments);
+    // The hidden modes are children of others, which end them.
+    if !matches!(mode, Mode::LimitServer { .. } | Mode::StandIn) {
+        interrupt::watch()?;
+        report::machine(&common.directory());
+    }
+    server::raise_file_limit()?;
+    match mode {
+        Mode::Bookings(options) => bookings::run(&common, &options, &common.database_or("postgres")),
+        Mode::Fanout(options) => fanout::run(&common, &options),
+        Mode::Idle(options) => idle::run(&common, &options),
+        Mode::InsertLimit(options) => insert_limit::run(&common, &options),
+        Mode::All => {
+            for database in ["postgres", "sqlite"] {
+                bookings::run(&common, &args::defaults(), database)?;
+            }
+            fanout::run(&common, &args::defaults())?;
+            idle::run(&common, &args::defaults())
+        }
+        Mode::LimitServer { frame_bytes } => limit_server::run(frame_bytes),
+        Mode::StandIn => stand_in::run(),
+    }
+}

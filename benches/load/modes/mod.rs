@@ -1,0 +1,63 @@
+//! What can be measured, a mode a file.
+
+pub(crate) mod bookings;
+pub(crate) mod fanout;
+pub(crate) mod idle;
+pub(crate) mod insert_limit;
+mod ledger;
+mod statement;
+
+use std::path::Path;
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+use crate::args::Common;
+use crate::cluster::Cluster;
+use crate::server::Server;
+
+/// A database for one server: made for the occasion, or somebody's own.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) name: &'static str,
+    pub(crate) url: String,
+    cluster: Option<Cluster>,
+    directory: TempDir,
+}
+
+impl Database {
+    /// `choice` is `postgres`, `sqlite` or a URL.
+    pub(crate) fn open(choice: &str, common: &Common) -> Result<Self> {
+        let within = common.directory();
+        let directory = tempfile::Builder::new().prefix("bellhop-load-").tempdir_in(&within)?;
+        let cluster = if choice == "postgres" { Some(Cluster::start(&within)?) } else { None };
+        let (name, url) = match (choice, &cluster) {
+            (_, Some(cluster)) => ("PostgreSQL", cluster.url()),
+            ("sqlite", _) => ("SQLite", sqlite_url(&directory.path().join("bellhop.db"))),
+            (url, _) if url.starts_with("sqlite:") => ("SQLite", url.to_owned()),
+            (url, _) => ("PostgreSQL", url.to_owned()),
+        };
+        Ok(Self { name, url, cluster, directory })
+    }
+
+    pub(crate) fn serve(&self, common: &Common) -> Result<Server> {
+        Server::start(&common.server, &self.url, self.directory.path())
+    }
+
+    /// Where the bare inserts go: the same cluster, or a file beside the server's.
+    pub(crate) fn limit_url(&self) -> String {
+        match self.name {
+            "SQLite" => sqlite_url(&self.directory.path().join("limit.db")),
+            _ => self.url.clone(),
+        }
+    }
+
+    /// The process whose family is the database's; none where it is the server itself, or elsewhere.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.cluster.as_ref().map(Cluster::id)
+    }
+}
+
+fn sqlite_url(path: &Path) -> String {
+    format!("sqlite://{}", path.display())
+}

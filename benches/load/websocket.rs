@@ -1,0 +1,177 @@
+//! A minimal WebSocket client (RFC 6455) in the event loop: the handshake, text frames in, pings
+//! answered. It keeps no buffer of its own but for a frame that arrived in part, so that ten thousand
+//! of them cost little; anything that this server has no reason to send is an error.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, Result, bail, ensure};
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Socket, Type};
+
+use crate::scan;
+
+/// Opcodes and the bits beside them: RFC 6455, section 5.2.
+const FINAL_TEXT: u8 = 0x81;
+const FINAL_CLOSE: u8 = 0x88;
+const FINAL_PING: u8 = 0x89;
+const FINAL_PONG: u8 = 0x8A;
+const MASKED: u8 = 0x80;
+
+/// A client must mask; that the key changes protects browsers' proxies, of which there are none here.
+const MASK: [u8; 4] = [0x5A, 0xC3, 0x17, 0x88];
+/// The most that a frame may be; a notification is below 1 KiB.
+const FRAME_MAX: usize = 1024 * 1024;
+/// Connections from one source address to one port: below the 28,000 that Linux has to give by default.
+const SOCKETS_PER_SOURCE: usize = 10_000;
+
+#[derive(Debug)]
+pub(crate) struct WebSocket {
+    stream: TcpStream,
+    /// Whether the server has agreed to speak WebSocket.
+    open: bool,
+    /// The beginning of a frame, or of the handshake's answer, whose end has not arrived.
+    partial: Vec<u8>,
+}
+
+impl WebSocket {
+    /// Connects and asks for the upgrade; `index` chooses the source address where there are many.
+    pub(crate) fn connect(
+        address: SocketAddr,
+        index: usize,
+        access: &str,
+        registry: &Registry,
+        token: Token,
+    ) -> Result<Self> {
+        let mut stream = dial(address, index).context("connecting a device")?;
+        let request = format!(
+            "GET /ws/notifications?token={access} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes())?;
+        stream.set_nonblocking(true)?;
+        let mut stream = TcpStream::from_std(stream);
+        registry.register(&mut stream, token, Interest::READABLE)?;
+        Ok(Self { stream, open: false, partial: Vec::new() })
+    }
+
+    /// Reads what has arrived, answers pings, and hands on every text frame that is complete.
+    pub(crate) fn receive(
+        &mut self,
+        scratch: &mut [u8],
+        mut on_text: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            let read = match self.stream.read(scratch) {
+                Ok(0) => bail!("the server closed a device's connection"),
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error).context("reading from a device's connection"),
+            };
+            let fresh = scratch.get(..read).unwrap_or_default();
+            if self.partial.is_empty() {
+                let used = consume(fresh, &mut self.open, &mut self.stream, &mut on_text)?;
+                self.partial.extend_from_slice(fresh.get(used..).unwrap_or_default());
+            } else {
+                self.partial.extend_from_slice(fresh);
+                let used = consume(&self.partial, &mut self.open, &mut self.stream, &mut on_text)?;
+                self.partial.drain(..used);
+            }
+            ensure!(self.partial.len() <= FRAME_MAX, "a frame of more than {FRAME_MAX} bytes");
+            // A short read has emptied the socket: the next bytes raise an event of their own.
+            if read < scratch.len() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn dial(address: SocketAddr, index: usize) -> Result<std::net::TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    if index >= SOCKETS_PER_SOURCE {
+        let last = u8::try_from(1 + index / SOCKETS_PER_SOURCE).context("too many sockets")?;
+        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())?;
+    }
+    socket.connect(&address.into())?;
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket.into())
+}
+
+/// Works off what is complete and answers how many bytes that was.
+fn consume(
+    bytes: &[u8],
+    open: &mut bool,
+    stream: &mut TcpStream,
+    on_text: &mut impl FnMut(&[u8]) -> Result<()>,
+) -> Result<usize> {
+    let mut used = 0;
+    if !*open {
+        let Some(end) = scan::find(bytes, b"\r\n\r\n") else { return Ok(0) };
+        ensure!(bytes.starts_with(b"HTTP/1.1 101"), "no upgrade: {}", String::from_utf8_lossy(bytes));
+        *open = true;
+        used = end + 4;
+    }
+    while let Some((kind, payload, length)) = frame(bytes.get(used..).unwrap_or_default())? {
+        match kind {
+            FINAL_TEXT => on_text(payload)?,
+            FINAL_PING => pong(stream, payload)?,
+            FINAL_CLOSE => bail!("the server closed a device: {}", close_reason(payload)),
+            // An unsolicited pong is allowed and means nothing.
+            FINAL_PONG => {}
+            other => bail!("an unexpected kind of frame: {other:#04x}"),
+        }
+        used += length;
+    }
+    Ok(used)
+}
+
+/// The frame that `bytes` begin with: its first byte, its payload, and its length with the header.
+fn frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>> {
+    let [kind, size, rest @ ..] = bytes else { return Ok(None) };
+    ensure!(size & MASKED == 0, "the server masked a frame");
+    // RFC 6455, section 5.2: 126 and 127 say that the length follows, in two or in eight bytes.
+    let extended = match size {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let Some(more) = rest.get(..extended) else { return Ok(None) };
+    let length = if extended == 0 {
+        usize::from(*size)
+    } else {
+        more.iter().fold(0, |length: usize, byte| length << 8 | usize::from(*byte))
+    };
+    let header = 2 + extended;
+    ensure!(length <= FRAME_MAX, "a frame of {length} bytes");
+    Ok(bytes.get(header..header + length).map(|payload| (*kind, payload, header + length)))
+}
+
+fn pong(stream: &mut TcpStream, payload: &[u8]) -> Result<()> {
+    let length = u8::try_from(payload.len()).ok().filter(|length| *length <= 125);
+    let length = length.context("a ping of more than 125 bytes")?;
+    let mut frame = [0; 131];
+    let [kind, size, rest @ ..] = &mut frame;
+    *kind = FINAL_PONG;
+    *size = MASKED | length;
+    let (key, body) = rest.split_at_mut(MASK.len());
+    key.copy_from_slice(&MASK);
+    for ((to, from), mask) in body.iter_mut().zip(payload).zip(MASK.iter().cycle()) {
+        *to = from ^ mask;
+    }
+    let whole = 6 + payload.len();
+    let written = stream.write(frame.get(..whole).unwrap_or_default()).context("answering a ping")?;
+    ensure!(written == whole, "only part of a pong was taken by the socket");
+    Ok(())
+}
+
+fn close_reason(payload: &[u8]) -> String {
+    match payload {
+        [a, b, text @ ..] => {
+            format!("{} {}", u16::from_be_bytes([*a, *b]), String::from_utf8_lossy(text))
+        }
+        _ => "without a code".to_owned(),
+    }
+}
