@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop::config::{MailSettings, Secret};
+use bellhop::config::{MailSettings, SecretUrl};
 use bellhop::domain::Timestamp;
 use bellhop::email::{self, Addressee, Mail, MailError, Mailer};
 
@@ -14,7 +14,7 @@ const MESSAGE_ID: &str = "<0198a1b2-0000-7000-8000-000000000001@bookings.example
 
 fn settings(smtp_url: &str, outbox: &str) -> MailSettings {
     MailSettings {
-        smtp_url: Secret::new(smtp_url.to_owned()),
+        smtp_url: SecretUrl::new(smtp_url.to_owned()),
         from: "Bellhop <bellhop@bookings.example>".to_owned(),
         outbox: outbox.to_owned(),
         concurrency: 2,

@@ -16,7 +16,7 @@ use crate::domain::{Category, Content, Identity, Priority, Role, UserId};
 use crate::http::{JsonBody, Problem};
 
 /// The longest life of a token that is minted here.
-const LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+const LIFETIME_MAX: Duration = Duration::from_hours(366 * 24);
 
 /// Mints tokens for whoever asks.
 #[derive(Debug)]

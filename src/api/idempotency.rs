@@ -1,6 +1,7 @@
 //! `Idempotency-Key`: a client that does not know whether its request arrived sends it again.
 
 use actix_web::HttpRequest;
+use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
 use crate::domain::UserId;
@@ -25,6 +26,6 @@ pub(super) fn claim(
         return Err(Problem::bad_request("idempotency_key_invalid", detail));
     };
     let digest = Sha256::new().chain_update(request.path()).chain_update([0]).chain_update(body).finalize();
-    let fingerprint = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let fingerprint = base64::engine::general_purpose::STANDARD_NO_PAD.encode(digest);
     Ok(Some(IdempotencyClaim { user: user.clone(), key: key.to_owned(), fingerprint }))
 }

@@ -260,31 +260,32 @@ impl ListQuery {
     fn window(&self) -> Result<(Position, i64, i64), Problem> {
         let limit = self.limit.unwrap_or(LIMIT_DEFAULT);
         if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err(invalid("limit", format!("must be 1 to {LIMIT_MAX}")));
+            return Err(invalid("limit", &format!("must be 1 to {LIMIT_MAX}")));
         }
         let position = match (&self.cursor, self.since, self.page) {
             (None, None, None) => Position::Before(i64::MAX),
             (Some(cursor), None, None) => Position::Before(
-                cursor
-                    .parse()
-                    .map_err(|_| invalid("cursor", "must be a nextCursor of an earlier answer".to_owned()))?,
+                cursor.parse().map_err(|_| invalid("cursor", "must be a nextCursor of an earlier answer"))?,
             ),
             (None, Some(since), None) if since >= 0 => Position::After(since),
-            (None, Some(_), None) => return Err(invalid("since", "must not be negative".to_owned())),
+            (None, Some(_), None) => return Err(invalid("since", "must not be negative")),
             (None, None, Some(page)) => {
                 let deepest = PAGE_DEPTH_MAX / limit;
                 if !(1..=deepest).contains(&page) {
-                    return Err(invalid("page", format!("must be 1 to {deepest}: further back, use cursor")));
+                    return Err(invalid(
+                        "page",
+                        &format!("must be 1 to {deepest}: further back, use cursor"),
+                    ));
                 }
                 return Ok((Position::Before(i64::MAX), limit, (page - 1) * limit));
             }
-            _ => return Err(invalid("cursor", "only one of cursor, since and page".to_owned())),
+            _ => return Err(invalid("cursor", "only one of cursor, since and page")),
         };
         Ok((position, limit, 0))
     }
 }
 
-fn invalid(field: &'static str, reason: String) -> Problem {
+fn invalid(field: &'static str, reason: &str) -> Problem {
     Problem::bad_request("invalid_query", format!("{field} {reason}")).of_field(field)
 }
 

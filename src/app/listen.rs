@@ -20,7 +20,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// peer that vanished without a word.
 const USER_TIMEOUT: Duration = Duration::from_secs(20);
 /// When the kernel begins to ask a silent peer whether it is there, and how often.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Binds the configured ports.

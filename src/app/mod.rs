@@ -37,6 +37,7 @@ use crate::transports::websocket;
 const WRITERS: u32 = 2;
 
 /// A server that is wired and bound, and not yet running.
+#[expect(missing_debug_implementations, reason = "the server's future has none")]
 pub struct App {
     addresses: Vec<SocketAddr>,
     server: Server,

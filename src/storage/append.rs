@@ -79,11 +79,11 @@ pub fn append(
         };
         let key = (&claim.user, claim.key.as_str());
         if let Some(earlier) = idempotency::find(connection, claim)? {
-            slots.push(Slot::Done(answer_again(claim, &earlier)?));
+            slots.push(Slot::Done(Box::new(answer_again(claim, &earlier)?)));
         } else if let Some((first, fingerprint)) = seen.get(&key) {
             // The same key twice in one batch: the second gets what the first will get.
             let same = *fingerprint == claim.fingerprint;
-            slots.push(if same { Slot::SameAs(*first) } else { Slot::Done(Outcome::KeyReused) });
+            slots.push(if same { Slot::SameAs(*first) } else { Slot::Done(Box::new(Outcome::KeyReused)) });
         } else {
             seen.insert(key, (fresh.len(), &claim.fingerprint));
             slots.push(Slot::Fresh(fresh.len()));
@@ -94,7 +94,7 @@ pub fn append(
     Ok(slots
         .into_iter()
         .map(|slot| match slot {
-            Slot::Done(outcome) => outcome,
+            Slot::Done(outcome) => *outcome,
             Slot::Fresh(position) => stored.take(position),
             Slot::SameAs(position) => stored.repeat(position),
         })
@@ -103,7 +103,7 @@ pub fn append(
 
 /// Where an entry's outcome will come from.
 enum Slot {
-    Done(Outcome),
+    Done(Box<Outcome>),
     Fresh(usize),
     SameAs(usize),
 }

@@ -1,5 +1,7 @@
 //! Bookings: kept, read and moved on.
 
+#![expect(clippy::ref_option_ref, reason = "diesel derives it for optional borrowed columns")]
+
 use chrono::NaiveDate;
 use diesel::prelude::*;
 

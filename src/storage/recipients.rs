@@ -1,5 +1,7 @@
 //! Recipients: what tokens say of people, what people chose, and who holds which role.
 
+#![expect(clippy::ref_option_ref, reason = "diesel derives it for optional borrowed columns")]
+
 use std::collections::HashMap;
 
 use diesel::prelude::*;

@@ -168,11 +168,14 @@ pub struct CloseSessions {
     pub over: Duration,
 }
 
+/// Parcels, and which sessions of one shard each is for.
+pub type Batch = Vec<(Arc<Parcel>, Vec<SessionRef>)>;
+
 /// What a shard gets: parcels and which of its sessions each is for. Sent by the hub.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Deliver {
-    pub batch: Vec<(Arc<Parcel>, Vec<SessionRef>)>,
+    pub batch: Batch,
 }
 
 /// Stored notifications whose users have no session here. Sent by the hub.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 pub use messages::{
-    Admission, Away, CloseSessions, Connect, Deliver, Disconnected, GetPresence, Join, Joined, Leave, Member,
-    Parcel, Presence, Publication, Publish, RegisterShard, SessionRef, ShardId,
+    Admission, Away, Batch, CloseSessions, Connect, Deliver, Disconnected, GetPresence, Join, Joined, Leave,
+    Member, Parcel, Presence, Publication, Publish, RegisterShard, SessionRef, ShardId,
 };
 use registry::Registry;
 
@@ -40,7 +40,7 @@ impl NotificationHub {
 
     /// Hands `batch` to one worker's shard. A shard whose mailbox is full is a thread that hangs: what
     /// it misses stays unconfirmed in the database, whose deadline brings it home.
-    fn deliver(&self, shard: ShardId, batch: Vec<(Arc<Parcel>, Vec<SessionRef>)>) {
+    fn deliver(&self, shard: ShardId, batch: Batch) {
         let Some(recipient) = self.shards.get(&shard) else { return };
         if recipient.try_send(Deliver { batch }).is_err() {
             self.metrics.refused("shard_mailbox").inc();
@@ -49,7 +49,7 @@ impl NotificationHub {
     }
 
     fn publish(&self, publications: Vec<Publication>) {
-        let mut by_shard: HashMap<ShardId, Vec<(Arc<Parcel>, Vec<SessionRef>)>> = HashMap::new();
+        let mut by_shard: HashMap<ShardId, Batch> = HashMap::new();
         let mut away = Vec::new();
         for Publication { room, parcel } in publications {
             let members = self.registry.members(&room);

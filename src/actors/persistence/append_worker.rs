@@ -121,7 +121,9 @@ impl AppendWorker {
             Ok(outcomes) => self.settle(outcomes, replies),
             Err(error) if error.is_unavailable() || entries.len() == 1 => {
                 let error = report(&error);
-                replies.into_iter().for_each(|reply| answer(reply, Err(error.clone())));
+                for reply in replies {
+                    answer(reply, Err(error.clone()));
+                }
             }
             Err(error) => {
                 log::warn!("a batch failed and is written one by one: {error}");

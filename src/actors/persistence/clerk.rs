@@ -124,7 +124,9 @@ impl Clerk {
             self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str()).inc_by(count as u64);
         }
         let done = done.map(|_| ());
-        replies.into_iter().for_each(|reply| answer(reply, done.clone()));
+        for reply in replies {
+            answer(reply, done.clone());
+        }
     }
 
     /// Answers where the inboxes stand and keeps what the tokens say, where that is new: in the usual

@@ -7,6 +7,7 @@ mod proof;
 mod rate;
 mod shard;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use actix::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use outbox::{Outbox, Terms};
@@ -21,7 +23,7 @@ use rate::{RateWindow, Verdict};
 pub use shard::{LocalShard, Shard};
 
 use super::hub::{
-    Admission, Connect, Disconnected, GetPresence, Join, Joined, Leave, Member, NotificationHub,
+    Admission, Connect, Disconnected, GetPresence, Join, Joined, Leave, Member, NotificationHub, Presence,
 };
 use super::persistence::{Greet, MarkRead, Persistence, WriteError};
 use super::reader::Reader;
@@ -103,11 +105,37 @@ impl From<Refusal> for Answer {
 }
 
 /// What an event leads to.
+#[expect(missing_debug_implementations, reason = "a future has none")]
 pub enum Reaction {
     Answer(Answer),
     /// The answer needs somebody else's.
     Later(LocalBoxFuture<'static, Answer>),
     Close(CloseReason),
+}
+
+/// What `getPresence` is answered.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PresenceStats<'a> {
+    total_online: usize,
+    by_role: &'a BTreeMap<Role, usize>,
+    connections: usize,
+    sessions: usize,
+    /// Of the users that were asked about, who is online.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    users: BTreeMap<&'a str, bool>,
+}
+
+impl<'a> PresenceStats<'a> {
+    fn new(presence: &'a Presence, asked: &'a [UserId]) -> Self {
+        Self {
+            total_online: presence.users,
+            by_role: &presence.by_role,
+            connections: presence.connections,
+            sessions: presence.sessions,
+            users: asked.iter().map(|user| (user.as_str(), presence.online.contains(user))).collect(),
+        }
+    }
 }
 
 /// One connection's side of the conversation, whatever its door.
@@ -194,8 +222,8 @@ impl Session {
             ClientEvent::Ping(data) => Ok(Reaction::Answer(Answer::new("pong", data))),
             ClientEvent::Subscribe(user) => self.subscribe(user),
             ClientEvent::Unsubscribe(user) => self.unsubscribe(user),
-            ClientEvent::JoinRoom(name) => self.join_room(name),
-            ClientEvent::LeaveRoom(name) => self.leave_room(name),
+            ClientEvent::JoinRoom(name) => self.join_room(&name),
+            ClientEvent::LeaveRoom(name) => self.leave_room(&name),
             ClientEvent::GetPresence(users) => Ok(Reaction::Later(self.presence(users))),
             ClientEvent::MarkRead(selection) => {
                 let message =
@@ -233,8 +261,8 @@ impl Session {
         Ok(Reaction::Answer(Answer::new("unsubscribed", data)))
     }
 
-    fn join_room(&self, name: String) -> Result<Reaction, Refusal> {
-        let room = self.parse_room(&name)?;
+    fn join_room(&self, name: &str) -> Result<Reaction, Refusal> {
+        let room = self.parse_room(name)?;
         let joined = Answer::new("joinedRoom", json!({ "room": name }));
         if room.admits(&self.me) {
             return Ok(Reaction::Later(self.join(room, joined)));
@@ -256,8 +284,8 @@ impl Session {
         Ok(Reaction::Later(answer.boxed_local()))
     }
 
-    fn leave_room(&self, name: String) -> Result<Reaction, Refusal> {
-        let room = self.parse_room(&name)?;
+    fn leave_room(&self, name: &str) -> Result<Reaction, Refusal> {
+        let room = self.parse_room(name)?;
         self.leave(room);
         Ok(Reaction::Answer(Answer::new("leftRoom", json!({ "room": name }))))
     }
@@ -312,20 +340,7 @@ impl Session {
             let Ok(presence) = request.await else {
                 return Refusal::new("unavailable", "presence is not known: try again").into();
             };
-            let mut data = json!({
-                "totalOnline": presence.users,
-                "byRole": presence.by_role.iter().map(|(role, n)| (role.to_string(), *n)).collect::<std::collections::BTreeMap<_, _>>(),
-                "connections": presence.connections,
-                "sessions": presence.sessions,
-            });
-            if !asked.is_empty() {
-                let users: serde_json::Map<String, Value> = asked
-                    .iter()
-                    .map(|user| (user.to_string(), presence.online.contains(user).into()))
-                    .collect();
-                data["users"] = Value::Object(users);
-            }
-            Answer::new("presenceStats", data)
+            Answer::new("presenceStats", json!(PresenceStats::new(&presence, &asked)))
         }
         .boxed_local()
     }

@@ -25,6 +25,9 @@ use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Authenticator, Problem};
 
+/// How far ahead a session's end is looked for: no connection lasts so long.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
 /// The descriptor of a connection's socket, put into the connection's data when it is accepted.
 #[derive(Debug, Clone, Copy)]
 pub struct Socket(pub std::os::fd::RawFd);
@@ -98,9 +101,7 @@ impl Wishes {
         let ttl = self.ttl.map(|ttl| (now + ttl, CloseReason::TtlElapsed));
         let expiry = identity.expires_at.map(|expires_at| {
             let left = expires_at.as_micros() - services.clock.now().as_micros();
-            // A token lives on as long as one lives that never expires here: half a century.
-            const LONGEST: u64 = 50 * 365 * 24 * 3600 * 1_000_000;
-            let left = Duration::from_micros(u64::try_from(left).unwrap_or(0).min(LONGEST));
+            let left = Duration::from_micros(u64::try_from(left).unwrap_or(0)).min(LONGEST);
             (now + left, CloseReason::TokenExpired)
         });
         Terms {
