@@ -206,7 +206,7 @@ fn serve(settings: &Arc<Settings>, services: &Arc<Services>) -> anyhow::Result<(
             .app_data(body_limit.clone())
             .app_data(desk.clone())
             .wrap(cors(&origins))
-            .wrap(from_fn(request::surround))
+            .wrap(from_fn(|request, next| Box::pin(request::surround(request, next))))
             .service(route::resource(
                 "/ws/notifications",
                 [(actix_web::http::Method::GET, web::get().to(websocket::open))],

@@ -177,7 +177,7 @@ impl Courier {
     ) {
         for attempt in 1..=RECORD_TRIES {
             let write = write.clone();
-            match self.blocking(move |pool| pool.write(write)).await {
+            match self.blocking(move |pool| pool.write_statement(write)).await {
                 Ok(()) => return,
                 Err(error) if attempt == RECORD_TRIES => {
                     log::error!(notification:% = id; "what became of a mail could not be recorded: {error}");
