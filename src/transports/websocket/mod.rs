@@ -20,7 +20,7 @@ use door::WebSocketDoor;
 
 use crate::actors::session::{LocalShard, Services, Session, Terms};
 use crate::config::SessionSettings;
-use crate::domain::{CloseReason, Identity};
+use crate::domain::{CloseReason, Identity, Profile};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Authenticator, Problem};
@@ -55,8 +55,9 @@ pub async fn open(
     let codec = Codec::new().max_size(services.settings.message_bytes);
     let most = services.settings.message_bytes;
     let metrics = services.metrics.clone();
-    let session = Session::new(identity, Rc::clone(&outbox), services);
-    let door = WebSocketDoor::new(session, Rc::clone(&outbox), shard, metrics, most);
+    let session = Session::new(&identity, Rc::clone(&outbox), services);
+    let profile = Profile::of(&identity);
+    let door = WebSocketDoor::new(session, profile, Rc::clone(&outbox), shard, metrics, most);
     let frames = WebsocketContext::with_codec(door, payload, codec);
     Ok(response.streaming(Body::new(frames, outbox)))
 }
