@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod bookings;
 mod email_smtp;
 mod harness;
 #[allow(
