@@ -12,6 +12,7 @@ mod architecture;
 mod bookings;
 mod email_smtp;
 mod harness;
+mod idempotency;
 #[allow(
     dead_code,
     unreachable_pub,
