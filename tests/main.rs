@@ -13,6 +13,7 @@ mod bookings;
 mod email_smtp;
 mod harness;
 mod idempotency;
+mod inbox;
 #[allow(
     dead_code,
     unreachable_pub,
