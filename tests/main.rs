@@ -14,6 +14,7 @@ mod email_smtp;
 mod harness;
 mod idempotency;
 mod inbox;
+mod publishing;
 #[allow(
     dead_code,
     unreachable_pub,
