@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod bad_requests;
 mod bookings;
 mod email_smtp;
 mod harness;
