@@ -10,6 +10,7 @@
 
 mod architecture;
 mod bad_requests;
+mod bad_tokens;
 mod bookings;
 mod email_smtp;
 mod harness;
