@@ -16,6 +16,7 @@ mod email_smtp;
 mod harness;
 mod idempotency;
 mod inbox;
+mod mail;
 mod overload;
 mod publishing;
 #[allow(
