@@ -283,6 +283,14 @@ impl ListQuery {
         };
         Ok((position, limit, 0))
     }
+
+    /// What no notification can have is refused before the database is asked.
+    fn filter(self) -> Result<Filter, Problem> {
+        let of_query = |refused: Invalid| invalid(refused.field, &refused.reason);
+        self.category.as_deref().map(Category::parse).transpose().map_err(of_query)?;
+        self.kind.as_deref().map(check_type).transpose().map_err(of_query)?;
+        Ok(Filter { unread: self.unread, category: self.category, kind: self.kind })
+    }
 }
 
 fn invalid(field: &'static str, reason: &str) -> Problem {
@@ -298,7 +306,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let query = ListQuery::parse(request.query_string())?;
     let (position, limit, skip) = query.window()?;
-    let filter = Filter { unread: query.unread, category: query.category, kind: query.kind };
+    let filter = query.filter()?;
     let user = caller.0.user;
     let body = reader
         .run(move |connection| {
