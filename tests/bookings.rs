@@ -193,6 +193,15 @@ on_both_databases! {
         app.post_booking("guest-9", &wanted).await.expect(201);
     }
 
+    async fn the_guests_name_comes_from_the_token_where_it_fits(app) {
+        let exp = chrono::Utc::now().timestamp() + 3_600;
+        for (name, wanted) in [("Zo\u{eb}", json!("Zo\u{eb}")), (&*"n".repeat(201), Value::Null), (" ", Value::Null)] {
+            let token = token_of(&json!({"userId": "guest-3", "name": name, "exp": exp}));
+            let made = app.post("/bookings", &token, &booking("host-7")).await.expect(201);
+            assert_eq!(made["booking"]["guestName"], wanted);
+        }
+    }
+
     async fn a_cancelled_booking_takes_back_what_no_device_has_seen(app, [
         ("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "1500"),
         ("BELLHOP__DELIVERY__SWEEP_INTERVAL_MS", "50"),
