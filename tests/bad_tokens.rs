@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use crate::support::app::{Database, JWT_SECRET, TestApp, token_of};
+use crate::support::app::{Database, JWT_SECRET, TestApp, booking, seconds_from_now, token_of};
 use crate::support::socket::TestSocket;
 
 fn signed(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
@@ -20,7 +20,7 @@ fn unsigned(header: &Value, claims: &Value) -> String {
 }
 
 fn spoilt_tokens() -> Vec<(&'static str, String)> {
-    let now = chrono::Utc::now().timestamp();
+    let now = seconds_from_now(0);
     let good = json!({"userId": "ann", "exp": now + 3_600});
     let with = |name: &str, value: Value| {
         let mut claims = good.clone();
@@ -149,7 +149,7 @@ async fn no_failure_repeats_a_token() {
 #[tokio::test]
 async fn a_claim_with_a_nul_keeps_nobody_out() {
     let app = TestApp::start(Database::Postgres).await;
-    let exp = chrono::Utc::now().timestamp() + 3_600;
+    let exp = seconds_from_now(3_600);
     for (claim, value) in [
         ("name", json!("Ann\u{0}")),
         ("locale", json!("e\u{0}n")),
@@ -162,8 +162,6 @@ async fn a_claim_with_a_nul_keeps_nobody_out() {
         claims[claim] = value;
         let token = token_of(&claims);
         app.connect_with(&token, "").await.close().await;
-        let mut booking = crate::support::app::booking("host-7");
-        booking["guests"] = json!(1);
-        app.post("/bookings", &token, &booking).await.expect(201);
+        app.post("/bookings", &token, &booking("host-7")).await.expect(201);
     }
 }

@@ -3,12 +3,13 @@
 use bellhop::storage::bookings;
 use serde_json::{Value, json};
 
-use crate::support::app::{TestApp, booking, token_of};
+use crate::support::answer::Answer;
+use crate::support::app::{TestApp, booking, seconds_from_now, token_of};
 use crate::support::both::on_both_databases;
 use crate::support::socket::TestSocket;
 
 /// `who` takes a step with a booking.
-async fn step(app: &TestApp, who: &str, booking: &Value, step: &str) -> crate::support::answer::Answer {
+async fn step(app: &TestApp, who: &str, booking: &Value, step: &str) -> Answer {
     let path = format!("/bookings/{}/{step}", id_of(booking));
     app.post(&path, &app.token(who, &[]), &json!({})).await
 }
@@ -19,7 +20,7 @@ fn id_of(booking: &Value) -> &str {
 
 /// A device of `user`, who has an address, that never answers a ping: its TCP window is read by nobody.
 async fn connect_deaf(app: &TestApp, user: &str) -> TestSocket {
-    let exp = chrono::Utc::now().timestamp() + 3_600;
+    let exp = seconds_from_now(3_600);
     let email = format!("{user}@example.org");
     let token = token_of(&json!({"userId": user, "roles": ["PROFESSIONAL"], "email": email, "exp": exp}));
     app.connect_with(&token, "").await
@@ -194,7 +195,7 @@ on_both_databases! {
     }
 
     async fn the_guests_name_comes_from_the_token_where_it_fits(app) {
-        let exp = chrono::Utc::now().timestamp() + 3_600;
+        let exp = seconds_from_now(3_600);
         for (name, wanted) in [("Zo\u{eb}", json!("Zo\u{eb}")), (&*"n".repeat(201), Value::Null), (" ", Value::Null)] {
             let token = token_of(&json!({"userId": "guest-3", "name": name, "exp": exp}));
             let made = app.post("/bookings", &token, &booking("host-7")).await.expect(201);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
-use crate::support::app::{TestApp, TestAppBuilder, booking};
+use crate::support::app::{TestApp, TestAppBuilder, booking, seconds_from_now, token_of};
 use crate::support::both::build_on_both_databases;
 use crate::support::deadline::{SOON, wait_until_async};
 use crate::support::smtp_sink::{Behaviour, ReceivedMail, SmtpSink};
@@ -29,9 +29,9 @@ async fn prefer(app: &TestApp, user: &str, preferences: Value) {
 
 /// Makes `user` known by a token with an address; the device is gone again when this returns.
 async fn introduce(app: &TestApp, user: &str) {
-    let exp = chrono::Utc::now().timestamp() + 3_600;
+    let exp = seconds_from_now(3_600);
     let claims = json!({"userId": user, "email": format!("{user}@example.org"), "name": "Hanna", "exp": exp});
-    app.connect_with(&crate::support::app::token_of(&claims), "").await.close().await;
+    app.connect_with(&token_of(&claims), "").await.close().await;
     wait_until_gone(app).await;
 }
 

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::answer::Answer;
-use crate::support::app::Database;
-use crate::support::app::{TestApp, TestAppBuilder};
+use crate::support::app::{Database, TestApp, TestAppBuilder, seconds_from_now, token_of};
 use crate::support::both::on_both_databases;
 
 async fn publish(app: &TestApp, body: &Value) -> Answer {
@@ -65,9 +64,9 @@ on_both_databases! {
     }
 
     async fn what_is_passing_reaches_who_is_there_and_is_kept_for_nobody(app) {
-        let token = crate::support::app::token_of(&json!({
+        let token = token_of(&json!({
             "userId": "ann", "role": "PROFESSIONAL", "rooms": ["listing:9"],
-            "exp": chrono::Utc::now().timestamp() + 3_600
+            "exp": seconds_from_now(3_600)
         }));
         let mut ann = app.connect_with(&token, "").await;
         ann.send("joinRoom", json!("listing:9")).await;

@@ -128,7 +128,7 @@ impl TestApp {
     /// A token for `user` with these roles, valid for an hour.
     #[expect(clippy::unused_self, reason = "a verb of the app, as the others")]
     pub fn token(&self, user: &str, roles: &[&str]) -> String {
-        let now = chrono::Utc::now().timestamp();
+        let now = seconds_from_now(0);
         token_of(&json!({"userId": user, "roles": roles, "iat": now, "exp": now + 3_600}))
     }
 
@@ -257,6 +257,11 @@ impl TestApp {
 pub fn token_of(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(JWT_SECRET.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
+}
+
+/// A time as tokens write it.
+pub fn seconds_from_now(seconds: i64) -> i64 {
+    chrono::Utc::now().timestamp() + seconds
 }
 
 /// A booking that is in order, to be posted as it is or spoilt first.

@@ -64,20 +64,20 @@ impl TestApp {
     pub fn hold_writers(&self) -> Hold {
         let pool = self.database();
         let (release, released) = mpsc::channel::<()>();
-        let (held, holds) = mpsc::channel();
+        let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
             let hold = pool.write(|connection| {
                 // On SQLite one writer is enough to keep the others out.
                 if let AnyConnection::Postgres(connection) = connection {
                     diesel::sql_query("LOCK TABLE inboxes IN EXCLUSIVE MODE").execute(connection)?;
                 }
-                held.send(()).unwrap();
+                tell.send(()).unwrap();
                 let _ = released.recv();
                 Ok::<(), StorageError>(())
             });
             hold.unwrap();
         });
-        holds.recv_timeout(SOON).expect("the lock is taken");
+        told.recv_timeout(SOON).expect("the lock is taken");
         Hold { release: Some(release), thread: Some(thread) }
     }
 }
