@@ -2,6 +2,7 @@
 //! kept until a mail server takes it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
@@ -228,6 +229,31 @@ build_on_both_databases! {
         app.wait_for_delivery(&waiting["notification"], "emailed").await;
         assert_eq!(sink.mails().len(), 2);
         assert_eq!(ids(&sink.mails()).len(), 2);
+    }
+
+    async fn what_was_claimed_and_not_begun_at_a_stop_is_free_at_once(builder) {
+        let sink = SmtpSink::start().await;
+        let builder = builder.with("BELLHOP__MAIL__CONCURRENCY", "1");
+        let mut app = start(builder.with("BELLHOP__SERVER__DRAIN_TIMEOUT_MS", "10000"), &sink).await;
+        prefer(&app, "host-7", json!({"email": "seven@example.org"})).await;
+        sink.set(Behaviour::Slow(Duration::from_millis(200)));
+        for _ in 0..5 {
+            app.book("guest-3", "host-7").await;
+        }
+        wait_until_async("all are claimed", async || {
+            app.deliveries().iter().all(|delivery| delivery.attempts == 1).then_some(())
+        })
+        .await;
+        app.stop().await;
+        let begun = app.deliveries().iter().filter(|delivery| delivery.attempts == 1).count();
+        assert_eq!(begun, sink.mails().len());
+        assert!(begun < 5, "the mail server was too quick to prove anything");
+
+        sink.set(Behaviour::Accept);
+        app.start_again().await;
+        sink.wait_for(5, SOON).await;
+        app.stop().await;
+        assert_eq!((sink.mails().len(), ids(&sink.mails()).len()), (5, 5));
     }
 
     async fn two_hundred_bookings_of_hosts_who_are_away_are_mailed_once_each(builder) {
