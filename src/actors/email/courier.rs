@@ -63,6 +63,19 @@ impl Courier {
         self.claim(until, claim).await
     }
 
+    /// Makes claimed deliveries free again, as if they had not been claimed.
+    pub(super) async fn release(&self, letters: Vec<Letter>) -> Result<(), StorageError> {
+        let now = self.clock.now();
+        self.blocking(move |pool| {
+            pool.write(|connection| {
+                letters.iter().try_for_each(|letter| {
+                    deliveries::release(connection, letter.notification.id, letter.lease_until, now)
+                })
+            })
+        })
+        .await
+    }
+
     fn lease_end(&self) -> Timestamp {
         self.clock.now().plus(Duration::from_millis(self.settings.lease_ms))
     }
