@@ -17,6 +17,7 @@ mod harness;
 mod idempotency;
 mod inbox;
 mod mail;
+mod mail_queue;
 mod overload;
 mod publishing;
 #[allow(
