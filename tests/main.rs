@@ -9,8 +9,17 @@
 )]
 
 mod architecture;
+mod bad_requests;
+mod bad_tokens;
+mod bookings;
 mod email_smtp;
 mod harness;
+mod idempotency;
+mod inbox;
+mod mail;
+mod mail_queue;
+mod overload;
+mod publishing;
 #[allow(
     dead_code,
     unreachable_pub,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::idempotency;
 use crate::actors::persistence::{BookingEvent, Persistence, WriteError};
 use crate::actors::reader::Reader;
+use crate::domain::booking::check_name;
 use crate::domain::{Booking, BookingId, Identity, NewBooking, NotificationId, Transition, UserId};
 use crate::http::{Caller, JsonBody, Problem};
 use crate::storage::append::Receipt;
@@ -61,7 +62,11 @@ impl CreateBooking {
         if guest != caller.user && !caller.may_publish() {
             return Err(Problem::forbidden("only a service books for somebody else").of_field("guestId"));
         }
-        let own_name = || if guest == caller.user { caller.name.clone() } else { None };
+        // What a token says was not typed by who asks: where it does not fit, it is left out.
+        let own_name = || {
+            let name = caller.name.clone().filter(|_| guest == caller.user);
+            name.filter(|name| check_name("guestName", name).is_ok())
+        };
         let booking = NewBooking {
             host: UserId::parse("hostId", &self.host_id)?,
             guest_name: self.guest_name.or_else(own_name),

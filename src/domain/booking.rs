@@ -163,6 +163,11 @@ impl NewBooking {
     }
 }
 
+/// Checks the name of a listing or a person.
+pub fn check_name(field: &'static str, name: &str) -> Result<(), Invalid> {
+    bounded(field, name, NAME_MAX)
+}
+
 /// 1 to `max` characters, none of them a control character other than a line break.
 fn bounded(field: &'static str, text: &str, max: usize) -> Result<(), Invalid> {
     if text.trim().is_empty() {

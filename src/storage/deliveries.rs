@@ -171,6 +171,40 @@ fn lease(
         .collect()
 }
 
+/// Whether a delivery is still to be made, under the lease that ends at `until`.
+pub fn is_claimed(
+    connection: &mut AnyConnection,
+    notification: NotificationId,
+    until: Timestamp,
+) -> Result<bool, StorageError> {
+    let found: Option<i64> = deliveries::table
+        .find((notification.to_string(), EMAIL))
+        .filter(deliveries::state.eq(PENDING))
+        .filter(deliveries::escalate_at.eq(until.as_micros()))
+        .select(deliveries::escalate_at)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Takes a claim back that came to nothing, where the lease is still the one that ends at `until`.
+pub fn release(
+    connection: &mut AnyConnection,
+    notification: NotificationId,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let claimed = deliveries::table
+        .filter(deliveries::notification_id.eq(notification.to_string()))
+        .filter(deliveries::channel.eq(EMAIL))
+        .filter(deliveries::state.eq(PENDING))
+        .filter(deliveries::escalate_at.eq(until.as_micros()));
+    diesel::update(claimed)
+        .set((deliveries::attempts.eq(deliveries::attempts - 1), deliveries::escalate_at.eq(now.as_micros())))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// Records how a claimed mail ended. A mail that was sent was sent, whatever else happened meanwhile.
 pub fn finish(
     connection: &mut AnyConnection,

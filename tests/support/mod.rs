@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod app;
 pub mod both;
+pub mod database;
 pub mod deadline;
 pub mod port;
 pub mod postgres;
