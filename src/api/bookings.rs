@@ -23,8 +23,10 @@ pub(super) struct CreateBooking {
     host_id: String,
     /// Only a service or an administrator books for somebody else.
     guest_id: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
     guest_name: Option<String>,
     listing_id: String,
+    #[serde(default, deserialize_with = "filled")]
     listing_name: Option<String>,
     #[serde(deserialize_with = "date")]
     check_in: NaiveDate,
@@ -32,7 +34,14 @@ pub(super) struct CreateBooking {
     check_out: NaiveDate,
     #[serde(default = "one")]
     guests: u16,
+    #[serde(default, deserialize_with = "filled")]
     note: Option<String>,
+}
+
+/// A form sends an optional field that was left empty as empty text; line ends as browsers send them.
+fn filled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.filter(|text| !text.trim().is_empty()).map(|text| text.replace("\r\n", "\n")))
 }
 
 fn one() -> u16 {
