@@ -87,8 +87,8 @@ impl Composer {
         unsubscribe: Option<&Url>,
     ) -> Result<Mail, MailError> {
         let address = recipient
-            .email
-            .clone()
+            .address()
+            .map(str::to_owned)
             .ok_or_else(|| MailError::Permanent("the recipient has no address".to_owned()))?;
         let letter = self.letter(notification, recipient, unsubscribe);
         let mut headers = vec![
