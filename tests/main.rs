@@ -18,3 +18,4 @@ mod harness;
     reason = "a vocabulary for tests, which stand outside of the program"
 )]
 mod support;
+mod websocket_handshake;
