@@ -9,8 +9,10 @@
 )]
 
 mod architecture;
+mod client_events;
 mod email_smtp;
 mod harness;
+mod rooms;
 #[allow(
     dead_code,
     unreachable_pub,
