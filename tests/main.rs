@@ -10,6 +10,7 @@
 
 mod architecture;
 mod client_events;
+mod delivery;
 mod email_smtp;
 mod harness;
 mod rooms;
