@@ -13,6 +13,8 @@ mod client_events;
 mod delivery;
 mod email_smtp;
 mod harness;
+mod limits;
+mod protocol_violations;
 mod rooms;
 #[allow(
     dead_code,
