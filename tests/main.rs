@@ -16,6 +16,7 @@ mod harness;
 mod limits;
 mod protocol_violations;
 mod rooms;
+mod stopping;
 #[allow(
     dead_code,
     unreachable_pub,
