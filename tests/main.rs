@@ -12,14 +12,20 @@ mod architecture;
 mod bad_requests;
 mod bad_tokens;
 mod bookings;
+mod client_events;
+mod delivery;
 mod email_smtp;
 mod harness;
 mod idempotency;
 mod inbox;
+mod limits;
 mod mail;
 mod mail_queue;
 mod overload;
+mod protocol_violations;
 mod publishing;
+mod rooms;
+mod stopping;
 #[allow(
     dead_code,
     unreachable_pub,
@@ -27,3 +33,4 @@ mod publishing;
     reason = "a vocabulary for tests, which stand outside of the program"
 )]
 mod support;
+mod websocket_handshake;

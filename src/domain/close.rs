@@ -28,6 +28,8 @@ pub enum CloseReason {
     TooManySessions,
     /// The client broke the protocol.
     ProtocolError,
+    /// The client sent text that is not UTF-8.
+    InvalidText,
     /// The client sent a message larger than is allowed.
     MessageTooLarge,
     /// The client sent binary where only text is understood.
@@ -43,6 +45,7 @@ impl CloseReason {
             Self::ClientLeft => 1000,
             Self::UnsupportedData => 1003,
             Self::ProtocolError => 1002,
+            Self::InvalidText => 1007,
             Self::MessageTooLarge => 1009,
             Self::ServerRestart => 1012,
             Self::TryAgainLater => 1013,
@@ -71,6 +74,7 @@ impl CloseReason {
             Self::HeartbeatTimeout => "heartbeat_timeout",
             Self::TooManySessions => "too_many_sessions",
             Self::ProtocolError => "protocol_error",
+            Self::InvalidText => "invalid_text",
             Self::MessageTooLarge => "message_too_large",
             Self::UnsupportedData => "unsupported_data",
             Self::TryAgainLater => "try_again_later",

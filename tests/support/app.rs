@@ -128,8 +128,7 @@ impl TestApp {
     /// A token for `user` with these roles, valid for an hour.
     #[expect(clippy::unused_self, reason = "a verb of the app, as the others")]
     pub fn token(&self, user: &str, roles: &[&str]) -> String {
-        let now = seconds_from_now(0);
-        token_of(&json!({"userId": user, "roles": roles, "iat": now, "exp": now + 3_600}))
+        token_for(user, roles)
     }
 
     /// GET of a path as whoever the token names; an empty token is none.
@@ -231,6 +230,12 @@ impl TestApp {
         self.folder.path()
     }
 
+    /// The database that it writes to, for tests that look beside it.
+    pub fn database_url(&self) -> &str {
+        let found = self.environment.iter().find(|(name, _)| name == "DATABASE_URL");
+        &found.expect("every server has a database").1
+    }
+
     /// Begins to stop it, without waiting.
     pub fn begin_stop(&mut self) {
         self.server.begin_stop();
@@ -251,6 +256,12 @@ impl TestApp {
     pub async fn start_again(&mut self) {
         self.server = Server::start(&self.environment).await;
     }
+}
+
+/// A token for `user` with these roles, valid for an hour.
+pub fn token_for(user: &str, roles: &[&str]) -> String {
+    let now = chrono::Utc::now().timestamp();
+    token_of(&json!({"userId": user, "roles": roles, "iat": now, "exp": now + 3_600}))
 }
 
 /// A token that says just this, signed as the server wants it.

@@ -3,10 +3,13 @@
 pub mod answer;
 pub mod app;
 pub mod both;
+pub mod clock;
 pub mod database;
 pub mod deadline;
 pub mod port;
 pub mod postgres;
 pub mod process;
+pub mod raw_socket;
+pub mod records;
 pub mod smtp_sink;
 pub mod socket;

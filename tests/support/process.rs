@@ -1,10 +1,13 @@
 //! The real binary as a child process, for what only a process shows: that it starts from the command
 //! line, that it stops on SIGTERM, and what is left after it was killed.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -80,6 +83,33 @@ impl Process {
     /// The URL of a path on the server.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port.expect("the process serves"))
+    }
+
+    /// The address it listens on; the first, where there are several.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port.expect("the process serves")).into()
+    }
+
+    /// The processor time it has used in all.
+    pub fn cpu_time(&self) -> Duration {
+        /// Linux counts in hundredths of a second, whatever the machine.
+        const TICK: Duration = Duration::from_millis(10);
+        let stat = self.proc_file("stat");
+        // The name in brackets may hold spaces; the times of user and system are the 12th and 13th after it.
+        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+        fields.skip(11).take(2).map(|ticks| TICK * ticks.parse::<u32>().unwrap()).sum()
+    }
+
+    /// The memory it holds now, in bytes.
+    pub fn resident_bytes(&self) -> usize {
+        let status = self.proc_file("status");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    fn proc_file(&self, name: &str) -> String {
+        let id = self.running.as_ref().expect("the process runs").id();
+        fs::read_to_string(format!("/proc/{id}/{name}")).unwrap()
     }
 
     /// Its working folder, which outlives restarts.

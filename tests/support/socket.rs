@@ -77,6 +77,19 @@ impl TestSocket {
         soon("an event", self.receive()).await.unwrap_or_else(|close| panic!("closed with {close:?}"))
     }
 
+    /// The next event, or the code and reason of the close.
+    pub async fn try_next(&mut self) -> Result<Event, (u16, String)> {
+        match self.seen.pop_front() {
+            Some(event) => Ok(event),
+            None => soon("an event or a close", self.receive()).await,
+        }
+    }
+
+    /// The events that came while another, or the close, was waited for.
+    pub fn take_seen(&mut self) -> Vec<Event> {
+        self.seen.drain(..).collect()
+    }
+
     /// The data of the next event of this name. Others that come before it are kept for later.
     pub async fn next_event(&mut self, name: &str) -> Value {
         if let Some(at) = self.seen.iter().position(|event| event.name == name) {
@@ -109,6 +122,13 @@ impl TestSocket {
                 }
                 event => self.seen.push_back(event),
             }
+        }
+    }
+
+    /// Stays and reads, which is what answers pings, until this is dropped or the server closes.
+    pub async fn stay(&mut self) {
+        while let Ok(event) = self.receive().await {
+            self.seen.push_back(event);
         }
     }
 

@@ -23,7 +23,7 @@ use rate::{RateWindow, Verdict};
 pub use shard::{LocalShard, Shard};
 
 use super::hub::{
-    Admission, Connect, Disconnected, GetPresence, Join, Joined, Leave, NotificationHub, Presence,
+    Admission, Connect, Disconnected, GetPresence, Join, Joined, Leave, NotificationHub, Presence, SessionRef,
 };
 use super::persistence::{Greet, MarkRead, Persistence, WriteError};
 use super::reader::Reader;
@@ -273,10 +273,11 @@ impl Session {
         let id = canonical.strip_prefix("booking:").and_then(|id| BookingId::parse("room", id).ok());
         let Some(id) = id else { return Err(forbidden) };
         let party = self.is_party(id);
-        let join = self.join(room, joined);
+        let (services, session) = (Arc::clone(&self.services), self.outbox.reference());
         let answer = async move {
             match party.await {
-                Ok(true) => join.await,
+                // Not a moment earlier: the hub is told when this is called, not when it is awaited.
+                Ok(true) => join(&services, session, room, joined).await,
                 Ok(false) => forbidden.into(),
                 Err(error) => Refusal::new(error.code(), "the room could not be looked up: try again").into(),
             }
@@ -299,20 +300,7 @@ impl Session {
     }
 
     fn join(&self, room: Room, done: Answer) -> LocalBoxFuture<'static, Answer> {
-        let most = self.services.settings.max_rooms;
-        let request = self.services.hub.send(Join { session: self.outbox.reference(), room, most });
-        async move {
-            match request.await {
-                Ok(Joined::In) => done,
-                Ok(Joined::TooManyRooms) => {
-                    Refusal::new("too_many_rooms", format!("at most {most} rooms: leave one first")).into()
-                }
-                Ok(Joined::Gone) | Err(_) => {
-                    Refusal::new("unavailable", "the room could not be joined: try again").into()
-                }
-            }
-        }
-        .boxed_local()
+        join(&self.services, self.outbox.reference(), room, done)
     }
 
     fn leave(&self, room: Room) {
@@ -344,4 +332,27 @@ impl Session {
         }
         .boxed_local()
     }
+}
+
+/// Asks the hub at once; `done` is the answer when the session is in the room.
+fn join(
+    services: &Services,
+    session: SessionRef,
+    room: Room,
+    done: Answer,
+) -> LocalBoxFuture<'static, Answer> {
+    let most = services.settings.max_rooms;
+    let request = services.hub.send(Join { session, room, most });
+    async move {
+        match request.await {
+            Ok(Joined::In) => done,
+            Ok(Joined::TooManyRooms) => {
+                Refusal::new("too_many_rooms", format!("at most {most} rooms: leave one first")).into()
+            }
+            Ok(Joined::Gone) | Err(_) => {
+                Refusal::new("unavailable", "the room could not be joined: try again").into()
+            }
+        }
+    }
+    .boxed_local()
 }

@@ -65,6 +65,8 @@ pub struct Outbox {
     socket: Cell<Option<RawFd>>,
     inbox: Cell<InboxState>,
     proof: RefCell<Proof>,
+    /// The notification that ends a `once` session came before its greeting, which is owed first.
+    ends_when_greeted: Cell<bool>,
     heard_at: Cell<Instant>,
     heartbeat_at: Cell<Instant>,
 }
@@ -83,6 +85,7 @@ impl Outbox {
             socket: Cell::new(socket),
             inbox: Cell::default(),
             proof: RefCell::default(),
+            ends_when_greeted: Cell::new(false),
             heard_at: Cell::new(now),
             heartbeat_at: Cell::new(now + terms.heartbeat_interval),
         }
@@ -108,13 +111,14 @@ impl Outbox {
         self.queue.borrow_mut().push_front(greeting);
         self.state.set(State::Open);
         self.wake();
+        if self.ends_when_greeted.get() {
+            self.close(CloseReason::OnceDelivered);
+        }
     }
 
     /// Ends a session that was never greeted: only the goodbye is said.
     pub fn refuse(&self, reason: CloseReason) {
         if self.state.get() == State::Held {
-            self.queue.borrow_mut().clear();
-            self.queued_bytes.set(0);
             self.close(reason);
         }
     }
@@ -127,6 +131,9 @@ impl Outbox {
         }
         if let Some(reason) = parcel.close {
             self.close(reason);
+            return None;
+        }
+        if self.ends_when_greeted.get() {
             return None;
         }
         self.write(parcel.frames.clone());
@@ -144,7 +151,11 @@ impl Outbox {
             }
         }
         if self.terms.once && parcel.notifies {
-            self.close(CloseReason::OnceDelivered);
+            if self.state.get() == State::Held {
+                self.ends_when_greeted.set(true);
+            } else {
+                self.close(CloseReason::OnceDelivered);
+            }
         }
         confirmed
     }
@@ -174,10 +185,14 @@ impl Outbox {
         self.wake();
     }
 
-    /// Says goodbye with a reason; nothing is queued after it.
+    /// Says goodbye with a reason; nothing is queued after it. Who was not greeted hears nothing else.
     pub fn close(&self, reason: CloseReason) {
         if !self.takes() {
             return;
+        }
+        if self.state.get() == State::Held {
+            self.queue.borrow_mut().clear();
+            self.queued_bytes.set(0);
         }
         self.write(frame::close(reason.code(), reason.text()));
         if self.takes() {

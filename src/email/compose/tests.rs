@@ -244,6 +244,17 @@ fn without_a_public_address_the_senders_domain_names_the_mail() {
 }
 
 #[test]
+fn the_address_that_a_person_chose_goes_before_the_tokens() {
+    let mut chosen = host();
+    chosen.preferences.email = Some("chosen@example.com".to_owned());
+    for token in [Some("token@example.com".to_owned()), None] {
+        chosen.email = token;
+        let mail = composer().compose(&new_booking(), &chosen, None).unwrap();
+        assert_eq!(mail.to.address, "chosen@example.com");
+    }
+}
+
+#[test]
 fn nobody_without_an_address_is_written_to() {
     let mut unreachable = host();
     unreachable.email = None;

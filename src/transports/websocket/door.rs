@@ -1,6 +1,7 @@
 //! The actor of one raw WebSocket: turns frames into events for its session and answers into frames.
 //! Everything it sends goes through the outbox, so that there is one order and one bound.
 
+use std::io;
 use std::rc::Rc;
 
 use actix::prelude::*;
@@ -9,6 +10,7 @@ use actix_web_actors::ws::{self, CloseCode, WebsocketContext};
 use serde_json::value::RawValue;
 
 use super::fragments::{Assembly, Fragments};
+use super::guard::TooLarge;
 use crate::actors::session::{Answer, LocalShard, NotAdmitted, Outbox, Reaction, Session};
 use crate::domain::{CloseReason, Profile};
 use crate::protocol::events::{ClientEvent, Refusal};
@@ -30,6 +32,8 @@ pub(super) struct WebSocketDoor {
     fragments: Fragments,
     /// The largest message, all fragments together.
     message_bytes: usize,
+    /// Whether a frame was announced that is larger than that.
+    too_large: TooLarge,
     metrics: Metrics,
 }
 
@@ -41,9 +45,11 @@ impl WebSocketDoor {
         shard: Rc<LocalShard>,
         metrics: Metrics,
         message_bytes: usize,
+        too_large: TooLarge,
     ) -> Self {
         let profile = Some(Box::new(profile));
-        Self { session, profile, outbox, shard, fragments: Fragments::default(), message_bytes, metrics }
+        let fragments = Fragments::default();
+        Self { session, profile, outbox, shard, fragments, message_bytes, too_large, metrics }
     }
 
     fn say(&self, id: Option<&RawValue>, answer: &Answer) {
@@ -110,7 +116,7 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketDoor {
                 Assembly::Incomplete => {}
                 Assembly::Complete(bytes) => match std::str::from_utf8(&bytes) {
                     Ok(text) => self.text(text, ctx),
-                    Err(_) => self.end(CloseReason::ProtocolError, ctx),
+                    Err(_) => self.end(CloseReason::InvalidText, ctx),
                 },
                 Assembly::TooLarge => self.end(CloseReason::MessageTooLarge, ctx),
                 Assembly::Binary => self.end(CloseReason::UnsupportedData, ctx),
@@ -124,7 +130,11 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketDoor {
                 ctx.stop();
             }
             Ok(ws::Message::Nop) => {}
+            Err(_) if self.too_large.is_set() => self.end(CloseReason::MessageTooLarge, ctx),
             Err(ProtocolError::Overflow) => self.end(CloseReason::MessageTooLarge, ctx),
+            Err(ProtocolError::Io(error)) if is_not_text(&error) => self.end(CloseReason::InvalidText, ctx),
+            // What broke is the connection: nobody is left to tell.
+            Err(ProtocolError::Io(error)) if error.kind() != io::ErrorKind::InvalidData => ctx.stop(),
             // Also the reader must end: a frame that does not parse is found again at every poll.
             Err(_) => self.end(CloseReason::ProtocolError, ctx),
         }
@@ -140,4 +150,10 @@ impl WebSocketDoor {
         self.outbox.close(reason);
         ctx.stop();
     }
+}
+
+/// Whether this is what actix-web-actors makes of a text frame that is not UTF-8: it has no kind of its
+/// own, only the decoder's words.
+fn is_not_text(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Other && error.to_string().contains("utf-8")
 }

@@ -4,6 +4,7 @@
 mod body;
 mod door;
 mod fragments;
+mod guard;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 use body::Body;
 use door::WebSocketDoor;
+use guard::{Guard, TooLarge};
 
 use crate::actors::session::{LocalShard, Services, Session, Terms};
 use crate::config::SessionSettings;
@@ -24,6 +26,7 @@ use crate::domain::{CloseReason, Identity, Profile};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Authenticator, Problem};
+use crate::protocol::frame::CONTROL_MAX;
 
 /// How far ahead a session's end is looked for: no connection lasts so long.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
@@ -57,7 +60,9 @@ pub async fn open(
     let metrics = services.metrics.clone();
     let session = Session::new(&identity, Rc::clone(&outbox), services);
     let profile = Profile::of(&identity);
-    let door = WebSocketDoor::new(session, profile, Rc::clone(&outbox), shard, metrics, most);
+    let too_large = TooLarge::default();
+    let payload = Guard::new(payload, most.max(CONTROL_MAX), too_large.clone());
+    let door = WebSocketDoor::new(session, profile, Rc::clone(&outbox), shard, metrics, most, too_large);
     let frames = WebsocketContext::with_codec(door, payload, codec);
     Ok(response.streaming(Body::new(frames, outbox)))
 }
@@ -124,9 +129,11 @@ fn refused(error: HandshakeError) -> Problem {
             "upgrade_required",
             "this path is a WebSocket: send an upgrade request",
         ),
-        HandshakeError::UnsupportedVersion | HandshakeError::NoVersionHeader => {
-            Problem::bad_request("websocket_version", "Sec-WebSocket-Version must be 13")
-        }
+        HandshakeError::UnsupportedVersion | HandshakeError::NoVersionHeader => Problem::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "websocket_version",
+            "Sec-WebSocket-Version must be 13",
+        ),
         _ => Problem::bad_request("websocket_handshake", "the WebSocket handshake is not complete"),
     }
 }
