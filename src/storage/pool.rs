@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::connection::{Connection, SimpleConnection};
-use diesel::r2d2::R2D2Connection;
 use diesel::{PgConnection, SqliteConnection};
 
 use super::connection::AnyConnection;
@@ -84,7 +83,8 @@ impl Pool {
         self.connections.get().map_err(|error| StorageError::Unavailable(error.to_string()))
     }
 
-    /// Runs `body` on a connection, in a transaction that writes.
+    /// Runs `body` on a connection, in a transaction that writes. A connection that turns out to be dead
+    /// before `body` runs is replaced: after a restart of the database the first write need not fail.
     pub fn write<T>(
         &self,
         body: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>,
@@ -93,6 +93,19 @@ impl Pool {
         // A writer that panicked has rolled back: the turn it held is free.
         let turn = self.turn.as_ref();
         let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        // Any that was open may have died with the others.
+        for _ in 0..self.connections.max_size() {
+            match connection.begin() {
+                Err(StorageError::Broken(_)) if connection.is_broken() => {
+                    drop(connection);
+                    connection = self.get()?;
+                }
+                begun => {
+                    begun?;
+                    return connection.finish(body);
+                }
+            }
+        }
         connection.write(body)
     }
 
@@ -125,11 +138,7 @@ impl r2d2::ManageConnection for ManagerHandle {
     }
 
     fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        std::thread::panicking()
-            || match connection {
-                AnyConnection::Postgres(connection) => connection.is_broken(),
-                AnyConnection::Sqlite(connection) => connection.is_broken(),
-            }
+        std::thread::panicking() || connection.is_broken()
     }
 }
 
