@@ -187,8 +187,8 @@ fn insert_notifications(
     if rows.is_empty() {
         return Ok(());
     }
-    notifications::insert(connection, rows)?;
-    deliveries::insert(connection, due)
+    notifications::insert(connection, &rows)?;
+    deliveries::insert(connection, &due)
 }
 
 fn keep_answers(

@@ -5,7 +5,7 @@
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
-use super::connection::AnyConnection;
+use super::connection::{AnyConnection, SQLITE_VARIABLES};
 use super::error::StorageError;
 use super::schema::bookings;
 use super::unnest::{Column, UnnestInsert};
@@ -70,19 +70,24 @@ impl TryFrom<Row> for Booking {
     }
 }
 
-/// Keeps all of `new` in one statement.
+/// Keeps all of `new`, in one statement unless they are more than SQLite takes.
 pub fn insert(connection: &mut AnyConnection, new: &[&Booking]) -> Result<(), StorageError> {
     match connection {
         AnyConnection::Postgres(c) => {
             UnnestInsert::<()>::new(INSERT, columns(new), "").execute(c)?;
         }
         AnyConnection::Sqlite(c) => {
-            let rows: Vec<NewRow<'_>> = new.iter().map(|booking| row(booking)).collect();
-            diesel::insert_into(bookings::table).values(rows).execute(c)?;
+            for new in new.chunks(SQLITE_VARIABLES / COLUMNS) {
+                let rows: Vec<NewRow<'_>> = new.iter().map(|booking| row(booking)).collect();
+                diesel::insert_into(bookings::table).values(rows).execute(c)?;
+            }
         }
     }
     Ok(())
 }
+
+/// The columns of [`NewRow`].
+const COLUMNS: usize = 13;
 
 const INSERT: &str = "INSERT INTO bookings (id, host_id, guest_id, guest_name, listing_id, listing_name, \
                       check_in, check_out, guests, note, status, created_at, updated_at)";

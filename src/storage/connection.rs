@@ -7,6 +7,10 @@ use diesel::{PgConnection, SqliteConnection};
 
 use super::error::StorageError;
 
+/// The most variables that one statement on SQLite may have (`SQLITE_MAX_VARIABLE_NUMBER`'s default).
+/// PostgreSQL takes whole columns and lists as one variable each.
+pub(super) const SQLITE_VARIABLES: usize = 32_766;
+
 /// A connection to the configured database.
 #[derive(diesel::MultiConnection)]
 #[expect(missing_debug_implementations, reason = "diesel's connections have none")]

@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 
-use super::connection::{AnyConnection, on_db};
+use super::connection::{AnyConnection, SQLITE_VARIABLES, on_db};
 use super::error::StorageError;
 use super::schema::{deliveries, notifications};
 use super::unnest::{Column, UnnestInsert};
@@ -12,6 +12,8 @@ use crate::domain::{BookingId, NotificationId, Timestamp};
 /// The one channel beyond the devices so far.
 pub(super) const EMAIL: &str = "email";
 const PENDING: &str = "pending";
+/// How many ids one statement names: what SQLite takes, less the other variables of such a statement.
+const IDS_PER_STATEMENT: usize = SQLITE_VARIABLES - 16;
 
 /// How a delivery ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +42,9 @@ impl Ending {
     }
 }
 
+/// The columns of [`NewRow`].
+const COLUMNS: usize = 5;
+
 #[derive(Insertable)]
 #[diesel(table_name = deliveries, treat_none_as_default_value = false)]
 pub(super) struct NewRow {
@@ -62,8 +67,8 @@ impl NewRow {
     }
 }
 
-/// Keeps all of `rows` in one statement.
-pub(super) fn insert(connection: &mut AnyConnection, rows: Vec<NewRow>) -> Result<(), StorageError> {
+/// Keeps all of `rows`, in one statement unless they are more than SQLite takes.
+pub(super) fn insert(connection: &mut AnyConnection, rows: &[NewRow]) -> Result<(), StorageError> {
     match connection {
         AnyConnection::Postgres(c) => {
             let columns = vec![
@@ -77,7 +82,9 @@ pub(super) fn insert(connection: &mut AnyConnection, rows: Vec<NewRow>) -> Resul
             UnnestInsert::<()>::new(into, columns, "").execute(c)?;
         }
         AnyConnection::Sqlite(c) => {
-            diesel::insert_into(deliveries::table).values(rows).execute(c)?;
+            for rows in rows.chunks(SQLITE_VARIABLES / COLUMNS) {
+                diesel::insert_into(deliveries::table).values(rows).execute(c)?;
+            }
         }
     }
     Ok(())
@@ -90,12 +97,15 @@ pub fn finish_pending(
     ending: Ending,
     now: Timestamp,
 ) -> Result<usize, StorageError> {
-    let pending = deliveries::table
-        .filter(deliveries::notification_id.eq_any(notifications))
-        .filter(deliveries::state.eq(PENDING));
-    let changed = diesel::update(pending)
-        .set((deliveries::state.eq(ending.as_str()), deliveries::finished_at.eq(now.as_micros())))
-        .execute(connection)?;
+    let mut changed = 0;
+    for some in notifications.chunks(IDS_PER_STATEMENT) {
+        let pending = deliveries::table
+            .filter(deliveries::notification_id.eq_any(some))
+            .filter(deliveries::state.eq(PENDING));
+        changed += diesel::update(pending)
+            .set((deliveries::state.eq(ending.as_str()), deliveries::finished_at.eq(now.as_micros())))
+            .execute(connection)?;
+    }
     Ok(changed)
 }
 

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::upsert::excluded;
 
-use super::connection::{AnyConnection, on_db};
+use super::connection::{AnyConnection, SQLITE_VARIABLES, on_db};
 use super::error::StorageError;
 use super::schema::inboxes::dsl;
 use super::unnest::{Column, UnnestInsert};
@@ -19,6 +19,9 @@ struct NewInbox<'a> {
     last_seq: i64,
     unread: i64,
 }
+
+/// The columns of [`NewInbox`].
+const COLUMNS: usize = 3;
 
 /// Takes the next numbers for a whole batch: `counts` says how many each user needs. Answers where
 /// each inbox stands afterwards, so the numbers taken end at its `last_seq`. Rows are touched in the
@@ -45,16 +48,21 @@ pub fn advance(
                 .iter()
                 .map(|(user, count)| NewInbox { user_id: user.as_str(), last_seq: *count, unread: *count })
                 .collect();
-            diesel::insert_into(dsl::inboxes)
-                .values(rows)
-                .on_conflict(dsl::user_id)
-                .do_update()
-                .set((
-                    dsl::last_seq.eq(dsl::last_seq + excluded(dsl::last_seq)),
-                    dsl::unread.eq(dsl::unread + excluded(dsl::unread)),
-                ))
-                .returning((dsl::user_id, dsl::last_seq, dsl::unread))
-                .get_results(c)?
+            let mut advanced = Vec::with_capacity(rows.len());
+            for rows in rows.chunks(SQLITE_VARIABLES / COLUMNS) {
+                let some: Vec<(String, i64, i64)> = diesel::insert_into(dsl::inboxes)
+                    .values(rows)
+                    .on_conflict(dsl::user_id)
+                    .do_update()
+                    .set((
+                        dsl::last_seq.eq(dsl::last_seq + excluded(dsl::last_seq)),
+                        dsl::unread.eq(dsl::unread + excluded(dsl::unread)),
+                    ))
+                    .returning((dsl::user_id, dsl::last_seq, dsl::unread))
+                    .get_results(c)?;
+                advanced.extend(some);
+            }
+            advanced
         }
     };
     Ok(rows.into_iter().map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread })).collect())

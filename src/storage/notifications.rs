@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::connection::{AnyConnection, on_db};
+use super::connection::{AnyConnection, SQLITE_VARIABLES, on_db};
 use super::error::StorageError;
 use super::schema::notifications;
 use super::unnest::{Column, UnnestInsert};
@@ -54,11 +54,14 @@ impl TryFrom<Row> for Notification {
     }
 }
 
+/// The columns of [`NewRow`].
+const COLUMNS: usize = 8;
+
 const INSERT: &str =
     "INSERT INTO notifications (id, user_id, seq, kind, category, booking_id, payload, created_at)";
 
-/// Keeps all of `rows` in one statement.
-pub(super) fn insert(connection: &mut AnyConnection, rows: Vec<NewRow<'_>>) -> Result<(), StorageError> {
+/// Keeps all of `rows`, in one statement unless they are more than SQLite takes.
+pub(super) fn insert(connection: &mut AnyConnection, rows: &[NewRow<'_>]) -> Result<(), StorageError> {
     match connection {
         AnyConnection::Postgres(c) => {
             let columns = vec![
@@ -74,7 +77,9 @@ pub(super) fn insert(connection: &mut AnyConnection, rows: Vec<NewRow<'_>>) -> R
             UnnestInsert::<()>::new(INSERT, columns, "").execute(c)?;
         }
         AnyConnection::Sqlite(c) => {
-            diesel::insert_into(notifications::table).values(rows).execute(c)?;
+            for rows in rows.chunks(SQLITE_VARIABLES / COLUMNS) {
+                diesel::insert_into(notifications::table).values(rows).execute(c)?;
+            }
         }
     }
     Ok(())
