@@ -30,7 +30,7 @@ impl StorageError {
 
 /// Texts of errors for which the databases have no kind of their own but that pass: PostgreSQL going
 /// down, coming up or ending a statement, SQLite waiting for a lock or for space on the disk.
-const PASSING: [&str; 10] = [
+const PASSING: [&str; 11] = [
     "terminating connection",
     "server closed the connection",
     "no connection to the server",
@@ -38,6 +38,7 @@ const PASSING: [&str; 10] = [
     "could not receive data from server",
     "the database system is",
     "statement timeout",
+    "deadlock detected",
     "database is locked",
     "disk is full",
     "disk I/O error",
