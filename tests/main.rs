@@ -9,8 +9,13 @@
 )]
 
 mod architecture;
+mod burst;
+mod codecs;
 mod email_smtp;
 mod harness;
+mod migrations;
+mod persistence;
+mod storage;
 #[allow(
     dead_code,
     unreachable_pub,
@@ -18,3 +23,4 @@ mod harness;
     reason = "a vocabulary for tests, which stand outside of the program"
 )]
 mod support;
+mod wire_shapes;

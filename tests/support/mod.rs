@@ -9,3 +9,4 @@ pub mod postgres;
 pub mod process;
 pub mod smtp_sink;
 pub mod socket;
+pub mod store;
