@@ -12,6 +12,7 @@ mod architecture;
 mod burst;
 mod codecs;
 mod email_smtp;
+mod goodbye;
 mod harness;
 mod migrations;
 mod persistence;
