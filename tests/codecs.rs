@@ -112,7 +112,9 @@ proptest! {
     }
 
     #[test]
-    fn control_frames_decode_and_never_exceed_their_limit(payload in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn control_frames_decode_and_never_exceed_their_limit(
+        payload in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
         for (frame, wanted) in [(frame::ping(&payload), 9), (frame::pong(&payload), 10)] {
             let (opcode, decoded, rest) = decode(&frame).expect("a frame");
             prop_assert_eq!((opcode, rest.len()), (wanted, 0));
@@ -147,7 +149,9 @@ proptest! {
 
     #[test]
     fn a_frame_reads_back_as_it_was_written(
-        event in ".{0,20}", data in any_json(), id in prop_oneof![any::<i64>().prop_map(Value::from), "[a-z]{0,20}".prop_map(Value::from)],
+        event in ".{0,20}",
+        data in any_json(),
+        id in prop_oneof![any::<i64>().prop_map(Value::from), "[a-z]{0,20}".prop_map(Value::from)],
     ) {
         let text = serde_json::json!({"event": event, "data": data, "id": id}).to_string();
         let frame = ClientFrame::parse(&text).expect("a frame");
@@ -181,7 +185,9 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_room_or_is_refused(name in prop_oneof![".{0,40}", "(host|user|role|session|booking)[-_:].{0,20}"]) {
+    fn any_text_is_a_room_or_is_refused(
+        name in prop_oneof![".{0,40}", "(host|user|role|session|booking)[-_:].{0,20}"],
+    ) {
         drop(Room::parse(&name));
     }
 }

@@ -1,6 +1,8 @@
 //! The end of a connection, as its client sees it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::support::app::{Database, TestApp};
 

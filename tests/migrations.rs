@@ -60,7 +60,7 @@ fn columns(connection: &mut AnyConnection, table: &str) -> Vec<String> {
         ),
     };
     let columns: Vec<Column> = diesel::sql_query(sql).load(connection).unwrap();
-    columns.into_iter().map(|column| column.spelt()).collect()
+    columns.into_iter().map(Column::spelt).collect()
 }
 
 impl Column {

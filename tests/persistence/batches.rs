@@ -21,7 +21,8 @@ on_both_stores! {
     fn what_arrives_while_the_worker_is_busy_shares_a_transaction(store) {
         on_bench(store, async |bench| {
             let held = bench.hold_worker().await;
-            let waiting: Vec<_> = (0..100).map(|number| bench.book(&format!("host-{}", number % 10))).collect();
+            let waiting: Vec<_> =
+                (0..100).map(|number| bench.book(&format!("host-{}", number % 10))).collect();
             bench.until_waiting(100).await;
             bench.ids.open();
             answer(held).await.unwrap();
@@ -35,33 +36,41 @@ on_both_stores! {
     }
 
     fn a_batch_is_no_larger_than_its_limit(store) {
-        on_bench_with(store, |limits| limits.write_batch = 8, async |bench| {
-            let held = bench.hold_worker().await;
-            let waiting: Vec<_> = (0..20).map(|_| bench.book("host")).collect();
-            bench.until_waiting(20).await;
-            bench.ids.open();
-            answer(held).await.unwrap();
-            for task in waiting {
-                answer(task).await.unwrap();
-            }
-            assert_eq!(bench.batches(), (1 + 3, 21.0));
-        });
+        on_bench_with(
+            store,
+            |limits| limits.write_batch = 8,
+            async |bench| {
+                let held = bench.hold_worker().await;
+                let waiting: Vec<_> = (0..20).map(|_| bench.book("host")).collect();
+                bench.until_waiting(20).await;
+                bench.ids.open();
+                answer(held).await.unwrap();
+                for task in waiting {
+                    answer(task).await.unwrap();
+                }
+                assert_eq!(bench.batches(), (1 + 3, 21.0));
+            },
+        );
     }
 
     fn a_full_line_is_refused_at_once_and_loses_nothing_that_was_taken(store) {
-        on_bench_with(store, |limits| limits.write_queue = 3, async |bench| {
-            let held = bench.hold_worker().await;
-            let waiting: Vec<_> = (0..3).map(|_| bench.book("host")).collect();
-            bench.until_waiting(3).await;
-            assert_eq!(answer(bench.book("host")).await, Err(WriteError::Overloaded));
-            assert_eq!(bench.metrics.refused("write_queue").get(), 1);
-            bench.ids.open();
-            for task in waiting.into_iter().chain([held]) {
-                answer(task).await.unwrap();
-            }
-            answer(bench.book("host")).await.expect("there is room again");
-            assert_eq!(bench.store.number("SELECT COUNT(*) FROM bookings"), 5);
-        });
+        on_bench_with(
+            store,
+            |limits| limits.write_queue = 3,
+            async |bench| {
+                let held = bench.hold_worker().await;
+                let waiting: Vec<_> = (0..3).map(|_| bench.book("host")).collect();
+                bench.until_waiting(3).await;
+                assert_eq!(answer(bench.book("host")).await, Err(WriteError::Overloaded));
+                assert_eq!(bench.metrics.refused("write_queue").get(), 1);
+                bench.ids.open();
+                for task in waiting.into_iter().chain([held]) {
+                    answer(task).await.unwrap();
+                }
+                answer(bench.book("host")).await.expect("there is room again");
+                assert_eq!(bench.store.number("SELECT COUNT(*) FROM bookings"), 5);
+            },
+        );
     }
 
     fn a_flush_waits_for_what_was_taken_and_refuses_what_comes_after(store) {
@@ -82,7 +91,11 @@ on_both_stores! {
             assert!(!flush.is_finished(), "something is still being written");
             bench.ids.open();
             answer(flush).await;
-            assert_eq!(bench.store.number("SELECT COUNT(*) FROM bookings"), 2, "written when the flush is answered");
+            assert_eq!(
+                bench.store.number("SELECT COUNT(*) FROM bookings"),
+                2,
+                "written when the flush is answered"
+            );
             answer(held).await.unwrap();
             answer(taken).await.unwrap();
             drop(late);

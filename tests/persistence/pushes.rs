@@ -72,7 +72,9 @@ on_both_stores! {
             let tasks: Vec<_> = (0..COUNT).map(|_| bench.book("host")).collect();
             let mut seqs = Vec::new();
             while seqs.len() < COUNT {
-                seqs.extend(next_parcels(&mut bench).await.into_iter().map(|one| one.inbox.unwrap().last_seq));
+                seqs.extend(
+                    next_parcels(&mut bench).await.into_iter().map(|one| one.inbox.unwrap().last_seq),
+                );
             }
             assert_eq!(seqs, (1..=i64::try_from(COUNT).unwrap()).collect::<Vec<_>>());
             for task in tasks {
@@ -138,7 +140,8 @@ on_both_stores! {
                 assert_eq!(state, Ok(InboxState { last_seq: 1, unread: 1 }));
                 assert_eq!(known().email.as_deref(), Some(email));
             }
-            let preferences = Preferences { email: Some("mine@example.com".to_owned()), ..Preferences::default() };
+            let preferences =
+                Preferences { email: Some("mine@example.com".to_owned()), ..Preferences::default() };
             let save = SavePreferences { user: user("host"), preferences };
             soon("an answer", bench.persistence.send(save)).await.unwrap().unwrap();
             assert_eq!(known().address(), Some("mine@example.com"));

@@ -60,7 +60,10 @@ on_both_stores! {
         let inbox = page(connection, &user("host"), &Filter::default(), Position::After(0), 10, 0).unwrap();
         assert_eq!(inbox[0].id, entry.drafts[0].id);
         assert_eq!(inbox[0].content.message, entry.drafts[0].content.message);
-        assert_eq!(inbox[0].content.data.as_ref().unwrap().get(), entry.drafts[0].content.data.as_ref().unwrap().get());
+        assert_eq!(
+            inbox[0].content.data.as_ref().unwrap().get(),
+            entry.drafts[0].content.data.as_ref().unwrap().get()
+        );
         assert_eq!((inbox[0].created_at, inbox[0].read_at), (NOW, None));
     }
 
@@ -75,7 +78,7 @@ on_both_stores! {
             for batch in 0..BATCHES {
                 let mut order: Vec<&str> = users.iter().map(String::as_str).collect();
                 order.rotate_left((writer + batch) % users.len());
-                if writer % 2 == 0 {
+                if writer.is_multiple_of(2) {
                     order.reverse();
                 }
                 store.try_append(&order.iter().map(|to| note(&[to])).collect::<Vec<_>>()).unwrap();
@@ -97,11 +100,12 @@ on_both_stores! {
             }
             // A reader that only ever asks for what comes after the newest that it has.
             let mut cursor = 0;
-            let deadline = std::time::Instant::now() + crate::support::deadline::SOON;
+            let deadline = tokio::time::Instant::now() + crate::support::deadline::SOON;
             while cursor < BATCHES * 4 {
-                assert!(std::time::Instant::now() < deadline, "only {cursor} came");
+                assert!(tokio::time::Instant::now() < deadline, "only {cursor} came");
                 let connection = &mut *store.connection();
-                let news = page(connection, &user("host"), &Filter::default(), Position::After(cursor), 100, 0);
+                let news =
+                    page(connection, &user("host"), &Filter::default(), Position::After(cursor), 100, 0);
                 for notification in news.unwrap() {
                     assert_eq!(notification.seq, cursor + 1, "a hole that is filled later");
                     cursor = notification.seq;
@@ -113,7 +117,9 @@ on_both_stores! {
     fn what_is_rolled_back_leaves_no_hole(store) {
         store.append(&[note(&["host"])]);
         let spoilt = store.pool.write(|connection| {
-            bellhop::storage::append::append(connection, &[note(&["host"])], NOW, &|_| std::time::Duration::ZERO)?;
+            bellhop::storage::append::append(connection, &[note(&["host"])], NOW, &|_| {
+                std::time::Duration::ZERO
+            })?;
             Err::<(), _>(StorageError::Corrupt("a change of mind".to_owned()))
         });
         assert!(spoilt.is_err());
@@ -183,7 +189,10 @@ on_both_stores! {
         store.append(&[Entry { booking: None, drafts: vec![known.clone()], claim: None }]);
         let bad = Entry { booking: None, drafts: vec![known], claim: None };
         let refused = store.try_append(&[booked("guest", "host"), bad, note(&["other"])]);
-        assert!(matches!(&refused, Err(error @ StorageError::Refused(_)) if !error.is_unavailable()), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(error @ StorageError::Refused(_)) if !error.is_unavailable()),
+            "{refused:?}"
+        );
         let counts: BTreeMap<&str, i64> = ["bookings", "notifications", "deliveries", "inboxes"]
             .map(|table| (table, store.number(&format!("SELECT COUNT(*) FROM {table}"))))
             .into();
@@ -200,7 +209,8 @@ on_both_stores! {
     fn the_largest_batch_that_the_limits_allow_is_written(store) {
         // As many events as one transaction takes by default, each to as many users as one request may name.
         let limits = &store.settings().limits;
-        let users: Vec<String> = (0..limits.recipients_per_request).map(|number| format!("user-{number}")).collect();
+        let users: Vec<String> =
+            (0..limits.recipients_per_request).map(|number| format!("user-{number}")).collect();
         let users: Vec<&str> = users.iter().map(String::as_str).collect();
         // Fewer events than the limit keep the test quick; they are past every bound on variables.
         let events = (limits.write_batch / 16).max(1);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use bellhop::storage::deliveries::{
 use crate::support::both::on_both_stores;
 use crate::support::store::{ESCALATE_AFTER, NOW, TestStore, booked, note};
 
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 
 fn due() -> Timestamp {
     NOW.plus(ESCALATE_AFTER)
@@ -73,16 +74,13 @@ on_both_stores! {
 
     fn what_is_handed_over_and_what_is_overdue_are_not_claimed_by_both(store) {
         let ids = pending(&store, 100);
-        let turn = std::sync::atomic::AtomicUsize::new(0);
+        let turn = AtomicUsize::new(0);
         claimed_by_many(&ids, || {
             // Every other claim is of the other kind; both must find nothing before one gives up.
-            let swept = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 0;
+            let swept = turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
             let new = || store.write(|connection| claim_new(connection, &ids, due().plus(LEASE)));
-            let (first, second) = if swept {
-                (overdue(&store, due(), 5), new())
-            } else {
-                (new(), overdue(&store, due(), 5))
-            };
+            let (first, second) =
+                if swept { (overdue(&store, due(), 5), new()) } else { (new(), overdue(&store, due(), 5)) };
             first.into_iter().chain(second).collect()
         });
     }
@@ -117,7 +115,8 @@ on_both_stores! {
     }
 
     fn an_ending_is_recorded_and_nothing_is_claimed_after_it(store) {
-        let endings = [Ending::Confirmed, Ending::Emailed, Ending::Suppressed, Ending::Withdrawn, Ending::Failed];
+        let endings =
+            [Ending::Confirmed, Ending::Emailed, Ending::Suppressed, Ending::Withdrawn, Ending::Failed];
         for (id, ending) in pending(&store, endings.len()).into_iter().zip(endings) {
             store.write(|connection| finish(connection, id, ending, Some("why"), NOW));
             assert!(state(&store, id, ending.as_str()), "{ending:?}");

@@ -1,11 +1,12 @@
 //! How long storage waits: for a statement, for a free connection, for another writer, for a database
 //! that is away; and that it goes on when that is over.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bellhop::config::DatabaseSettings;
 use bellhop::storage::{AnyConnection, Pool, StorageError, migrate};
 use diesel::RunQueryDsl;
+use tokio::time::Instant;
 
 use crate::support::app::Database;
 use crate::support::both::on_both_stores;
@@ -39,12 +40,12 @@ on_both_stores! {
     fn a_writer_that_panics_gives_back_its_turn_and_writes_nothing(store) {
         let panicked = std::thread::scope(|scope| {
             let writer = || {
-                store.write(|connection| {
-                    execute(connection, "INSERT INTO inboxes (user_id, last_seq, unread) VALUES ('a', 1, 1)")?;
-                    if true {
-                        panic!("in the middle of a transaction");
-                    }
-                    Ok(())
+                store.write::<()>(|connection| {
+                    execute(
+                        connection,
+                        "INSERT INTO inboxes (user_id, last_seq, unread) VALUES ('a', 1, 1)",
+                    )?;
+                    panic!("in the middle of a transaction")
                 });
             };
             scope.spawn(writer).join()
@@ -55,7 +56,10 @@ on_both_stores! {
 
     fn what_the_database_refuses_is_not_taken_for_an_outage(store) {
         let connection = &mut *store.connection();
-        for sql in ["SELECT * FROM no_such_table", "INSERT INTO inboxes (user_id, last_seq, unread) VALUES ('a', 1, -1)"] {
+        for sql in [
+            "SELECT * FROM no_such_table",
+            "INSERT INTO inboxes (user_id, last_seq, unread) VALUES ('a', 1, -1)",
+        ] {
             let refused = execute(connection, sql).unwrap_err();
             assert!(matches!(refused, StorageError::Refused(_)) && !refused.is_unavailable(), "{refused}");
         }

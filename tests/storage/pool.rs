@@ -1,10 +1,11 @@
 //! Connecting: the error says what is wrong and with what, and nothing is made by mistake.
 
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bellhop::config::DatabaseSettings;
 use bellhop::storage::{ConnectError, Pool};
+use tokio::time::Instant;
 
 use crate::support::port::free_port;
 use crate::support::postgres;

@@ -47,7 +47,10 @@ on_both_stores! {
         meet(&store, &profile("b", None, &["PROFESSIONAL", "Professional"]));
         assert_eq!(holders(&store, "PROFESSIONAL"), ["a", "b"]);
         meet(&store, &profile("a", None, &["ADMIN"]));
-        assert_eq!((holders(&store, "PROFESSIONAL"), holders(&store, "ADMIN")), (vec!["b".into()], vec!["a".into()]));
+        assert_eq!(
+            (holders(&store, "PROFESSIONAL"), holders(&store, "ADMIN")),
+            (vec!["b".into()], vec!["a".into()])
+        );
         meet(&store, &profile("a", None, &[]));
         assert!(holders(&store, "ADMIN").is_empty());
     }
@@ -63,7 +66,8 @@ on_both_stores! {
     }
 
     fn what_a_person_chose_goes_before_what_a_token_says(store) {
-        let mut preferences = Preferences { email: Some("mine@example.com".to_owned()), ..Preferences::default() };
+        let mut preferences =
+            Preferences { email: Some("mine@example.com".to_owned()), ..Preferences::default() };
         preferences.channels.insert("bookings".to_owned(), ChannelChoice { email: false });
         store.write(|connection| save_preferences(connection, &user("host"), &preferences, NOW));
         meet(&store, &profile("host", Some("token@example.com"), &[]));
@@ -84,7 +88,10 @@ on_both_stores! {
         assert_eq!(known.len(), 1);
         assert!(host.is_known_by(known.get("host")));
         assert!(!profile("host", None, &["ADMIN"]).is_known_by(known.get("host")), "a role was lost");
-        assert!(!profile("host", Some("b@example.com"), &["ADMIN", "PROFESSIONAL"]).is_known_by(known.get("host")));
+        assert!(
+            !profile("host", Some("b@example.com"), &["ADMIN", "PROFESSIONAL"])
+                .is_known_by(known.get("host"))
+        );
         assert!(profiles(&mut store.connection(), &[]).unwrap().is_empty());
     }
 
@@ -97,7 +104,9 @@ on_both_stores! {
     fn one_person_met_by_many_at_once_is_one_row(store) {
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..10).for_each(|_| meet(&store, &profile("host", Some("h@example.com"), &["ADMIN"]))));
+                scope.spawn(|| {
+                    (0..10).for_each(|_| meet(&store, &profile("host", Some("h@example.com"), &["ADMIN"])))
+                });
             }
         });
         assert_eq!(holders(&store, "ADMIN"), ["host"]);
