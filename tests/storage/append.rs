@@ -158,7 +158,7 @@ on_both_stores! {
         let ask = || {
             let entry = under_key(booked("guest", "host"), "guest", "k", "f");
             start.wait();
-            // One of the two may be refused by the table; asking again, as the worker's caller does, tells it.
+            // One of the two may be refused by the table; asking again, as its client does, tells it.
             let first = store.try_append(std::slice::from_ref(&entry));
             let outcomes = first.or_else(|_| store.try_append(std::slice::from_ref(&entry))).unwrap();
             match outcomes.into_iter().next() {
