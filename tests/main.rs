@@ -12,20 +12,26 @@ mod architecture;
 mod bad_requests;
 mod bad_tokens;
 mod bookings;
+mod burst;
 mod client_events;
+mod codecs;
 mod delivery;
 mod email_smtp;
+mod goodbye;
 mod harness;
 mod idempotency;
 mod inbox;
 mod limits;
 mod mail;
 mod mail_queue;
+mod migrations;
 mod overload;
+mod persistence;
 mod protocol_violations;
 mod publishing;
 mod rooms;
 mod stopping;
+mod storage;
 #[allow(
     dead_code,
     unreachable_pub,
@@ -34,3 +40,4 @@ mod stopping;
 )]
 mod support;
 mod websocket_handshake;
+mod wire_shapes;

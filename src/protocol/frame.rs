@@ -39,8 +39,10 @@ pub fn pong(payload: &[u8]) -> Bytes {
     control(PONG, payload)
 }
 
-/// A close frame: a code (RFC 6455 §7.4) and a reason.
+/// A close frame: a code (RFC 6455 §7.4) and a reason, cut at a character where it is too long: a client
+/// fails the connection over half of one.
 pub fn close(code: u16, reason: &str) -> Bytes {
+    let reason = reason.get(..reason.floor_char_boundary(CONTROL_MAX - 2)).unwrap_or_default();
     let mut payload = Vec::with_capacity(2 + reason.len());
     payload.extend_from_slice(&code.to_be_bytes());
     payload.extend_from_slice(reason.as_bytes());

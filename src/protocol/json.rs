@@ -115,6 +115,10 @@ pub const ID_MAX: usize = 128;
 impl<'a> ClientFrame<'a> {
     /// None where the text is not a frame: not JSON, no `event`, or an `id` that is too long or not plain.
     pub fn parse(text: &'a str) -> Option<Self> {
+        // An array of the right length would pass for an object.
+        if !text.trim_start().starts_with('{') {
+            return None;
+        }
         let frame: Self = serde_json::from_str(text).ok()?;
         let plain = |id: &RawValue| id.get().len() <= ID_MAX && !id.get().starts_with(['{', '[']);
         frame.id.is_none_or(plain).then_some(frame)
@@ -135,9 +139,16 @@ mod tests {
 
     #[test]
     fn what_is_not_a_frame_is_refused() {
-        for text in
-            ["", "ping", "[]", "{}", r#"{"event":1}"#, r#"{"event":"ping","id":{"a":1}}"#, "{\"event\":"]
-        {
+        for text in [
+            "",
+            "ping",
+            "[]",
+            r#"["ping"]"#,
+            "{}",
+            r#"{"event":1}"#,
+            r#"{"event":"ping","id":{"a":1}}"#,
+            "{\"event\":",
+        ] {
             assert!(ClientFrame::parse(text).is_none(), "{text}");
         }
     }

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use diesel::SqliteConnection;
 use diesel::prelude::*;
 
-use super::connection::AnyConnection;
+use super::connection::{AnyConnection, SQLITE_VARIABLES};
 use super::error::StorageError;
 use super::schema::bookings;
 use crate::domain::{Booking, BookingId, BookingStatus, Timestamp, UserId};
@@ -70,10 +70,15 @@ impl TryFrom<Row> for Booking {
     }
 }
 
-/// Keeps all of `new` in one statement; see `append` for PostgreSQL.
+/// The columns of [`NewRow`].
+const COLUMNS: usize = 13;
+
+/// Keeps all of `new`, in one statement unless they are more than SQLite takes; see `append` for PostgreSQL.
 pub(super) fn insert(connection: &mut SqliteConnection, new: &[&Booking]) -> Result<(), StorageError> {
-    let rows: Vec<NewRow<'_>> = new.iter().map(|booking| row(booking)).collect();
-    diesel::insert_into(bookings::table).values(rows).execute(connection)?;
+    for new in new.chunks(SQLITE_VARIABLES / COLUMNS) {
+        let rows: Vec<NewRow<'_>> = new.iter().map(|booking| row(booking)).collect();
+        diesel::insert_into(bookings::table).values(rows).execute(connection)?;
+    }
     Ok(())
 }
 

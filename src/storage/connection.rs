@@ -2,9 +2,14 @@
 //! writing transaction begins, and that some query shapes compile per backend only.
 
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
+use diesel::r2d2::R2D2Connection;
 use diesel::{PgConnection, SqliteConnection};
 
 use super::error::StorageError;
+
+/// The most variables that one statement on SQLite may have (`SQLITE_MAX_VARIABLE_NUMBER`'s default).
+/// PostgreSQL takes whole columns and lists as one variable each.
+pub(super) const SQLITE_VARIABLES: usize = 32_766;
 
 /// A connection to the configured database.
 #[derive(diesel::MultiConnection)]
@@ -27,17 +32,31 @@ macro_rules! on_db {
 pub(super) use on_db;
 
 impl AnyConnection {
-    /// Runs `body` in a transaction that writes. On SQLite it begins as `IMMEDIATE`: a deferred one
-    /// that turns into a writer while another writes fails at once instead of waiting its turn.
+    /// Runs `body` in a transaction that writes.
     pub(super) fn write<T>(
         &mut self,
         body: impl FnOnce(&mut Self) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
+        self.begin()?;
+        self.finish(body)
+    }
+
+    /// Begins a transaction that writes. On SQLite it begins as `IMMEDIATE`: a deferred one that turns
+    /// into a writer while another writes fails at once instead of waiting its turn.
+    pub(super) fn begin(&mut self) -> Result<(), StorageError> {
         if let Self::Sqlite(connection) = self {
             AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")?;
         } else {
             <Self as Connection>::TransactionManager::begin_transaction(self)?;
         }
+        Ok(())
+    }
+
+    /// Runs `body` in the transaction that was begun, and ends that.
+    pub(super) fn finish<T>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
         match body(self) {
             Ok(value) => {
                 <Self as Connection>::TransactionManager::commit_transaction(self)?;
@@ -49,6 +68,14 @@ impl AnyConnection {
                 let _ = <Self as Connection>::TransactionManager::rollback_transaction(self);
                 Err(error)
             }
+        }
+    }
+
+    /// Whether this connection is of no more use: it was lost, or hangs in a transaction.
+    pub(super) fn is_broken(&mut self) -> bool {
+        match self {
+            Self::Postgres(connection) => R2D2Connection::is_broken(connection),
+            Self::Sqlite(connection) => R2D2Connection::is_broken(connection),
         }
     }
 }

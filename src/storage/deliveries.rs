@@ -2,9 +2,12 @@
 //! ahead by a lease, so whoever claims and dies leaves it to be claimed again.
 
 use diesel::SqliteConnection;
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
-use super::connection::{AnyConnection, on_db};
+use super::connection::{AnyConnection, SQLITE_VARIABLES, on_db};
 use super::error::StorageError;
 use super::schema::{deliveries, notifications};
 use crate::domain::{BookingId, NotificationId, Timestamp};
@@ -12,6 +15,13 @@ use crate::domain::{BookingId, NotificationId, Timestamp};
 /// The one channel beyond the devices so far.
 const EMAIL: &str = "email";
 const PENDING: &str = "pending";
+/// How many ids one statement names: what SQLite takes, less the other variables of such a statement.
+const IDS_PER_STATEMENT: usize = SQLITE_VARIABLES - 16;
+
+/// Written out rather than bound: only then do the databases use the index of what is pending.
+fn is_pending() -> SqlLiteral<Bool> {
+    sql::<Bool>("deliveries.state = 'pending'")
+}
 
 /// How a delivery ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +50,9 @@ impl Ending {
     }
 }
 
+/// The columns of [`NewRow`].
+const COLUMNS: usize = 5;
+
 #[derive(Insertable)]
 #[diesel(table_name = deliveries, treat_none_as_default_value = false)]
 pub(super) struct NewRow<'a> {
@@ -57,9 +70,11 @@ impl<'a> NewRow<'a> {
     }
 }
 
-/// Keeps all of `rows` in one statement; see `append` for PostgreSQL.
-pub(super) fn insert(connection: &mut SqliteConnection, rows: Vec<NewRow<'_>>) -> Result<(), StorageError> {
-    diesel::insert_into(deliveries::table).values(rows).execute(connection)?;
+/// Keeps all of `rows`, in one statement unless they are more than SQLite takes; see `append` for PostgreSQL.
+pub(super) fn insert(connection: &mut SqliteConnection, rows: &[NewRow<'_>]) -> Result<(), StorageError> {
+    for rows in rows.chunks(SQLITE_VARIABLES / COLUMNS) {
+        diesel::insert_into(deliveries::table).values(rows).execute(connection)?;
+    }
     Ok(())
 }
 
@@ -70,12 +85,13 @@ pub fn finish_pending(
     ending: Ending,
     now: Timestamp,
 ) -> Result<usize, StorageError> {
-    let pending = deliveries::table
-        .filter(deliveries::notification_id.eq_any(notifications))
-        .filter(deliveries::state.eq(PENDING));
-    let changed = diesel::update(pending)
-        .set((deliveries::state.eq(ending.as_str()), deliveries::finished_at.eq(now.as_micros())))
-        .execute(connection)?;
+    let mut changed = 0;
+    for some in notifications.chunks(IDS_PER_STATEMENT) {
+        let pending = deliveries::table.filter(deliveries::notification_id.eq_any(some)).filter(is_pending());
+        changed += diesel::update(pending)
+            .set((deliveries::state.eq(ending.as_str()), deliveries::finished_at.eq(now.as_micros())))
+            .execute(connection)?;
+    }
     Ok(changed)
 }
 
@@ -110,7 +126,7 @@ pub fn claim_new(
     let candidates = deliveries::table
         .filter(deliveries::notification_id.eq_any(ids))
         .filter(deliveries::channel.eq(EMAIL))
-        .filter(deliveries::state.eq(PENDING))
+        .filter(is_pending())
         .filter(deliveries::attempts.eq(0))
         .select(deliveries::notification_id)
         .order(deliveries::notification_id);
@@ -131,7 +147,7 @@ pub fn claim_overdue(
     limit: u32,
 ) -> Result<Vec<Claimed>, StorageError> {
     let candidates = deliveries::table
-        .filter(deliveries::state.eq(PENDING))
+        .filter(is_pending())
         .filter(deliveries::escalate_at.le(now.as_micros()))
         .filter(deliveries::channel.eq(EMAIL))
         .select(deliveries::notification_id)
@@ -179,7 +195,7 @@ pub fn is_claimed(
 ) -> Result<bool, StorageError> {
     let found: Option<i64> = deliveries::table
         .find((notification.to_string(), EMAIL))
-        .filter(deliveries::state.eq(PENDING))
+        .filter(is_pending())
         .filter(deliveries::escalate_at.eq(until.as_micros()))
         .select(deliveries::escalate_at)
         .first(connection)
@@ -197,7 +213,7 @@ pub fn release(
     let claimed = deliveries::table
         .filter(deliveries::notification_id.eq(notification.to_string()))
         .filter(deliveries::channel.eq(EMAIL))
-        .filter(deliveries::state.eq(PENDING))
+        .filter(is_pending())
         .filter(deliveries::escalate_at.eq(until.as_micros()));
     diesel::update(claimed)
         .set((deliveries::attempts.eq(deliveries::attempts - 1), deliveries::escalate_at.eq(now.as_micros())))
@@ -243,7 +259,7 @@ pub fn retry(
     let delivery = deliveries::table
         .filter(deliveries::notification_id.eq(notification.to_string()))
         .filter(deliveries::channel.eq(EMAIL))
-        .filter(deliveries::state.eq(PENDING));
+        .filter(is_pending());
     diesel::update(delivery)
         .set((deliveries::escalate_at.eq(at.as_micros()), deliveries::error.eq(error)))
         .execute(connection)?;
@@ -257,7 +273,7 @@ pub fn count_overdue(
     limit: i64,
 ) -> Result<usize, StorageError> {
     let overdue: Vec<i64> = deliveries::table
-        .filter(deliveries::state.eq(PENDING))
+        .filter(is_pending())
         .filter(deliveries::escalate_at.le(now.as_micros()))
         .select(deliveries::escalate_at)
         .limit(limit)

@@ -28,9 +28,16 @@ impl StorageError {
     }
 }
 
+impl StorageError {
+    /// Whether a row of the same id is there already.
+    pub(super) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Refused(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)))
+    }
+}
+
 /// Texts of errors for which the databases have no kind of their own but that pass: PostgreSQL going
 /// down, coming up or ending a statement, SQLite waiting for a lock or for space on the disk.
-const PASSING: [&str; 10] = [
+const PASSING: [&str; 11] = [
     "terminating connection",
     "server closed the connection",
     "no connection to the server",
@@ -38,6 +45,7 @@ const PASSING: [&str; 10] = [
     "could not receive data from server",
     "the database system is",
     "statement timeout",
+    "deadlock detected",
     "database is locked",
     "disk is full",
     "disk I/O error",

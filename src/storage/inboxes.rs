@@ -4,7 +4,7 @@ use diesel::SqliteConnection;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
-use super::connection::{AnyConnection, on_db};
+use super::connection::{AnyConnection, SQLITE_VARIABLES, on_db};
 use super::error::StorageError;
 use super::schema::inboxes::dsl;
 use crate::domain::{InboxState, UserId};
@@ -17,27 +17,34 @@ struct NewInbox<'a> {
     unread: i64,
 }
 
+/// The columns of [`NewInbox`].
+const COLUMNS: usize = 3;
+
 /// Takes the next numbers for a whole batch: `counts` says how many each user needs. Answers where
 /// each inbox stands afterwards, so the numbers taken end at its `last_seq`.
 pub(super) fn advance(
     connection: &mut SqliteConnection,
     counts: &[(&UserId, i64)],
 ) -> Result<Vec<(String, InboxState)>, StorageError> {
-    let rows: Vec<NewInbox<'_>> = counts
-        .iter()
-        .map(|(user, count)| NewInbox { user_id: user.as_str(), last_seq: *count, unread: *count })
-        .collect();
-    let rows: Vec<(String, i64, i64)> = diesel::insert_into(dsl::inboxes)
-        .values(rows)
-        .on_conflict(dsl::user_id)
-        .do_update()
-        .set((
-            dsl::last_seq.eq(dsl::last_seq + excluded(dsl::last_seq)),
-            dsl::unread.eq(dsl::unread + excluded(dsl::unread)),
-        ))
-        .returning((dsl::user_id, dsl::last_seq, dsl::unread))
-        .get_results(connection)?;
-    Ok(rows.into_iter().map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread })).collect())
+    let mut states = Vec::with_capacity(counts.len());
+    for counts in counts.chunks(SQLITE_VARIABLES / COLUMNS) {
+        let rows: Vec<NewInbox<'_>> = counts
+            .iter()
+            .map(|(user, count)| NewInbox { user_id: user.as_str(), last_seq: *count, unread: *count })
+            .collect();
+        let advanced: Vec<(String, i64, i64)> = diesel::insert_into(dsl::inboxes)
+            .values(rows)
+            .on_conflict(dsl::user_id)
+            .do_update()
+            .set((
+                dsl::last_seq.eq(dsl::last_seq + excluded(dsl::last_seq)),
+                dsl::unread.eq(dsl::unread + excluded(dsl::unread)),
+            ))
+            .returning((dsl::user_id, dsl::last_seq, dsl::unread))
+            .get_results(connection)?;
+        states.extend(advanced);
+    }
+    Ok(states.into_iter().map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread })).collect())
 }
 
 /// Where one inbox stands.

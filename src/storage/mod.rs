@@ -18,5 +18,5 @@ mod schema;
 
 pub use connection::AnyConnection;
 pub use error::StorageError;
-pub use migrations::migrate;
+pub use migrations::{migrate, revert_all};
 pub use pool::{ConnectError, Pool, PooledConnection};

@@ -5,7 +5,7 @@
 use diesel::SqliteConnection;
 use diesel::prelude::*;
 
-use super::connection::{AnyConnection, on_db};
+use super::connection::{AnyConnection, SQLITE_VARIABLES, on_db};
 use super::error::StorageError;
 use super::schema::notifications;
 use crate::domain::{Category, Content, Notification, NotificationId, Selection, Timestamp, UserId};
@@ -56,9 +56,14 @@ impl TryFrom<Row> for Notification {
     }
 }
 
-/// Keeps all of `rows` in one statement; see `append` for PostgreSQL.
-pub(super) fn insert(connection: &mut SqliteConnection, rows: Vec<NewRow<'_>>) -> Result<(), StorageError> {
-    diesel::insert_into(notifications::table).values(rows).execute(connection)?;
+/// The columns of [`NewRow`].
+const COLUMNS: usize = 8;
+
+/// Keeps all of `rows`, in one statement unless they are more than SQLite takes; see `append` for PostgreSQL.
+pub(super) fn insert(connection: &mut SqliteConnection, rows: &[NewRow<'_>]) -> Result<(), StorageError> {
+    for rows in rows.chunks(SQLITE_VARIABLES / COLUMNS) {
+        diesel::insert_into(notifications::table).values(rows).execute(connection)?;
+    }
     Ok(())
 }
 

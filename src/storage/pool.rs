@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::connection::{Connection, SimpleConnection};
-use diesel::r2d2::R2D2Connection;
 use diesel::{PgConnection, SqliteConnection};
 
 use super::connection::AnyConnection;
@@ -88,7 +87,8 @@ impl Pool {
         self.turn.is_none()
     }
 
-    /// Runs `body` on a connection, in a transaction that writes.
+    /// Runs `body` on a connection, in a transaction that writes. A connection that turns out to be dead
+    /// before `body` runs is replaced: after a restart of the database the first write need not fail.
     pub fn write<T>(
         &self,
         body: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>,
@@ -97,6 +97,19 @@ impl Pool {
         // A writer that panicked has rolled back: the turn it held is free.
         let turn = self.turn.as_ref();
         let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        // Any that was open may have died with the others.
+        for _ in 0..self.connections.max_size() {
+            match connection.begin() {
+                Err(StorageError::Broken(_)) if connection.is_broken() => {
+                    drop(connection);
+                    connection = self.get()?;
+                }
+                begun => {
+                    begun?;
+                    return connection.finish(body);
+                }
+            }
+        }
         connection.write(body)
     }
 
@@ -141,18 +154,14 @@ impl r2d2::ManageConnection for ManagerHandle {
     }
 
     fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        std::thread::panicking()
-            || match connection {
-                AnyConnection::Postgres(connection) => connection.is_broken(),
-                AnyConnection::Sqlite(connection) => connection.is_broken(),
-            }
+        std::thread::panicking() || connection.is_broken()
     }
 }
 
 impl Manager {
     fn new(settings: &DatabaseSettings) -> Result<Self, ConnectError> {
         Ok(Self {
-            target: Target::parse(settings.url.reveal())?,
+            target: Target::parse(settings.url.reveal())?.patient_for(settings.connection_timeout_ms),
             statement_timeout: Duration::from_millis(settings.statement_timeout_ms),
             busy_timeout: Duration::from_millis(settings.busy_timeout_ms),
         })
@@ -200,6 +209,31 @@ impl Target {
     }
 }
 
+/// What libpq is told beside the URL, unless the URL says otherwise: without it a server that vanishes
+/// without a word, as behind a firewall, holds its connection for minutes or for ever. A peer that does
+/// not answer three probes, five seconds apart, after ten seconds of silence is gone.
+const VIGILANCE: [(&str, u64); 4] = [
+    ("keepalives_idle", 10),
+    ("keepalives_interval", 5),
+    ("keepalives_count", 3),
+    ("tcp_user_timeout", 25_000),
+];
+
+impl Target {
+    /// Limits how long connecting may take; libpq counts in whole seconds, and a single one as two.
+    fn patient_for(self, milliseconds: u64) -> Self {
+        let Self::Postgres(mut url) = self else { return self };
+        let connecting = ("connect_timeout", milliseconds.div_ceil(1000).max(2));
+        for (name, value) in VIGILANCE.into_iter().chain([connecting]) {
+            if !url.contains(&format!("{name}=")) {
+                let separator = if url.contains('?') { '&' } else { '?' };
+                url = format!("{url}{separator}{name}={value}");
+            }
+        }
+        Self::Postgres(url)
+    }
+}
+
 fn refused(error: impl std::fmt::Display) -> ConnectError {
     ConnectError::Refused(error.to_string())
 }
@@ -227,5 +261,18 @@ mod tests {
         }
         assert!(matches!(Target::parse("sqlite:///tmp/x.db"), Ok(Target::Sqlite(_))));
         assert!(matches!(Target::parse("postgresql://h/d"), Ok(Target::Postgres(_))));
+    }
+
+    #[test]
+    fn what_the_url_says_goes_before_what_it_is_given() {
+        let url = |text: &str| match Target::parse(text).unwrap().patient_for(2_500) {
+            Target::Postgres(url) => url,
+            Target::Sqlite(path) => path.display().to_string(),
+        };
+        assert!(url("postgres://h/d").starts_with("postgres://h/d?keepalives_idle=10&"));
+        assert!(url("postgres://h/d").ends_with("&connect_timeout=3"));
+        let own = url("postgres://h/d?connect_timeout=60&sslmode=disable");
+        assert_eq!(own.matches("connect_timeout").count(), 1, "{own}");
+        assert_eq!(url("sqlite://data/x.db"), "data/x.db");
     }
 }

@@ -67,3 +67,32 @@ macro_rules! build_on_both_databases {
 
 pub(crate) use build_on_both_databases;
 pub(crate) use on_both_databases;
+
+/// The same for tests that need tables and no server. `fn name(store)` gets a
+/// [`TestStore`](super::store::TestStore) with empty tables.
+macro_rules! on_both_stores {
+    ($($(#[$attribute:meta])* fn $name:ident($store:pat_param) $body:block)*) => {
+        $(
+            fn $name($store: $crate::support::store::TestStore) $body
+
+            mod $name {
+                use $crate::support::app::Database;
+                use $crate::support::store::TestStore;
+
+                $(#[$attribute])*
+                #[test]
+                fn sqlite() {
+                    super::$name(TestStore::new(Database::Sqlite));
+                }
+
+                $(#[$attribute])*
+                #[test]
+                fn postgres() {
+                    super::$name(TestStore::new(Database::Postgres));
+                }
+            }
+        )*
+    };
+}
+
+pub(crate) use on_both_stores;

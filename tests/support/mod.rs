@@ -13,3 +13,4 @@ pub mod raw_socket;
 pub mod records;
 pub mod smtp_sink;
 pub mod socket;
+pub mod store;

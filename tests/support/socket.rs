@@ -97,7 +97,7 @@ impl TestSocket {
         }
         let seen = &mut self.seen;
         let stream = &mut self.stream;
-        soon(format_args!("the event {name:?}"), async {
+        soon(format!("the event {name:?}"), async {
             loop {
                 match receive(stream).await {
                     Ok(event) if event.name == name => return event.data,

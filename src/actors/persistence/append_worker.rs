@@ -1,7 +1,6 @@
 //! The worker that appends to inboxes: one thread, one connection, one batch at a time, so that the
 //! order of commits is the order of every inbox and of what is pushed.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -215,25 +214,13 @@ impl AppendWorker {
         }
     }
 
-    /// One transaction on a connection of the pool. A connection that turns out to be dead is replaced
-    /// once: after a restart of the database the first write need not fail.
+    /// One transaction on a connection of the pool.
     fn transaction<T>(
         &self,
-        body: impl Fn(&mut AnyConnection, Timestamp) -> Result<T, StorageError>,
+        body: impl FnOnce(&mut AnyConnection, Timestamp) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let began = tokio::time::Instant::now();
-        let attempt = |entered: &Cell<bool>| {
-            self.parts.pool.write(|connection| {
-                entered.set(true);
-                body(connection, self.parts.clock.now())
-            })
-        };
-        let entered = Cell::new(false);
-        let mut result = attempt(&entered);
-        // Once the body has run, the commit may have happened: only before is trying again safe.
-        if matches!(&result, Err(StorageError::Broken(_))) && !entered.get() {
-            result = attempt(&entered);
-        }
+        let result = self.parts.pool.write(|connection| body(connection, self.parts.clock.now()));
         self.parts.metrics.commit().observe(began.elapsed().as_secs_f64());
         result
     }

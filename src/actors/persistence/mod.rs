@@ -85,6 +85,7 @@ impl Persistence {
         }
         self.appends.push(job);
         self.feed_append_worker(ctx);
+        self.show_depth();
     }
 
     fn clerical(&mut self, job: ClericalJob, ctx: &mut Context<Self>) {
@@ -101,7 +102,7 @@ impl Persistence {
 
     fn feed_append_worker(&mut self, ctx: &mut Context<Self>) {
         let Some(jobs) = self.appends.next_batch() else { return };
-        self.metrics.write_queue_depth().set(i64::try_from(self.appends.len()).unwrap_or(i64::MAX));
+        self.show_depth();
         let request = self.append_worker.send(AppendBatch { jobs });
         let done = request.into_actor(self).map(|_, front, ctx| {
             front.appends.worker_is_free();
@@ -109,6 +110,10 @@ impl Persistence {
             front.answer_flushes();
         });
         ctx.spawn(done);
+    }
+
+    fn show_depth(&self) {
+        self.metrics.write_queue_depth().set(i64::try_from(self.appends.len()).unwrap_or(i64::MAX));
     }
 
     fn feed_clerk(&mut self, ctx: &mut Context<Self>) {

@@ -225,6 +225,15 @@ impl Outbox {
         self.wake();
     }
 
+    /// Everything was written: the client hears that nothing more will come. It waits for that, as RFC 6455
+    /// §7.1.1 tells it to, while the HTTP server would wait a second for the client.
+    pub fn hang_up(&self) {
+        if let Some(socket) = self.socket.get() {
+            // An error means that the other side was faster.
+            let _ = shutdown(socket, Shutdown::Write);
+        }
+    }
+
     /// The connection is gone and its descriptor may soon be somebody else's.
     pub fn gone(&self) {
         self.socket.set(None);

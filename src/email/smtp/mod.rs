@@ -99,12 +99,49 @@ async fn converse(connection: &mut AsyncSmtpConnection, message: &Message) -> Re
         connection.command(recipient).await.map_err(|error| Step::Recipient.failed(&error))?;
     }
     connection.command(Data).await.map_err(|error| Step::Data.failed(&error))?;
-    connection.message(&message.formatted()).await.map_err(|error| Step::Content.failed(&error))?;
+    let formatted = message.formatted();
+    let sent = match std::str::from_utf8(&formatted) {
+        Ok(text) => connection.command(Content(text)).await,
+        Err(_) => connection.message(&formatted).await,
+    };
+    sent.map_err(|error| Step::Content.failed(&error))?;
     Ok(())
+}
+
+/// A mail as it goes out after `DATA`: a line that begins with a dot gets another one, and a lone dot
+/// ends it (RFC 5321 §4.5.2). The library writes that end by itself, and the kernel then keeps it back
+/// until the server has acknowledged the rest: 40 ms for every mail (Nagle's algorithm and delayed
+/// acknowledgements). In one piece nothing waits.
+struct Content<'a>(&'a str);
+
+impl fmt::Display for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.starts_with('.') {
+            f.write_str(".")?;
+        }
+        f.write_str(&self.0.replace("\r\n.", "\r\n.."))?;
+        f.write_str(if self.0.ends_with("\r\n") { ".\r\n" } else { "\r\n.\r\n" })
+    }
 }
 
 impl fmt::Debug for SmtpMailer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SmtpMailer").field("relay", &self.relay).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Content;
+
+    #[test]
+    fn dots_that_begin_a_line_are_doubled_and_a_lone_one_ends_the_mail() {
+        for (mail, wanted) in [
+            ("a\r\n", "a\r\n.\r\n"),
+            ("a", "a\r\n.\r\n"),
+            (".\r\n.b\r\nc.\r\n..\r\n", "..\r\n..b\r\nc.\r\n...\r\n.\r\n"),
+        ] {
+            assert_eq!(Content(mail).to_string(), wanted);
+        }
     }
 }

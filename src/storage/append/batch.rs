@@ -120,8 +120,8 @@ impl<'a> Batch<'a> {
             });
             due.push(deliveries::NewRow::pending(&row.id, row.escalate_at));
         }
-        notifications::insert(connection, stored)?;
-        deliveries::insert(connection, due)?;
+        notifications::insert(connection, &stored)?;
+        deliveries::insert(connection, &due)?;
         Ok(states)
     }
 

@@ -68,10 +68,19 @@ pub fn append_alone(
     now: Timestamp,
     escalate_after: &dyn Fn(&str) -> Duration,
 ) -> Result<Vec<Outcome>, StorageError> {
-    if pool.is_postgres() && entries.iter().all(|entry| entry.claim.is_none()) {
-        return pool.write_statement(|connection| append(connection, entries, now, escalate_after));
+    let write = |connection: &mut AnyConnection| append(connection, entries, now, escalate_after);
+    if !pool.is_postgres() || entries.iter().any(|entry| entry.claim.is_some()) {
+        return pool.write(write);
     }
-    pool.write(|connection| append(connection, entries, now, escalate_after))
+    match pool.write_statement(write) {
+        // The connection may have been dead before, or have died after the commit: the ids are unique, so
+        // that writing again tells the two apart.
+        Err(StorageError::Broken(broken)) => match pool.write(write) {
+            Err(error) if error.is_duplicate() => Err(StorageError::Broken(broken)),
+            again => again,
+        },
+        written => written,
+    }
 }
 
 /// Stores `entries` in the transaction that the caller has begun. Outcomes come in the entries' order.

@@ -1,0 +1,8 @@
+//! What the storage layer promises, over both databases and without a server in front of it.
+
+mod append;
+mod deliveries;
+mod inboxes;
+mod patience;
+mod pool;
+mod recipients;

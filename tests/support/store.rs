@@ -1,0 +1,169 @@
+//! The storage layer alone, over a database of its own: for tests that need tables and no server.
+
+use bellhop::config::{self, Settings, Sources};
+use bellhop::domain::{
+    Booking, BookingId, BookingStatus, Category, Content, Draft, NotificationId, Timestamp, UserId,
+};
+use bellhop::storage::append::{self, Entry, Outcome, Stamped};
+use bellhop::storage::{AnyConnection, Pool, PooledConnection, StorageError, migrate};
+use diesel::RunQueryDsl;
+use diesel::sql_types::BigInt;
+use std::time::Duration;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::app::Database;
+use super::postgres::{self, Cluster, TestDatabase};
+
+/// When everything happens, where a test does not say otherwise.
+pub const NOW: Timestamp = Timestamp::from_micros(1_900_000_000_000_000);
+/// How long devices have to confirm, in these tests.
+pub const ESCALATE_AFTER: Duration = Duration::from_secs(5);
+
+/// Connections of a test's pool: a few threads at once, and one that looks.
+const POOL_SIZE: u32 = 6;
+
+#[derive(Debug)]
+pub struct TestStore {
+    pub pool: Pool,
+    settings: Settings,
+    _folder: TempDir,
+    // The last to be dropped: the pool's connections go first.
+    _database: Option<TestDatabase<'static>>,
+}
+
+impl TestStore {
+    /// A pool over tables that are there and empty.
+    pub fn new(database: Database) -> Self {
+        let store = Self::without_tables(database);
+        migrate(&mut store.connection()).unwrap();
+        store
+    }
+
+    /// A pool over a database in which nothing is.
+    pub fn without_tables(database: Database) -> Self {
+        let folder = tempfile::Builder::new().prefix("bellhop-store-").tempdir().unwrap();
+        let (database, url) = match database {
+            Database::Sqlite => (None, format!("sqlite://{}", folder.path().join("bellhop.db").display())),
+            Database::Postgres => {
+                let database = postgres::shared().create_database();
+                let url = database.url().to_owned();
+                (Some(database), url)
+            }
+        };
+        Self::open(&url, folder, database)
+    }
+
+    /// The same in a cluster of the test's own, which it may stop.
+    pub fn in_cluster(cluster: &Cluster) -> Self {
+        let folder = tempfile::Builder::new().prefix("bellhop-store-").tempdir().unwrap();
+        let store = Self::open(&cluster.url("postgres"), folder, None);
+        migrate(&mut store.connection()).unwrap();
+        store
+    }
+
+    fn open(url: &str, folder: TempDir, database: Option<TestDatabase<'static>>) -> Self {
+        let settings = settings(&[("DATABASE_URL", url)]);
+        let pool = Pool::open(&settings.database, POOL_SIZE).unwrap();
+        Self { pool, settings, _folder: folder, _database: database }
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub fn connection(&self) -> PooledConnection {
+        self.pool.get().unwrap()
+    }
+
+    /// Runs what must succeed, in a transaction.
+    pub fn write<T>(&self, body: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>) -> T {
+        self.pool.write(body).unwrap()
+    }
+
+    /// Appends at [`NOW`].
+    pub fn try_append(&self, entries: &[Entry]) -> Result<Vec<Outcome>, StorageError> {
+        self.pool.write(|connection| append::append(connection, entries, NOW, &|_| ESCALATE_AFTER))
+    }
+
+    /// Appends entries that are all new; answers their notifications, in order.
+    pub fn append(&self, entries: &[Entry]) -> Vec<Stamped> {
+        let stored = |outcome| match outcome {
+            Outcome::Stored { notifications, .. } => notifications,
+            other => panic!("not stored: {other:?}"),
+        };
+        self.try_append(entries).unwrap().into_iter().flat_map(stored).collect()
+    }
+
+    /// The number that a query answers, such as a count.
+    pub fn number(&self, sql: &str) -> i64 {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = BigInt)]
+            number: i64,
+        }
+        let sql = format!("SELECT CAST(({sql}) AS BIGINT) AS number");
+        diesel::sql_query(sql).get_result::<Row>(&mut *self.connection()).unwrap().number
+    }
+
+    /// How many deliveries are in this state.
+    pub fn deliveries(&self, state: &str) -> i64 {
+        self.number(&format!("SELECT COUNT(*) FROM deliveries WHERE state = '{state}'"))
+    }
+}
+
+/// Settings of development mode with these environment variables.
+pub fn settings(environment: &[(&str, &str)]) -> Settings {
+    let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    config::load(&Sources { files: Vec::new(), environment }).unwrap()
+}
+
+pub fn user(id: &str) -> UserId {
+    UserId::from_stored(id.to_owned())
+}
+
+/// A notification that says nothing in particular, with an id that is new.
+pub fn draft(to: &str) -> Draft {
+    Draft {
+        id: NotificationId::from_uuid(Uuid::now_v7()),
+        user: user(to),
+        kind: "system.note".to_owned(),
+        category: Category::of_type("system.note"),
+        booking: None,
+        content: Content {
+            priority: bellhop::domain::Priority::Normal,
+            title: "A note".to_owned(),
+            message: "Nothing in particular".to_owned(),
+            actor_id: None,
+            actor_name: None,
+            actor_avatar: None,
+            data: None,
+        },
+    }
+}
+
+/// One entry that tells each of these users something.
+pub fn note(to: &[&str]) -> Entry {
+    Entry { booking: None, drafts: to.iter().map(|to| draft(to)).collect(), claim: None }
+}
+
+/// A new booking of `guest` with `host`, and the notification that tells of it.
+pub fn booked(guest: &str, host: &str) -> Entry {
+    let booking = Booking {
+        id: BookingId::from_uuid(Uuid::now_v7()),
+        host: user(host),
+        guest: user(guest),
+        guest_name: None,
+        listing_id: "sea-view".to_owned(),
+        listing_name: Some("Sea View".to_owned()),
+        check_in: "2031-12-03".parse().unwrap(),
+        check_out: "2031-12-05".parse().unwrap(),
+        guests: 2,
+        note: Some("We arrive late – 22 h ☾".to_owned()),
+        status: BookingStatus::Pending,
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    let drafts = vec![Draft::booking_created(NotificationId::from_uuid(Uuid::now_v7()), &booking)];
+    Entry { booking: Some(booking), drafts, claim: None }
+}
