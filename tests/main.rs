@@ -9,12 +9,21 @@
 )]
 
 mod architecture;
+mod bad_requests;
+mod bad_tokens;
+mod bookings;
 mod client_events;
 mod delivery;
 mod email_smtp;
 mod harness;
+mod idempotency;
+mod inbox;
 mod limits;
+mod mail;
+mod mail_queue;
+mod overload;
 mod protocol_violations;
+mod publishing;
 mod rooms;
 mod stopping;
 #[allow(

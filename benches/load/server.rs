@@ -43,7 +43,8 @@ impl Server {
         command
             .env_clear()
             .current_dir(directory)
-            .env("BELLHOP_MODE", "development")
+            .env("BELLHOP_MODE", "production")
+            .env("BELLHOP__SERVER__HOST", address.ip().to_string())
             .env("PORT", address.port().to_string())
             .env("DATABASE_URL", database)
             .env("JWT_SECRET", token::SECRET)

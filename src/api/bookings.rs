@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::idempotency;
 use crate::actors::persistence::{BookingEvent, Persistence, WriteError};
 use crate::actors::reader::Reader;
+use crate::domain::booking::check_name;
 use crate::domain::{Booking, BookingId, Identity, NewBooking, NotificationId, Transition, UserId};
 use crate::http::{Caller, JsonBody, Problem};
 use crate::storage::append::Receipt;
@@ -22,8 +23,10 @@ pub(super) struct CreateBooking {
     host_id: String,
     /// Only a service or an administrator books for somebody else.
     guest_id: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
     guest_name: Option<String>,
     listing_id: String,
+    #[serde(default, deserialize_with = "filled")]
     listing_name: Option<String>,
     #[serde(deserialize_with = "date")]
     check_in: NaiveDate,
@@ -31,7 +34,14 @@ pub(super) struct CreateBooking {
     check_out: NaiveDate,
     #[serde(default = "one")]
     guests: u16,
+    #[serde(default, deserialize_with = "filled")]
     note: Option<String>,
+}
+
+/// A form sends an optional field that was left empty as empty text; line ends as browsers send them.
+fn filled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.filter(|text| !text.trim().is_empty()).map(|text| text.replace("\r\n", "\n")))
 }
 
 fn one() -> u16 {
@@ -61,7 +71,11 @@ impl CreateBooking {
         if guest != caller.user && !caller.may_publish() {
             return Err(Problem::forbidden("only a service books for somebody else").of_field("guestId"));
         }
-        let own_name = || if guest == caller.user { caller.name.clone() } else { None };
+        // What a token says was not typed by who asks: where it does not fit, it is left out.
+        let own_name = || {
+            let name = caller.name.clone().filter(|_| guest == caller.user);
+            name.filter(|name| check_name("guestName", name).is_ok())
+        };
         let booking = NewBooking {
             host: UserId::parse("hostId", &self.host_id)?,
             guest_name: self.guest_name.or_else(own_name),

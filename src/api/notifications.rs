@@ -62,14 +62,9 @@ enum Target {
 
 impl PublishRequest {
     fn target(&self, most: usize) -> Result<Target, Problem> {
-        let users = match (&self.user_id, &self.user_ids) {
-            (Some(one), None) => Some(std::slice::from_ref(one)),
-            (None, Some(many)) => Some(many.as_slice()),
-            (None, None) => None,
-            (Some(_), Some(_)) => return Err(one_target()),
-        };
-        match (users, &self.role, &self.room) {
-            (Some(users), None, None) => {
+        match (&self.user_id, &self.user_ids, &self.role, &self.room) {
+            (Some(user), None, None, None) => Ok(Target::Users(vec![UserId::parse("userId", user)?])),
+            (None, Some(users), None, None) => {
                 if users.is_empty() || users.len() > most {
                     return Err(Invalid::new("userIds", format!("must name 1 to {most} users")).into());
                 }
@@ -79,11 +74,8 @@ impl PublishRequest {
                 users.dedup();
                 Ok(Target::Users(users))
             }
-            (None, Some(role), None) => match Room::parse(&format!("role:{role}"))? {
-                Room::Role(role) => Ok(Target::Role(role)),
-                other => Ok(Target::Room(other)),
-            },
-            (None, None, Some(room)) => Ok(match Room::parse(room)? {
+            (None, None, Some(role), None) => role_named(role).map(Target::Role),
+            (None, None, None, Some(room)) => Ok(match Room::parse(room)? {
                 Room::User(user) => Target::Users(vec![user]),
                 Room::Role(role) => Target::Role(role),
                 other => Target::Room(other),
@@ -109,6 +101,14 @@ impl PublishRequest {
         // Whom it is for is set where it is multiplied.
         let nobody = UserId::from_stored(String::new());
         draft_of(ids, nobody, &self.kind, category, content)
+    }
+}
+
+/// A role's name follows the same rules here as in the name of its room.
+fn role_named(name: &str) -> Result<Role, Problem> {
+    match Room::parse(&format!("role:{name}")) {
+        Ok(Room::Role(role)) => Ok(role),
+        _ => Err(Invalid::new("role", "must be a role's name without white space").into()),
     }
 }
 
@@ -283,6 +283,14 @@ impl ListQuery {
         };
         Ok((position, limit, 0))
     }
+
+    /// What no notification can have is refused before the database is asked.
+    fn filter(self) -> Result<Filter, Problem> {
+        let of_query = |refused: Invalid| invalid(refused.field, &refused.reason);
+        self.category.as_deref().map(Category::parse).transpose().map_err(of_query)?;
+        self.kind.as_deref().map(check_type).transpose().map_err(of_query)?;
+        Ok(Filter { unread: self.unread, category: self.category, kind: self.kind })
+    }
 }
 
 fn invalid(field: &'static str, reason: &str) -> Problem {
@@ -298,7 +306,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let query = ListQuery::parse(request.query_string())?;
     let (position, limit, skip) = query.window()?;
-    let filter = Filter { unread: query.unread, category: query.category, kind: query.kind };
+    let filter = query.filter()?;
     let user = caller.0.user;
     let body = reader
         .run(move |connection| {

@@ -16,6 +16,9 @@ use crate::domain::CloseReason;
 /// How often the number of sessions is looked at while they leave.
 const POLL: Duration = Duration::from_millis(20);
 
+/// What the shards take to report the confirmations that came in last.
+const LAST_CONFIRMATIONS: Duration = Duration::from_millis(150);
+
 /// Drains and stops everything; each step has a deadline, so that it ends.
 pub(super) async fn drain(running: Running, settings: &ServerSettings) {
     let patience = Duration::from_millis(settings.drain_timeout_ms);
@@ -39,6 +42,7 @@ pub(super) async fn drain(running: Running, settings: &ServerSettings) {
     }
     log::info!(told = told, left = left; "sessions were told to come back");
 
+    sleep(LAST_CONFIRMATIONS).await;
     if timeout(patience, services.persistence.send(Flush)).await.is_err() {
         log::error!("not everything that waited could be written in time");
     }

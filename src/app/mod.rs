@@ -28,7 +28,7 @@ use crate::domain::{Clock, IdGenerator, SystemClock, TimeOrderedIds};
 use crate::email::{self, Composer};
 use crate::http::body::BodyLimit;
 use crate::http::origin::AllowedOrigins;
-use crate::http::{Authenticator, request, route};
+use crate::http::{Acquaintances, Authenticator, request, route};
 use crate::storage::{Pool, migrate};
 use crate::telemetry::Metrics;
 use crate::transports::websocket;
@@ -188,6 +188,7 @@ fn serve(settings: &Arc<Settings>, services: &Arc<Services>) -> anyhow::Result<(
     let desk = web::Data::new(token_desk(settings)?);
     let services = web::Data::from(Arc::clone(services));
     let persistence = web::Data::new(services.persistence.clone());
+    let acquaintances = web::Data::new(Acquaintances::new(services.persistence.clone()));
     let reader = web::Data::new(services.reader.clone());
     let metrics = web::Data::new(services.metrics.clone());
     let limits = web::Data::new(settings.limits.clone());
@@ -199,6 +200,7 @@ fn serve(settings: &Arc<Settings>, services: &Arc<Services>) -> anyhow::Result<(
             .app_data(services.clone())
             .app_data(authenticator.clone())
             .app_data(persistence.clone())
+            .app_data(acquaintances.clone())
             .app_data(reader.clone())
             .app_data(metrics.clone())
             .app_data(limits.clone())
@@ -206,7 +208,7 @@ fn serve(settings: &Arc<Settings>, services: &Arc<Services>) -> anyhow::Result<(
             .app_data(body_limit.clone())
             .app_data(desk.clone())
             .wrap(cors(&origins))
-            .wrap(from_fn(request::surround))
+            .wrap(from_fn(|request, next| Box::pin(request::surround(request, next))))
             .service(route::resource(
                 "/ws/notifications",
                 [(actix_web::http::Method::GET, web::get().to(websocket::open))],

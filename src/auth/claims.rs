@@ -70,7 +70,7 @@ impl Claims {
         let mut roles = Vec::new();
         for name in self.role.into_iter().chain(self.roles).flat_map(|names| names.0) {
             let role = Role::new(name.trim());
-            if !role.as_str().is_empty() && !roles.contains(&role) {
+            if is_writable(role.as_str()) && !roles.contains(&role) {
                 roles.push(role);
             }
         }
@@ -89,8 +89,14 @@ impl Claims {
     }
 }
 
+/// The text of a claim, where it is one that can be kept.
 fn present(text: String) -> Option<String> {
-    if text.is_empty() { None } else { Some(text) }
+    is_writable(&text).then_some(text)
+}
+
+/// No PostgreSQL text holds a NUL, no mail header a control character: such a claim says nothing.
+fn is_writable(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(char::is_control)
 }
 
 /// Seconds since the epoch, possibly with a fraction (RFC 7519 §2, `NumericDate`), kept within what

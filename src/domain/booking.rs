@@ -163,7 +163,12 @@ impl NewBooking {
     }
 }
 
-/// 1 to `max` characters, none of them a control character other than a line break.
+/// Checks the name of a listing or a person.
+pub fn check_name(field: &'static str, name: &str) -> Result<(), Invalid> {
+    bounded(field, name, NAME_MAX)
+}
+
+/// 1 to `max` characters, none of them a control character other than a line break or a tab.
 fn bounded(field: &'static str, text: &str, max: usize) -> Result<(), Invalid> {
     if text.trim().is_empty() {
         return Err(Invalid::new(field, "must not be empty"));
@@ -171,7 +176,7 @@ fn bounded(field: &'static str, text: &str, max: usize) -> Result<(), Invalid> {
     if text.chars().count() > max {
         return Err(Invalid::new(field, format!("must have at most {max} characters")));
     }
-    if text.chars().any(|c| c.is_control() && c != '\n') {
+    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
         return Err(Invalid::new(field, "must not contain control characters"));
     }
     Ok(())

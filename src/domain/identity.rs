@@ -1,5 +1,8 @@
 //! Who a request or a session acts as: what a verified token says, in typed form.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -7,20 +10,39 @@ use serde::{Serialize, Serializer};
 use super::clock::Timestamp;
 use super::ids::UserId;
 
-/// A role from a token. Spelt in upper case: roles compare without regard to case.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Role(Box<str>);
+/// A role from a token. Spelt in upper case: roles compare without regard to case. The roles that every
+/// platform has cost a session no memory.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Role(Cow<'static, str>);
+
+/// The roles that bellhop's front ends know.
+const KNOWN: [&str; 4] = ["CUSTOMER", "PROFESSIONAL", Role::ADMIN, Role::SERVICE];
 
 impl Role {
     pub const ADMIN: &'static str = "ADMIN";
     pub const SERVICE: &'static str = "SERVICE";
 
     pub fn new(name: &str) -> Self {
-        Self(name.to_uppercase().into())
+        match KNOWN.iter().find(|known| known.eq_ignore_ascii_case(name)) {
+            Some(known) => Self(Cow::Borrowed(known)),
+            None => Self(Cow::Owned(name.to_uppercase())),
+        }
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl PartialOrd for Role {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Role {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
     }
 }
 
@@ -73,5 +95,34 @@ impl Identity {
     /// A back end that publishes, or an administrator.
     pub fn may_publish(&self) -> bool {
         self.is_admin() || self.has_role(Role::SERVICE)
+    }
+}
+
+/// What a session keeps of its bearer, shared with the hub: who, and which rooms are theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub user: UserId,
+    /// Each role once, in order.
+    pub roles: Box<[Role]>,
+    pub session: Option<Box<str>>,
+    /// Rooms beyond its own that the token lets its bearer join.
+    pub rooms: Box<[String]>,
+}
+
+impl Member {
+    pub fn has_role(&self, name: &str) -> bool {
+        self.roles.iter().any(|role| role.as_str() == name)
+    }
+}
+
+impl From<&Identity> for Member {
+    fn from(identity: &Identity) -> Self {
+        let roles: BTreeSet<Role> = identity.roles.iter().cloned().collect();
+        Self {
+            user: identity.user.clone(),
+            roles: roles.into_iter().collect(),
+            session: identity.session.as_deref().map(Into::into),
+            rooms: identity.rooms.clone().into(),
+        }
     }
 }

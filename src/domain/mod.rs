@@ -14,7 +14,7 @@ pub mod room;
 pub use booking::{Booking, BookingStatus, NewBooking, Transition};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use close::CloseReason;
-pub use identity::{Identity, Role};
+pub use identity::{Identity, Member, Role};
 pub use ids::{BookingId, IdGenerator, NotificationId, TimeOrderedIds, UserId};
 pub use invalid::Invalid;
 pub use notification::{Category, Content, Draft, InboxState, Notification, Priority, Selection};

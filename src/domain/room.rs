@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::identity::{Identity, Role};
+use super::identity::{Member, Role};
 use super::ids::UserId;
 use super::invalid::Invalid;
 
@@ -52,12 +52,12 @@ impl Room {
     /// Whether this token alone lets its bearer in. Rooms of a user, a role or a log-in are their
     /// owners' and nobody else's, whatever a token claims: who is in them counts as that user's device.
     /// Other rooms are open to whom the token's `rooms` claim says, and to administrators.
-    pub fn admits(&self, identity: &Identity) -> bool {
+    pub fn admits(&self, member: &Member) -> bool {
         match self {
-            Self::User(user) => *user == identity.user,
-            Self::Role(role) => identity.roles.contains(role),
-            Self::Session(session) => identity.session.as_ref() == Some(session),
-            Self::Other(name) => identity.is_admin() || identity.rooms.contains(name),
+            Self::User(user) => *user == member.user,
+            Self::Role(role) => member.roles.contains(role),
+            Self::Session(session) => member.session.as_deref() == Some(session),
+            Self::Other(name) => member.has_role(Role::ADMIN) || member.rooms.contains(name),
         }
     }
 }
@@ -78,17 +78,12 @@ impl fmt::Display for Room {
 mod tests {
     use super::*;
 
-    fn identity(user: &str, roles: &[&str], rooms: &[&str]) -> Identity {
-        Identity {
+    fn member(user: &str, roles: &[&str], rooms: &[&str]) -> Member {
+        Member {
             user: UserId::from_stored(user.to_owned()),
             roles: roles.iter().copied().map(Role::new).collect(),
-            session: Some("s1".to_owned()),
-            email: None,
-            name: None,
-            locale: None,
-            time_zone: None,
+            session: Some("s1".into()),
             rooms: rooms.iter().map(|&room| room.to_owned()).collect(),
-            expires_at: None,
         }
     }
 
@@ -112,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_token_admits_to_its_own_rooms_only() {
-        let host = identity("7", &["professional"], &["booking:42"]);
+        let host = member("7", &["professional"], &["booking:42"]);
         for own in ["user:7", "host-7", "role:PROFESSIONAL", "role:professional", "session:s1", "booking:42"]
         {
             assert!(Room::parse(own).expect(own).admits(&host), "{own}");
@@ -124,7 +119,7 @@ mod tests {
 
     #[test]
     fn an_administrator_is_admitted_to_topics_but_not_to_other_peoples_rooms() {
-        let admin = identity("root", &["Admin"], &["user:8"]);
+        let admin = member("root", &["Admin"], &["user:8"]);
         assert!(Room::parse("booking:43").expect("room").admits(&admin));
         for foreign in ["user:8", "role:CUSTOMER", "session:s2"] {
             assert!(!Room::parse(foreign).expect(foreign).admits(&admin), "{foreign}");

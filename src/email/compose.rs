@@ -88,7 +88,7 @@ impl Composer {
     ) -> Result<Mail, MailError> {
         let address = recipient
             .address()
-            .map(str::to_owned)
+            .map(ToOwned::to_owned)
             .ok_or_else(|| MailError::Permanent("the recipient has no address".to_owned()))?;
         let letter = self.letter(notification, recipient, unsubscribe);
         let mut headers = vec![

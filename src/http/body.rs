@@ -8,7 +8,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use super::problem::Problem;
@@ -73,13 +73,22 @@ async fn read(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
     Ok(whole.freeze())
 }
 
+/// Every body is an object: a derived reader takes an array as well, field after field.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
     let error = match serde_json::from_slice(bytes) {
-        Ok(value) => return Ok(value),
+        Ok(value) if is_object => return Ok(value),
+        Ok(_) => return Err(no_object()),
         Err(error) => error,
     };
-    if matches!(error.classify(), Category::Syntax | Category::Eof | Category::Io) {
+    // A reader stops at the first field that does not fit; what follows may not even be JSON.
+    let malformed = matches!(error.classify(), Category::Syntax | Category::Eof | Category::Io)
+        || serde_json::from_slice::<IgnoredAny>(bytes).is_err();
+    if malformed {
         return Err(Problem::bad_request("malformed_json", "the body is not JSON"));
+    }
+    if !is_object {
+        return Err(no_object());
     }
     // Only a refused body pays for finding out which field it was.
     let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
@@ -90,6 +99,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         Some(field) => problem.of_field(field),
         None => problem,
     })
+}
+
+fn no_object() -> Problem {
+    Problem::unprocessable("invalid_body", "the body must be a JSON object")
 }
 
 /// The parser's own words without its position, which counts bytes that nobody sees.

@@ -7,6 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 
+use super::acquaintances::Acquaintances;
 use super::problem::Problem;
 use crate::auth::Verifier;
 use crate::domain::{Clock, Identity};
@@ -71,9 +72,13 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match request.app_data::<web::Data<Authenticator>>() {
-            Some(authenticator) => authenticator.authenticate(request).map(Self),
-            None => Err(Problem::internal()),
-        })
+        let authenticator = request.app_data::<web::Data<Authenticator>>();
+        let caller =
+            authenticator.ok_or_else(Problem::internal).and_then(|known| known.authenticate(request));
+        if let (Ok(identity), Some(acquaintances)) = (&caller, request.app_data::<web::Data<Acquaintances>>())
+        {
+            acquaintances.note(identity);
+        }
+        ready(caller.map(Self))
     }
 }

@@ -1,5 +1,6 @@
 //! What every HTTP door shares: errors as problem+json, request ids, credentials, origins, bodies.
 
+mod acquaintances;
 pub mod body;
 pub mod credentials;
 pub mod origin;
@@ -7,6 +8,7 @@ pub mod problem;
 pub mod request;
 pub mod route;
 
+pub use acquaintances::Acquaintances;
 pub use body::JsonBody;
 pub use credentials::{Authenticator, Caller};
 pub use problem::Problem;

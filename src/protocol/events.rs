@@ -126,30 +126,27 @@ impl TryFrom<SelectionBody> for Selection {
 
     fn try_from(body: SelectionBody) -> Result<Self, Refusal> {
         const SHAPE: &str = "exactly one of id, notificationId, ids, upTo or all: true is needed";
-        let single = body.id.or(body.notification_id).map(|id| vec![id]);
-        let all = body.all.filter(|all| *all).map(|_| Self::All);
-        let ids = match body.ids.or(single) {
-            Some(ids) if ids.is_empty() => return Err(Refusal::bad_data("ids must not be empty")),
-            Some(ids) if ids.len() > IDS_MAX => return Err(Refusal::bad_data("at most 1000 ids")),
-            Some(ids) => Some(Self::Ids(
-                ids.iter()
-                    .map(|id| {
-                        NotificationId::parse("id", id).map_err(|error| Refusal::bad_data(&error.to_string()))
-                    })
-                    .collect::<Result<_, _>>()?,
-            )),
-            None => None,
-        };
-        let up_to = match body.up_to {
-            Some(seq) if seq < 0 => return Err(Refusal::bad_data("upTo must not be negative")),
-            other => other.map(Self::UpTo),
-        };
-        let mut chosen = [ids, up_to, all].into_iter().flatten();
-        match (chosen.next(), chosen.next()) {
-            (Some(selection), None) => Ok(selection),
+        let single = |id: Option<String>| id.map(|id| vec![id]);
+        let mut named = [body.ids, single(body.id), single(body.notification_id)].into_iter().flatten();
+        match (named.next(), named.next(), body.up_to, body.all.unwrap_or(false)) {
+            (Some(ids), None, None, false) => ids_of(&ids).map(Self::Ids),
+            (None, None, Some(seq), false) if seq < 0 => Err(Refusal::bad_data("upTo must not be negative")),
+            (None, None, Some(seq), false) => Ok(Self::UpTo(seq)),
+            (None, None, None, true) => Ok(Self::All),
             _ => Err(Refusal::bad_data(SHAPE)),
         }
     }
+}
+
+fn ids_of(ids: &[String]) -> Result<Vec<NotificationId>, Refusal> {
+    if ids.is_empty() {
+        return Err(Refusal::bad_data("ids must not be empty"));
+    }
+    if ids.len() > IDS_MAX {
+        return Err(Refusal::bad_data("at most 1000 ids"));
+    }
+    let parse = |id: &String| NotificationId::parse("id", id);
+    ids.iter().map(|id| parse(id).map_err(|error| Refusal::bad_data(&error.to_string()))).collect()
 }
 
 fn selection(data: Value) -> Result<Selection, Refusal> {

@@ -3,12 +3,12 @@
 #![expect(clippy::ref_option_ref, reason = "diesel derives it for optional borrowed columns")]
 
 use chrono::NaiveDate;
+use diesel::SqliteConnection;
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
 use super::error::StorageError;
 use super::schema::bookings;
-use super::unnest::{Column, UnnestInsert};
 use crate::domain::{Booking, BookingId, BookingStatus, Timestamp, UserId};
 
 #[derive(Insertable)]
@@ -70,39 +70,11 @@ impl TryFrom<Row> for Booking {
     }
 }
 
-/// Keeps all of `new` in one statement.
-pub fn insert(connection: &mut AnyConnection, new: &[&Booking]) -> Result<(), StorageError> {
-    match connection {
-        AnyConnection::Postgres(c) => {
-            UnnestInsert::<()>::new(INSERT, columns(new), "").execute(c)?;
-        }
-        AnyConnection::Sqlite(c) => {
-            let rows: Vec<NewRow<'_>> = new.iter().map(|booking| row(booking)).collect();
-            diesel::insert_into(bookings::table).values(rows).execute(c)?;
-        }
-    }
+/// Keeps all of `new` in one statement; see `append` for PostgreSQL.
+pub(super) fn insert(connection: &mut SqliteConnection, new: &[&Booking]) -> Result<(), StorageError> {
+    let rows: Vec<NewRow<'_>> = new.iter().map(|booking| row(booking)).collect();
+    diesel::insert_into(bookings::table).values(rows).execute(connection)?;
     Ok(())
-}
-
-const INSERT: &str = "INSERT INTO bookings (id, host_id, guest_id, guest_name, listing_id, listing_name, \
-                      check_in, check_out, guests, note, status, created_at, updated_at)";
-
-fn columns<'a>(new: &[&'a Booking]) -> Vec<Column<'a>> {
-    vec![
-        Column::OwnedText(new.iter().map(|b| b.id.to_string()).collect()),
-        Column::Text(new.iter().map(|b| b.host.as_str()).collect()),
-        Column::Text(new.iter().map(|b| b.guest.as_str()).collect()),
-        Column::OptionalText(new.iter().map(|b| b.guest_name.as_deref()).collect()),
-        Column::Text(new.iter().map(|b| b.listing_id.as_str()).collect()),
-        Column::OptionalText(new.iter().map(|b| b.listing_name.as_deref()).collect()),
-        Column::Date(new.iter().map(|b| b.check_in).collect()),
-        Column::Date(new.iter().map(|b| b.check_out).collect()),
-        Column::Integer(new.iter().map(|b| i32::from(b.guests)).collect()),
-        Column::OptionalText(new.iter().map(|b| b.note.as_deref()).collect()),
-        Column::Text(new.iter().map(|b| b.status.as_str()).collect()),
-        Column::BigInt(new.iter().map(|b| b.created_at.as_micros()).collect()),
-        Column::BigInt(new.iter().map(|b| b.updated_at.as_micros()).collect()),
-    ]
 }
 
 fn row(booking: &Booking) -> NewRow<'_> {

@@ -1,16 +1,16 @@
 //! Deliveries: what becomes of a notification when no device confirms it. A claim moves `escalate_at`
 //! ahead by a lease, so whoever claims and dies leaves it to be claimed again.
 
+use diesel::SqliteConnection;
 use diesel::prelude::*;
 
 use super::connection::{AnyConnection, on_db};
 use super::error::StorageError;
 use super::schema::{deliveries, notifications};
-use super::unnest::{Column, UnnestInsert};
 use crate::domain::{BookingId, NotificationId, Timestamp};
 
 /// The one channel beyond the devices so far.
-pub(super) const EMAIL: &str = "email";
+const EMAIL: &str = "email";
 const PENDING: &str = "pending";
 
 /// How a delivery ends.
@@ -42,44 +42,24 @@ impl Ending {
 
 #[derive(Insertable)]
 #[diesel(table_name = deliveries, treat_none_as_default_value = false)]
-pub(super) struct NewRow {
-    pub(super) notification_id: String,
-    pub(super) channel: &'static str,
-    pub(super) state: &'static str,
-    pub(super) attempts: i32,
-    pub(super) escalate_at: i64,
+pub(super) struct NewRow<'a> {
+    notification_id: &'a str,
+    channel: &'static str,
+    state: &'static str,
+    attempts: i32,
+    escalate_at: i64,
 }
 
-impl NewRow {
-    pub(super) fn pending(notification: NotificationId, escalate_at: Timestamp) -> Self {
-        Self {
-            notification_id: notification.to_string(),
-            channel: EMAIL,
-            state: PENDING,
-            attempts: 0,
-            escalate_at: escalate_at.as_micros(),
-        }
+impl<'a> NewRow<'a> {
+    pub(super) fn pending(notification_id: &'a str, escalate_at: Timestamp) -> Self {
+        let escalate_at = escalate_at.as_micros();
+        Self { notification_id, channel: EMAIL, state: PENDING, attempts: 0, escalate_at }
     }
 }
 
-/// Keeps all of `rows` in one statement.
-pub(super) fn insert(connection: &mut AnyConnection, rows: Vec<NewRow>) -> Result<(), StorageError> {
-    match connection {
-        AnyConnection::Postgres(c) => {
-            let columns = vec![
-                Column::Text(rows.iter().map(|r| r.notification_id.as_str()).collect()),
-                Column::Text(rows.iter().map(|r| r.channel).collect()),
-                Column::Text(rows.iter().map(|r| r.state).collect()),
-                Column::Integer(rows.iter().map(|r| r.attempts).collect()),
-                Column::BigInt(rows.iter().map(|r| r.escalate_at).collect()),
-            ];
-            let into = "INSERT INTO deliveries (notification_id, channel, state, attempts, escalate_at)";
-            UnnestInsert::<()>::new(into, columns, "").execute(c)?;
-        }
-        AnyConnection::Sqlite(c) => {
-            diesel::insert_into(deliveries::table).values(rows).execute(c)?;
-        }
-    }
+/// Keeps all of `rows` in one statement; see `append` for PostgreSQL.
+pub(super) fn insert(connection: &mut SqliteConnection, rows: Vec<NewRow<'_>>) -> Result<(), StorageError> {
+    diesel::insert_into(deliveries::table).values(rows).execute(connection)?;
     Ok(())
 }
 
@@ -189,6 +169,40 @@ fn lease(
             Ok(Claimed { notification, attempt })
         })
         .collect()
+}
+
+/// Whether a delivery is still to be made, under the lease that ends at `until`.
+pub fn is_claimed(
+    connection: &mut AnyConnection,
+    notification: NotificationId,
+    until: Timestamp,
+) -> Result<bool, StorageError> {
+    let found: Option<i64> = deliveries::table
+        .find((notification.to_string(), EMAIL))
+        .filter(deliveries::state.eq(PENDING))
+        .filter(deliveries::escalate_at.eq(until.as_micros()))
+        .select(deliveries::escalate_at)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Takes a claim back that came to nothing, where the lease is still the one that ends at `until`.
+pub fn release(
+    connection: &mut AnyConnection,
+    notification: NotificationId,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let claimed = deliveries::table
+        .filter(deliveries::notification_id.eq(notification.to_string()))
+        .filter(deliveries::channel.eq(EMAIL))
+        .filter(deliveries::state.eq(PENDING))
+        .filter(deliveries::escalate_at.eq(until.as_micros()));
+    diesel::update(claimed)
+        .set((deliveries::attempts.eq(deliveries::attempts - 1), deliveries::escalate_at.eq(now.as_micros())))
+        .execute(connection)?;
+    Ok(())
 }
 
 /// Records how a claimed mail ended. A mail that was sent was sent, whatever else happened meanwhile.

@@ -1,15 +1,12 @@
 //! Inboxes: how far each user's sequence has come and how much of it is unread.
 
-use std::collections::BTreeMap;
-
+use diesel::SqliteConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
 use diesel::upsert::excluded;
 
 use super::connection::{AnyConnection, on_db};
 use super::error::StorageError;
 use super::schema::inboxes::dsl;
-use super::unnest::{Column, UnnestInsert};
 use crate::domain::{InboxState, UserId};
 
 #[derive(Insertable)]
@@ -21,42 +18,25 @@ struct NewInbox<'a> {
 }
 
 /// Takes the next numbers for a whole batch: `counts` says how many each user needs. Answers where
-/// each inbox stands afterwards, so the numbers taken end at its `last_seq`. Rows are touched in the
-/// map's order, by user id, so that two writers cannot wait for each other.
-pub fn advance(
-    connection: &mut AnyConnection,
-    counts: &BTreeMap<&UserId, i64>,
+/// each inbox stands afterwards, so the numbers taken end at its `last_seq`.
+pub(super) fn advance(
+    connection: &mut SqliteConnection,
+    counts: &[(&UserId, i64)],
 ) -> Result<Vec<(String, InboxState)>, StorageError> {
-    let rows: Vec<(String, i64, i64)> = match connection {
-        // The same statement over arrays, see `unnest`.
-        AnyConnection::Postgres(c) => UnnestInsert::<(Text, BigInt, BigInt)>::new(
-            "INSERT INTO inboxes (user_id, last_seq, unread)",
-            vec![
-                Column::Text(counts.keys().map(|user| user.as_str()).collect()),
-                Column::BigInt(counts.values().copied().collect()),
-                Column::BigInt(counts.values().copied().collect()),
-            ],
-            "ON CONFLICT (user_id) DO UPDATE SET last_seq = inboxes.last_seq + excluded.last_seq, \
-             unread = inboxes.unread + excluded.unread RETURNING user_id, last_seq, unread",
-        )
-        .get_results(c)?,
-        AnyConnection::Sqlite(c) => {
-            let rows: Vec<NewInbox<'_>> = counts
-                .iter()
-                .map(|(user, count)| NewInbox { user_id: user.as_str(), last_seq: *count, unread: *count })
-                .collect();
-            diesel::insert_into(dsl::inboxes)
-                .values(rows)
-                .on_conflict(dsl::user_id)
-                .do_update()
-                .set((
-                    dsl::last_seq.eq(dsl::last_seq + excluded(dsl::last_seq)),
-                    dsl::unread.eq(dsl::unread + excluded(dsl::unread)),
-                ))
-                .returning((dsl::user_id, dsl::last_seq, dsl::unread))
-                .get_results(c)?
-        }
-    };
+    let rows: Vec<NewInbox<'_>> = counts
+        .iter()
+        .map(|(user, count)| NewInbox { user_id: user.as_str(), last_seq: *count, unread: *count })
+        .collect();
+    let rows: Vec<(String, i64, i64)> = diesel::insert_into(dsl::inboxes)
+        .values(rows)
+        .on_conflict(dsl::user_id)
+        .do_update()
+        .set((
+            dsl::last_seq.eq(dsl::last_seq + excluded(dsl::last_seq)),
+            dsl::unread.eq(dsl::unread + excluded(dsl::unread)),
+        ))
+        .returning((dsl::user_id, dsl::last_seq, dsl::unread))
+        .get_results(connection)?;
     Ok(rows.into_iter().map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread })).collect())
 }
 

@@ -15,7 +15,6 @@ pub mod notifications;
 mod pool;
 pub mod recipients;
 mod schema;
-mod unnest;
 
 pub use connection::AnyConnection;
 pub use error::StorageError;

@@ -1,23 +1,25 @@
 //! Notifications: appended to inboxes, listed by keyset, marked as read.
 
+#![expect(clippy::ref_option_ref, reason = "diesel derives it for optional borrowed columns")]
+
+use diesel::SqliteConnection;
 use diesel::prelude::*;
 
 use super::connection::{AnyConnection, on_db};
 use super::error::StorageError;
 use super::schema::notifications;
-use super::unnest::{Column, UnnestInsert};
 use crate::domain::{Category, Content, Notification, NotificationId, Selection, Timestamp, UserId};
 
 #[derive(Insertable)]
 #[diesel(table_name = notifications, treat_none_as_default_value = false)]
 pub(super) struct NewRow<'a> {
-    pub(super) id: String,
+    pub(super) id: &'a str,
     pub(super) user_id: &'a str,
     pub(super) seq: i64,
     pub(super) kind: &'a str,
     pub(super) category: &'a str,
-    pub(super) booking_id: Option<String>,
-    pub(super) payload: String,
+    pub(super) booking_id: Option<&'a str>,
+    pub(super) payload: &'a str,
     pub(super) created_at: i64,
 }
 
@@ -54,29 +56,9 @@ impl TryFrom<Row> for Notification {
     }
 }
 
-const INSERT: &str =
-    "INSERT INTO notifications (id, user_id, seq, kind, category, booking_id, payload, created_at)";
-
-/// Keeps all of `rows` in one statement.
-pub(super) fn insert(connection: &mut AnyConnection, rows: Vec<NewRow<'_>>) -> Result<(), StorageError> {
-    match connection {
-        AnyConnection::Postgres(c) => {
-            let columns = vec![
-                Column::Text(rows.iter().map(|r| r.id.as_str()).collect()),
-                Column::Text(rows.iter().map(|r| r.user_id).collect()),
-                Column::BigInt(rows.iter().map(|r| r.seq).collect()),
-                Column::Text(rows.iter().map(|r| r.kind).collect()),
-                Column::Text(rows.iter().map(|r| r.category).collect()),
-                Column::OptionalText(rows.iter().map(|r| r.booking_id.as_deref()).collect()),
-                Column::Text(rows.iter().map(|r| r.payload.as_str()).collect()),
-                Column::BigInt(rows.iter().map(|r| r.created_at).collect()),
-            ];
-            UnnestInsert::<()>::new(INSERT, columns, "").execute(c)?;
-        }
-        AnyConnection::Sqlite(c) => {
-            diesel::insert_into(notifications::table).values(rows).execute(c)?;
-        }
-    }
+/// Keeps all of `rows` in one statement; see `append` for PostgreSQL.
+pub(super) fn insert(connection: &mut SqliteConnection, rows: Vec<NewRow<'_>>) -> Result<(), StorageError> {
+    diesel::insert_into(notifications::table).values(rows).execute(connection)?;
     Ok(())
 }
 

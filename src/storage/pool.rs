@@ -84,6 +84,10 @@ impl Pool {
         self.connections.get().map_err(|error| StorageError::Unavailable(error.to_string()))
     }
 
+    pub fn is_postgres(&self) -> bool {
+        self.turn.is_none()
+    }
+
     /// Runs `body` on a connection, in a transaction that writes.
     pub fn write<T>(
         &self,
@@ -94,6 +98,18 @@ impl Pool {
         let turn = self.turn.as_ref();
         let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         connection.write(body)
+    }
+
+    /// Runs `body`, which is a single statement that writes: a transaction by itself, without the round
+    /// trips of beginning and committing one.
+    pub fn write_statement<T>(
+        &self,
+        body: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let mut connection = self.get()?;
+        let turn = self.turn.as_ref();
+        let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        body(&mut connection)
     }
 
     /// Runs the cheapest query there is: whether the database answers.

@@ -120,6 +120,11 @@ impl TestApp {
         format!("http://{}{path}", self.address())
     }
 
+    /// A back end's token.
+    pub fn service(&self) -> String {
+        self.token("backend", &["SERVICE"])
+    }
+
     /// A token for `user` with these roles, valid for an hour.
     #[expect(clippy::unused_self, reason = "a verb of the app, as the others")]
     pub fn token(&self, user: &str, roles: &[&str]) -> String {
@@ -214,6 +219,12 @@ impl TestApp {
         self.folder.path().join("outbox")
     }
 
+    /// What an environment variable was set to.
+    pub fn setting(&self, name: &str) -> &str {
+        let found = self.environment.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).expect("a variable that was set")
+    }
+
     /// Its folder, with the SQLite file and the outbox.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -238,13 +249,18 @@ impl TestApp {
     /// Starts it again over the same database and outbox, on another port.
     pub async fn restart(&mut self) {
         self.server.stop().await;
+        self.start_again().await;
+    }
+
+    /// The same for one that was stopped.
+    pub async fn start_again(&mut self) {
         self.server = Server::start(&self.environment).await;
     }
 }
 
 /// A token for `user` with these roles, valid for an hour.
 pub fn token_for(user: &str, roles: &[&str]) -> String {
-    let now = chrono::Utc::now().timestamp();
+    let now = seconds_from_now(0);
     token_of(&json!({"userId": user, "roles": roles, "iat": now, "exp": now + 3_600}))
 }
 
@@ -252,6 +268,11 @@ pub fn token_for(user: &str, roles: &[&str]) -> String {
 pub fn token_of(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(JWT_SECRET.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
+}
+
+/// A time as tokens write it.
+pub fn seconds_from_now(seconds: i64) -> i64 {
+    chrono::Utc::now().timestamp() + seconds
 }
 
 /// A booking that is in order, to be posted as it is or spoilt first.

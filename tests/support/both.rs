@@ -38,4 +38,32 @@ macro_rules! on_both_databases {
     };
 }
 
+/// The same for bodies that start the server themselves, from a [`TestAppBuilder`]:
+///
+/// [`TestAppBuilder`]: super::app::TestAppBuilder
+macro_rules! build_on_both_databases {
+    ($($(#[$attribute:meta])* async fn $name:ident($builder:pat_param) $body:block)*) => {
+        $(
+            async fn $name($builder: $crate::support::app::TestAppBuilder) $body
+
+            mod $name {
+                use $crate::support::app::{Database, TestAppBuilder};
+
+                $(#[$attribute])*
+                #[tokio::test]
+                async fn sqlite() {
+                    super::$name(TestAppBuilder::new(Database::Sqlite)).await;
+                }
+
+                $(#[$attribute])*
+                #[tokio::test]
+                async fn postgres() {
+                    super::$name(TestAppBuilder::new(Database::Postgres)).await;
+                }
+            }
+        )*
+    };
+}
+
+pub(crate) use build_on_both_databases;
 pub(crate) use on_both_databases;

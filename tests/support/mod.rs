@@ -4,6 +4,7 @@ pub mod answer;
 pub mod app;
 pub mod both;
 pub mod clock;
+pub mod database;
 pub mod deadline;
 pub mod port;
 pub mod postgres;

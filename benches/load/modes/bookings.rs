@@ -59,7 +59,7 @@ fn measure(database: &Database, server: &Server, common: &Common, options: &Book
         requests: hosts.iter().map(|host| http::post("/bookings", &guest, &body(host))).collect(),
         next_host: 0,
         connections: Vec::new(),
-        idle: Vec::new(),
+        idle: VecDeque::new(),
         due: VecDeque::new(),
         pace: None,
         unsent: 0,
@@ -129,7 +129,8 @@ struct Load {
     next_host: usize,
     /// Each with the request under way: when it was due, and its host.
     connections: Vec<(HttpConnection, Option<(Instant, usize)>)>,
-    idle: Vec<usize>,
+    /// In turn, so that none idles until the server closes it.
+    idle: VecDeque<usize>,
     /// Requests that are due but found no idle connection.
     due: VecDeque<Instant>,
     /// With a rate: the beginning, the shape, and the next number.
@@ -151,7 +152,11 @@ impl Load {
         self.ledger.clear(count);
         self.due.clear();
         self.unsent = count;
-        let wanted = if let Shape::InFlight(in_flight) = shape { in_flight } else { RATE_CONNECTIONS };
+        let wanted = match shape {
+            Shape::InFlight(in_flight) => in_flight,
+            // Each is used about once a second or more, whatever the rate.
+            Shape::Rate(rate) => rate.min(RATE_CONNECTIONS),
+        };
         // New connections for each load: those of the last one may have idled for too long.
         self.connections.clear();
         for index in 0..wanted.min(count) {
@@ -201,7 +206,7 @@ impl Load {
     fn send_what_is_due(&mut self) -> Result<()> {
         while self.unsent > 0
             && let Some(&due) = self.due.front()
-            && let Some(index) = self.idle.pop()
+            && let Some(index) = self.idle.pop_front()
         {
             self.due.pop_front();
             self.unsent -= 1;
@@ -242,7 +247,7 @@ impl Audience for Load {
         })?;
         if answered {
             *under_way = None;
-            self.idle.push(index);
+            self.idle.push_back(index);
             if self.pace.is_none() {
                 self.due.push_back(clock::now());
             }

@@ -63,6 +63,19 @@ impl Courier {
         self.claim(until, claim).await
     }
 
+    /// Makes claimed deliveries free again, as if they had not been claimed.
+    pub(super) async fn release(&self, letters: Vec<Letter>) -> Result<(), StorageError> {
+        let now = self.clock.now();
+        self.blocking(move |pool| {
+            pool.write(|connection| {
+                letters.iter().try_for_each(|letter| {
+                    deliveries::release(connection, letter.notification.id, letter.lease_until, now)
+                })
+            })
+        })
+        .await
+    }
+
     fn lease_end(&self) -> Timestamp {
         self.clock.now().plus(Duration::from_millis(self.settings.lease_ms))
     }
@@ -106,8 +119,17 @@ impl Courier {
             // It waited too long for its place: by the time it was sent, somebody else might send it too.
             return;
         }
+        let (id, until) = (letter.notification.id, letter.lease_until);
+        match self.blocking(move |pool| deliveries::is_claimed(&mut *pool.get()?, id, until)).await {
+            Ok(true) => {}
+            // Read, or withdrawn with its booking, while it waited for its place.
+            Ok(false) => return,
+            Err(error) => {
+                log::warn!(notification:% = id; "a mail waits for the end of its lease: {error}");
+                return;
+            }
+        }
         let attempt = self.attempt(&letter).await;
-        let id = letter.notification.id;
         match attempt {
             Attempt::Over(ending, error) => {
                 if let Some(error) = &error {
@@ -177,7 +199,7 @@ impl Courier {
     ) {
         for attempt in 1..=RECORD_TRIES {
             let write = write.clone();
-            match self.blocking(move |pool| pool.write(write)).await {
+            match self.blocking(move |pool| pool.write_statement(write)).await {
                 Ok(()) => return,
                 Err(error) if attempt == RECORD_TRIES => {
                     log::error!(notification:% = id; "what became of a mail could not be recorded: {error}");

@@ -63,8 +63,9 @@ impl EmailActor {
     /// Does whatever can be done now; called whenever something changed.
     fn pump(&mut self, ctx: &mut Context<Self>) {
         if self.stopping.is_some() {
-            self.ready.clear();
+            self.hand_back(ctx);
             if self.under_way == 0
+                && !self.claiming
                 && let Some(waiting) = self.stopping.take()
             {
                 // Whoever waited may have given up at its own deadline.
@@ -87,6 +88,24 @@ impl EmailActor {
         let courier = Arc::clone(&self.courier);
         let sent = async move { courier.deliver(letter).await };
         ctx.spawn(sent.into_actor(self).map(|(), actor, ctx| {
+            actor.under_way -= 1;
+            actor.pump(ctx);
+        }));
+    }
+
+    /// Gives up what was claimed and not begun, so that nobody waits for its lease to end.
+    fn hand_back(&mut self, ctx: &mut Context<Self>) {
+        if self.ready.is_empty() {
+            return;
+        }
+        self.under_way += 1;
+        let letters = self.ready.drain(..).collect();
+        let courier = Arc::clone(&self.courier);
+        let released = async move { courier.release(letters).await };
+        ctx.spawn(released.into_actor(self).map(|released, actor, ctx| {
+            if let Err(error) = released {
+                log::warn!("claimed mail could not be handed back, its lease will end: {error}");
+            }
             actor.under_way -= 1;
             actor.pump(ctx);
         }));
@@ -149,8 +168,8 @@ impl Handler<Away> for EmailActor {
     }
 }
 
-/// Claims nothing more and answers when the mails under way are done. What was claimed and not begun
-/// is claimed again when its lease ends.
+/// Claims nothing more, hands back what was claimed and not begun, and answers when the mails under
+/// way are done.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct StopMail;

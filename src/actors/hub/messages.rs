@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use bytes::Bytes;
 
-use crate::domain::{CloseReason, Identity, InboxState, NotificationId, Role, Room, UserId};
+use crate::domain::{CloseReason, InboxState, Member, NotificationId, Role, Room, UserId};
 
 /// A worker thread's shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,20 +20,6 @@ pub struct SessionRef {
     pub shard: ShardId,
     pub slot: u32,
     pub number: u64,
-}
-
-/// What the hub knows of who is behind a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    pub user: UserId,
-    pub roles: Vec<Role>,
-    pub session: Option<String>,
-}
-
-impl From<&Identity> for Member {
-    fn from(identity: &Identity) -> Self {
-        Self { user: identity.user.clone(), roles: identity.roles.clone(), session: identity.session.clone() }
-    }
 }
 
 /// A worker's shard introduces itself, before its first session connects.
@@ -49,7 +35,7 @@ pub struct RegisterShard {
 #[rtype(result = "Admission")]
 pub struct Connect {
     pub session: SessionRef,
-    pub member: Member,
+    pub member: Arc<Member>,
 }
 
 /// Whether a session may stay.

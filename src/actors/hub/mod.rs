@@ -11,7 +11,7 @@ use actix::prelude::*;
 
 pub use messages::{
     Admission, Away, Batch, CloseSessions, Connect, Deliver, Disconnected, GetPresence, Join, Joined, Leave,
-    Member, Parcel, Presence, Publication, Publish, RegisterShard, SessionRef, ShardId,
+    Parcel, Presence, Publication, Publish, RegisterShard, SessionRef, ShardId,
 };
 use registry::Registry;
 

@@ -2,19 +2,22 @@
 //! disconnect cost what the session joined, not what the instance holds.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use super::messages::{Admission, Joined, Member, Presence, SessionRef};
-use crate::domain::{Role, Room, UserId};
+use smallvec::SmallVec;
+
+use super::messages::{Admission, Joined, Presence, SessionRef};
+use crate::domain::{Member, Role, Room, UserId};
 
 /// The rooms and presence of one instance.
 #[derive(Debug)]
 pub(super) struct Registry {
-    rooms: HashMap<Room, Vec<SessionRef>>,
+    rooms: HashMap<Room, Sessions>,
     sessions: HashMap<SessionRef, Seat>,
     /// Who is online, whatever rooms their sessions are in.
-    users: HashMap<UserId, Vec<SessionRef>>,
+    users: HashMap<UserId, Sessions>,
     /// Log-ins online, and how many sessions each has.
-    logins: HashMap<String, usize>,
+    logins: HashMap<Box<str>, usize>,
     /// Users online by role; a role nobody holds has no entry.
     by_role: BTreeMap<Role, usize>,
     most_sessions: usize,
@@ -24,18 +27,19 @@ pub(super) struct Registry {
 /// A session's place.
 #[derive(Debug)]
 struct Seat {
-    member: Member,
+    member: Arc<Member>,
     /// Every room it is in: the reverse index.
     rooms: Vec<Room>,
 }
 
-impl Member {
-    /// The rooms this member is in from the start.
-    fn own_rooms(&self) -> impl Iterator<Item = Room> + '_ {
-        std::iter::once(Room::User(self.user.clone()))
-            .chain(self.roles.iter().cloned().map(Room::Role))
-            .chain(self.session.iter().cloned().map(Room::Session))
-    }
+/// Most rooms and most users have one session: that one costs no allocation.
+type Sessions = SmallVec<[SessionRef; 1]>;
+
+/// The rooms a member is in from the start.
+fn own_rooms(member: &Member) -> impl Iterator<Item = Room> + '_ {
+    std::iter::once(Room::User(member.user.clone()))
+        .chain(member.roles.iter().cloned().map(Room::Role))
+        .chain(member.session.iter().map(|session| Room::Session(session.to_string())))
 }
 
 impl Registry {
@@ -51,18 +55,16 @@ impl Registry {
         }
     }
 
-    pub(super) fn connect(&mut self, session: SessionRef, mut member: Member) -> Admission {
+    pub(super) fn connect(&mut self, session: SessionRef, member: Arc<Member>) -> Admission {
         if self.sessions.contains_key(&session) {
             return Admission::Welcome;
         }
         if self.sessions.len() >= self.most_sessions {
             return Admission::Full;
         }
-        if self.users.get(&member.user).map_or(0, Vec::len) >= self.most_per_user {
+        if self.users.get(&member.user).map_or(0, SmallVec::len) >= self.most_per_user {
             return Admission::TooManyOfUser;
         }
-        member.roles.sort_unstable();
-        member.roles.dedup();
         for role in self.roles_only_of(&member, session) {
             *self.by_role.entry(role).or_default() += 1;
         }
@@ -70,7 +72,7 @@ impl Registry {
             *self.logins.entry(login.clone()).or_default() += 1;
         }
         self.users.entry(member.user.clone()).or_default().push(session);
-        let rooms: Vec<Room> = member.own_rooms().collect();
+        let rooms: Vec<Room> = own_rooms(&member).collect();
         for room in &rooms {
             self.rooms.entry(room.clone()).or_default().push(session);
         }
@@ -120,7 +122,7 @@ impl Registry {
     }
 
     pub(super) fn members(&self, room: &Room) -> &[SessionRef] {
-        self.rooms.get(room).map_or(&[], Vec::as_slice)
+        self.rooms.get(room).map_or(&[], SmallVec::as_slice)
     }
 
     pub(super) fn sessions(&self) -> Vec<SessionRef> {
@@ -152,7 +154,7 @@ impl Registry {
     }
 }
 
-fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<SessionRef>>, key: &K, session: SessionRef) {
+fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Sessions>, key: &K, session: SessionRef) {
     let Some(sessions) = map.get_mut(key) else { return };
     if let Some(position) = sessions.iter().position(|other| *other == session) {
         sessions.swap_remove(position);
@@ -162,7 +164,7 @@ fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<SessionRef>>, k
     }
 }
 
-fn decrease(counts: &mut HashMap<String, usize>, key: &str) {
+fn decrease(counts: &mut HashMap<Box<str>, usize>, key: &str) {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;
         if *count == 0 {
@@ -185,10 +187,12 @@ mod tests {
     }
 
     fn member(user: u8, roles: &[u8], login: Option<u8>) -> Member {
+        let roles: BTreeSet<Role> = roles.iter().map(|role| Role::new(&format!("r{role}"))).collect();
         Member {
             user: UserId::from_stored(format!("u{user}")),
-            roles: roles.iter().map(|role| Role::new(&format!("r{role}"))).collect(),
-            session: login.map(|login| format!("s{login}")),
+            roles: roles.into_iter().collect(),
+            session: login.map(|login| format!("s{login}").into()),
+            rooms: Box::default(),
         }
     }
 
@@ -239,7 +243,7 @@ mod tests {
                             model.insert(s, (who.clone(), BTreeSet::new()));
                             Admission::Welcome
                         };
-                        prop_assert_eq!(registry.connect(session(s), who), wanted);
+                        prop_assert_eq!(registry.connect(session(s), Arc::new(who)), wanted);
                     }
                     Step::Disconnect(s) => {
                         model.remove(&s);
@@ -249,7 +253,7 @@ mod tests {
                         let wanted = match model.get_mut(&s) {
                             None => Joined::Gone,
                             Some((_, rooms)) if rooms.contains(&r) => Joined::In,
-                            Some((m, rooms)) if m.own_rooms().collect::<HashSet<_>>().len() + rooms.len() >= MOST_ROOMS => {
+                            Some((m, rooms)) if own_rooms(m).collect::<HashSet<_>>().len() + rooms.len() >= MOST_ROOMS => {
                                 Joined::TooManyRooms
                             }
                             Some((_, rooms)) => { rooms.insert(r); Joined::In }
@@ -262,7 +266,7 @@ mod tests {
                     }
                 }
                 let online: HashSet<&UserId> = model.values().map(|(m, _)| &m.user).collect();
-                let logins: HashSet<&String> = model.values().filter_map(|(m, _)| m.session.as_ref()).collect();
+                let logins: HashSet<&str> = model.values().filter_map(|(m, _)| m.session.as_deref()).collect();
                 let mut by_role: BTreeMap<Role, HashSet<&UserId>> = BTreeMap::new();
                 for (m, _) in model.values() {
                     for role in &m.roles { by_role.entry(role.clone()).or_default().insert(&m.user); }

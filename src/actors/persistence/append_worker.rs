@@ -12,7 +12,7 @@ use super::messages::{BookingEvent, Notify, NotifyRole, Pass, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::{Publication, Publish};
 use crate::domain::{BookingId, BookingStatus, Draft, NotificationId, Timestamp, Transition, UserId};
-use crate::storage::append::{Entry, Outcome, Receipt, append};
+use crate::storage::append::{Entry, Outcome, Receipt, append, append_alone};
 use crate::storage::{AnyConnection, StorageError, bookings, deliveries, recipients};
 
 type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
@@ -138,7 +138,11 @@ impl AppendWorker {
     }
 
     fn write(&self, entries: &[Entry]) -> Result<Vec<Outcome>, StorageError> {
-        self.transaction(|connection, now| append(connection, entries, now, &|c| self.escalate_after(c)))
+        let began = tokio::time::Instant::now();
+        let now = self.parts.clock.now();
+        let outcomes = append_alone(&self.parts.pool, entries, now, &|c| self.escalate_after(c));
+        self.parts.metrics.commit().observe(began.elapsed().as_secs_f64());
+        outcomes
     }
 
     /// Pushes first, then answers: both only after the commit.

@@ -119,7 +119,10 @@ impl Clerk {
             return;
         }
         let now = self.parts.clock.now();
-        let done = self.write(|connection| finish_pending(connection, ids, Ending::Confirmed, now));
+        let pool = &self.parts.pool;
+        let done = pool
+            .write_statement(|connection| finish_pending(connection, ids, Ending::Confirmed, now))
+            .map_err(|error| report(&error));
         if let Ok(count) = done {
             self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str()).inc_by(count as u64);
         }

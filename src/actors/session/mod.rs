@@ -23,15 +23,14 @@ use rate::{RateWindow, Verdict};
 pub use shard::{LocalShard, Shard};
 
 use super::hub::{
-    Admission, Connect, Disconnected, GetPresence, Join, Joined, Leave, Member, NotificationHub, Presence,
-    SessionRef,
+    Admission, Connect, Disconnected, GetPresence, Join, Joined, Leave, NotificationHub, Presence, SessionRef,
 };
 use super::persistence::{Greet, MarkRead, Persistence, WriteError};
 use super::reader::Reader;
 use crate::config::SessionSettings;
 use crate::config::delivery::Proof as ProofMode;
 use crate::domain::{
-    BookingId, Clock, CloseReason, IdGenerator, Identity, InboxState, Profile, Role, Room, UserId,
+    BookingId, Clock, CloseReason, IdGenerator, Identity, InboxState, Member, Profile, Role, Room, UserId,
 };
 use crate::protocol::events::{ClientEvent, Refusal};
 use crate::storage::bookings;
@@ -142,7 +141,7 @@ impl<'a> PresenceStats<'a> {
 /// One connection's side of the conversation, whatever its door.
 #[derive(Debug)]
 pub struct Session {
-    me: Arc<Identity>,
+    me: Arc<Member>,
     outbox: Rc<Outbox>,
     rate: RateWindow,
     services: Arc<Services>,
@@ -153,25 +152,25 @@ pub struct Session {
 pub struct NotAdmitted(pub CloseReason);
 
 impl Session {
-    pub fn new(me: Identity, outbox: Rc<Outbox>, services: Arc<Services>) -> Self {
+    pub fn new(me: &Identity, outbox: Rc<Outbox>, services: Arc<Services>) -> Self {
         let rate = RateWindow::new(&services.settings);
-        Self { me: Arc::new(me), outbox, rate, services }
+        Self { me: Arc::new(Member::from(me)), outbox, rate, services }
     }
 
     /// Registers with the hub, then asks where the inbox stands. What is published in between waits in
     /// the outbox, which is held until [`Outbox::greet`]: nothing falls between the two.
-    pub fn begin(&self) -> LocalBoxFuture<'static, Result<InboxState, NotAdmitted>> {
+    pub fn begin(&self, profile: Profile) -> LocalBoxFuture<'static, Result<InboxState, NotAdmitted>> {
         let services = Arc::clone(&self.services);
         let session = self.outbox.reference();
         let me = Arc::clone(&self.me);
         async move {
-            let connect = Connect { session, member: Member::from(&*me) };
+            let connect = Connect { session, member: me };
             match services.hub.send(connect).await {
                 Ok(Admission::Welcome) => {}
                 Ok(Admission::TooManyOfUser) => return Err(NotAdmitted(CloseReason::TooManySessions)),
                 Ok(Admission::Full) | Err(_) => return Err(NotAdmitted(CloseReason::TryAgainLater)),
             }
-            match services.persistence.send(Greet { profile: Profile::of(&me) }).await {
+            match services.persistence.send(Greet { profile }).await {
                 Ok(Ok(inbox)) => Ok(inbox),
                 Ok(Err(_)) | Err(_) => Err(NotAdmitted(CloseReason::TryAgainLater)),
             }
@@ -181,8 +180,8 @@ impl Session {
 
     /// The `connected` event, said first of all.
     pub fn connected(&self, inbox: InboxState) -> Answer {
-        let session = self.me.session.clone();
-        let session = session.unwrap_or_else(|| self.outbox.reference().number.to_string());
+        let own = || self.outbox.reference().number.to_string().into();
+        let session: Box<str> = self.me.session.clone().unwrap_or_else(own);
         let data = json!({
             "userId": self.me.user,
             "sessionId": session,
@@ -321,7 +320,7 @@ impl Session {
     /// Totals for everybody; of single users, administrators and services learn all, others only of
     /// themselves: a stranger looks the same whether online, offline or unknown.
     fn presence(&self, asked: Vec<UserId>) -> LocalBoxFuture<'static, Answer> {
-        let all = self.me.is_admin() || self.me.has_role(Role::SERVICE);
+        let all = self.me.has_role(Role::ADMIN) || self.me.has_role(Role::SERVICE);
         let me = self.me.user.clone();
         let visible = asked.iter().filter(|user| all || **user == me).cloned().collect();
         let request = self.services.hub.send(GetPresence { users: visible });

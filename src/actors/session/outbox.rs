@@ -335,9 +335,9 @@ impl Outbox {
             }
             chunk.freeze()
         };
-        if queue.is_empty() && queue.capacity() > 64 {
-            // A burst is over: give its memory back.
-            queue.shrink_to(0);
+        if queue.is_empty() {
+            // Most sessions are idle most of the time: an empty queue holds no memory.
+            *queue = VecDeque::new();
         }
         self.queued_bytes.set(self.queued_bytes.get().saturating_sub(chunk.len()));
         Some(chunk)

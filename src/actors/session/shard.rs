@@ -21,6 +21,9 @@ use crate::domain::NotificationId;
 const MAILBOX: usize = 8_192;
 /// How often deadlines are looked at; a `ttl` of seconds is kept to within this.
 const TICK: Duration = Duration::from_millis(250);
+/// How long confirmations gather before they are reported. Nobody waits for them, their deadline is
+/// seconds away, and one statement for many costs the database a fraction of many for one.
+const CONFIRM_PAUSE: Duration = Duration::from_millis(50);
 /// How many confirmations go to the database at once.
 const CONFIRM_BATCH: usize = 1_024;
 /// How many confirmations wait when the database is away; beyond it the oldest are forgotten, and
@@ -137,7 +140,7 @@ impl Shard {
         }
     }
 
-    /// Natural batching: while one report is on its way the next one gathers.
+    /// Reports what has gathered; what comes meanwhile is reported after that.
     fn report(&mut self, ctx: &mut Context<Self>) {
         if self.reporting {
             return;
@@ -185,7 +188,7 @@ impl Handler<Deliver> for Shard {
     }
 }
 
-/// There are confirmations to report.
+/// Confirmations begin to gather.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct Report;
@@ -194,6 +197,6 @@ impl Handler<Report> for Shard {
     type Result = ();
 
     fn handle(&mut self, _: Report, ctx: &mut Context<Self>) {
-        self.report(ctx);
+        ctx.run_later(CONFIRM_PAUSE, Self::report);
     }
 }

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::fragments::{Assembly, Fragments};
 use super::guard::TooLarge;
 use crate::actors::session::{Answer, LocalShard, NotAdmitted, Outbox, Reaction, Session};
-use crate::domain::CloseReason;
+use crate::domain::{CloseReason, Profile};
 use crate::protocol::events::{ClientEvent, Refusal};
 use crate::protocol::frame;
 use crate::protocol::json::{self, ClientFrame};
@@ -25,6 +25,8 @@ const DOOR: &str = "websocket";
 #[derive(Debug)]
 pub(super) struct WebSocketDoor {
     session: Session,
+    /// What the token says of its bearer, until it is handed on.
+    profile: Option<Box<Profile>>,
     outbox: Rc<Outbox>,
     shard: Rc<LocalShard>,
     fragments: Fragments,
@@ -38,13 +40,16 @@ pub(super) struct WebSocketDoor {
 impl WebSocketDoor {
     pub(super) fn new(
         session: Session,
+        profile: Profile,
         outbox: Rc<Outbox>,
         shard: Rc<LocalShard>,
         metrics: Metrics,
         message_bytes: usize,
         too_large: TooLarge,
     ) -> Self {
-        Self { session, outbox, shard, fragments: Fragments::default(), message_bytes, too_large, metrics }
+        let profile = Some(Box::new(profile));
+        let fragments = Fragments::default();
+        Self { session, profile, outbox, shard, fragments, message_bytes, too_large, metrics }
     }
 
     fn say(&self, id: Option<&RawValue>, answer: &Answer) {
@@ -75,7 +80,8 @@ impl Actor for WebSocketDoor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.metrics.sessions_open(DOOR).inc();
-        let begun = self.session.begin();
+        let Some(profile) = self.profile.take() else { return };
+        let begun = self.session.begin(*profile);
         ctx.spawn(begun.into_actor(self).map(|begun, door, _| match begun {
             Ok(inbox) => {
                 let connected = door.session.connected(inbox);

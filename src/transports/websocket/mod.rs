@@ -22,7 +22,7 @@ use guard::{Guard, TooLarge};
 
 use crate::actors::session::{LocalShard, Services, Session, Terms};
 use crate::config::SessionSettings;
-use crate::domain::{CloseReason, Identity};
+use crate::domain::{CloseReason, Identity, Profile};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Authenticator, Problem};
@@ -58,10 +58,11 @@ pub async fn open(
     let codec = Codec::new().max_size(services.settings.message_bytes);
     let most = services.settings.message_bytes;
     let metrics = services.metrics.clone();
-    let session = Session::new(identity, Rc::clone(&outbox), services);
+    let session = Session::new(&identity, Rc::clone(&outbox), services);
+    let profile = Profile::of(&identity);
     let too_large = TooLarge::default();
     let payload = Guard::new(payload, most.max(CONTROL_MAX), too_large.clone());
-    let door = WebSocketDoor::new(session, Rc::clone(&outbox), shard, metrics, most, too_large);
+    let door = WebSocketDoor::new(session, profile, Rc::clone(&outbox), shard, metrics, most, too_large);
     let frames = WebsocketContext::with_codec(door, payload, codec);
     Ok(response.streaming(Body::new(frames, outbox)))
 }

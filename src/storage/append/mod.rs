@@ -1,19 +1,19 @@
 //! The write that everything hangs on: bookings, notifications and deliveries of a whole batch, in
-//! one transaction and one statement per table. What it answers may be pushed.
+//! one transaction. What it answers may be pushed.
 
-use std::collections::{BTreeMap, HashMap};
+mod batch;
+
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::connection::AnyConnection;
-use super::deliveries::NewRow as NewDelivery;
 use super::error::StorageError;
 use super::idempotency::{self, Earlier, IdempotencyClaim};
-use super::inboxes;
-use super::notifications::NewRow as NewNotification;
-use super::{bookings, deliveries, notifications};
-use crate::domain::{Booking, Draft, Notification, NotificationId, Timestamp, UserId};
+use super::pool::Pool;
+use crate::domain::{Booking, Draft, InboxState, Notification, NotificationId, Timestamp, UserId};
+use batch::{Batch, Row};
 
 /// One event of a batch: a booking or none, and what is said of it to whom.
 #[derive(Debug, Clone)]
@@ -58,6 +58,20 @@ pub enum Outcome {
     Repeated(Receipt),
     /// Something else was asked before under this key.
     KeyReused,
+}
+
+/// Stores `entries` in a transaction of their own. A batch that is a single statement is one by itself:
+/// on PostgreSQL, beginning and committing around it would cost two more round trips.
+pub fn append_alone(
+    pool: &Pool,
+    entries: &[Entry],
+    now: Timestamp,
+    escalate_after: &dyn Fn(&str) -> Duration,
+) -> Result<Vec<Outcome>, StorageError> {
+    if pool.is_postgres() && entries.iter().all(|entry| entry.claim.is_none()) {
+        return pool.write_statement(|connection| append(connection, entries, now, escalate_after));
+    }
+    pool.write(|connection| append(connection, entries, now, escalate_after))
 }
 
 /// Stores `entries` in the transaction that the caller has begun. Outcomes come in the entries' order.
@@ -141,54 +155,34 @@ fn store(
     now: Timestamp,
     escalate_after: &dyn Fn(&str) -> Duration,
 ) -> Result<Stored, StorageError> {
-    let mut numbers = Numbers::take(connection, entries)?;
-    let new_bookings: Vec<&Booking> = entries.iter().filter_map(|entry| entry.booking.as_ref()).collect();
-    if !new_bookings.is_empty() {
-        bookings::insert(connection, &new_bookings)?;
-    }
+    let batch = Batch::plan(entries, now, escalate_after)?;
+    let states = batch.write(connection)?;
+    let mut rows = batch.rows.iter();
     let mut stored = Vec::with_capacity(entries.len());
     for entry in entries {
-        let notifications: Vec<Stamped> =
-            entry.drafts.iter().map(|draft| numbers.stamp(draft, now)).collect::<Result<_, _>>()?;
+        let notifications: Vec<Stamped> = rows
+            .by_ref()
+            .take(entry.drafts.len())
+            .map(|row| stamp(row, &states, now))
+            .collect::<Result<_, _>>()?;
         let places = notifications.iter().map(|stamped| Place::of(&stamped.notification)).collect();
         stored.push((Receipt { booking: entry.booking.clone(), notifications: places }, notifications));
     }
-    insert_notifications(connection, entries, &stored, escalate_after)?;
     keep_answers(connection, entries, &stored, now)?;
     Ok(Stored(stored))
 }
 
-fn insert_notifications(
-    connection: &mut AnyConnection,
-    entries: &[&Entry],
-    stored: &[(Receipt, Vec<Stamped>)],
-    escalate_after: &dyn Fn(&str) -> Duration,
-) -> Result<(), StorageError> {
-    let drafts = entries.iter().flat_map(|entry| &entry.drafts);
-    let stamped = stored.iter().flat_map(|(_, stamped)| stamped);
-    let mut rows = Vec::new();
-    let mut due = Vec::new();
-    for (draft, Stamped { notification, .. }) in drafts.zip(stamped) {
-        let payload = serde_json::to_string(&notification.content)
-            .map_err(|error| StorageError::Corrupt(format!("a notification: {error}")))?;
-        rows.push(NewNotification {
-            id: notification.id.to_string(),
-            user_id: notification.user.as_str(),
-            seq: notification.seq,
-            kind: &notification.kind,
-            category: notification.category.as_str(),
-            booking_id: draft.booking.map(|id| id.to_string()),
-            payload,
-            created_at: notification.created_at.as_micros(),
-        });
-        let escalate_at = notification.created_at.plus(escalate_after(notification.category.as_str()));
-        due.push(NewDelivery::pending(notification.id, escalate_at));
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    notifications::insert(connection, rows)?;
-    deliveries::insert(connection, due)
+/// Gives a row its place: so far behind the newest of what the batch put into its inbox.
+fn stamp(
+    row: &Row<'_>,
+    states: &HashMap<String, InboxState>,
+    now: Timestamp,
+) -> Result<Stamped, StorageError> {
+    let state = states
+        .get(row.draft.user.as_str())
+        .ok_or_else(|| StorageError::Corrupt("an inbox gave no numbers".to_owned()))?;
+    let notification = row.draft.clone().at(state.last_seq - row.behind, now);
+    Ok(Stamped { notification, unread: state.unread - row.behind })
 }
 
 fn keep_answers(
@@ -216,36 +210,5 @@ fn keep_answers(
 impl Place {
     fn of(notification: &Notification) -> Self {
         Self { id: notification.id, user: notification.user.clone(), seq: notification.seq }
-    }
-}
-
-/// The numbers a batch took, handed out in order: per user the next seq and the unread count with it.
-struct Numbers(HashMap<String, (i64, i64)>);
-
-impl Numbers {
-    fn take(connection: &mut AnyConnection, entries: &[&Entry]) -> Result<Self, StorageError> {
-        let mut counts: BTreeMap<&UserId, i64> = BTreeMap::new();
-        for draft in entries.iter().flat_map(|entry| &entry.drafts) {
-            *counts.entry(&draft.user).or_default() += 1;
-        }
-        if counts.is_empty() {
-            return Ok(Self(HashMap::new()));
-        }
-        let states = inboxes::advance(connection, &counts)?;
-        let before = states.into_iter().map(|(user, state)| {
-            let taken = counts.get(&UserId::from_stored(user.clone())).copied().unwrap_or_default();
-            (user, (state.last_seq - taken, state.unread - taken))
-        });
-        Ok(Self(before.collect()))
-    }
-
-    fn stamp(&mut self, draft: &Draft, now: Timestamp) -> Result<Stamped, StorageError> {
-        let (seq, unread) = self
-            .0
-            .get_mut(draft.user.as_str())
-            .ok_or_else(|| StorageError::Corrupt("an inbox gave no numbers".to_owned()))?;
-        *seq += 1;
-        *unread += 1;
-        Ok(Stamped { notification: draft.clone().at(*seq, now), unread: *unread })
     }
 }

@@ -1,0 +1,249 @@
+//! A batch as rows, and how the rows get into the tables: one statement for all of them on PostgreSQL,
+//! one statement per table on SQLite, where a statement costs no round trip.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use diesel::RunQueryDsl;
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Date, Integer, Nullable, Text};
+use diesel::{PgConnection, QueryResult, SqliteConnection};
+
+use super::Entry;
+use crate::domain::{Booking, Draft, InboxState, Timestamp, UserId};
+use crate::storage::connection::AnyConnection;
+use crate::storage::error::StorageError;
+use crate::storage::{bookings, deliveries, inboxes, notifications};
+
+/// A notification's row before its seq is known.
+#[derive(Debug)]
+pub(super) struct Row<'a> {
+    pub(super) draft: &'a Draft,
+    /// Which of the batch's users it is for.
+    user: usize,
+    /// How many of the same user come after it in the batch.
+    pub(super) behind: i64,
+    id: String,
+    booking: Option<String>,
+    payload: String,
+    escalate_at: Timestamp,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Batch<'a> {
+    /// Each user once, ordered by id, with how many notifications are theirs. The order is the order in
+    /// which inboxes are locked, so that two writers cannot wait for each other.
+    users: Vec<(&'a UserId, i64)>,
+    bookings: Vec<&'a Booking>,
+    pub(super) rows: Vec<Row<'a>>,
+    now: Timestamp,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn plan(
+        entries: &[&'a Entry],
+        now: Timestamp,
+        escalate_after: &dyn Fn(&str) -> Duration,
+    ) -> Result<Self, StorageError> {
+        let drafts = || entries.iter().flat_map(|entry| &entry.drafts);
+        let mut counts: BTreeMap<&UserId, i64> = BTreeMap::new();
+        for draft in drafts() {
+            *counts.entry(&draft.user).or_default() += 1;
+        }
+        let users: Vec<(&UserId, i64)> = counts.into_iter().collect();
+        let mut left: HashMap<&UserId, (usize, i64)> =
+            users.iter().enumerate().map(|(position, (user, count))| (*user, (position, *count))).collect();
+        let mut rows = Vec::with_capacity(entries.len());
+        for draft in drafts() {
+            let Some((user, left)) = left.get_mut(&draft.user) else { continue };
+            *left -= 1;
+            rows.push(Row {
+                draft,
+                user: *user,
+                behind: *left,
+                id: draft.id.to_string(),
+                booking: draft.booking.map(|id| id.to_string()),
+                payload: serde_json::to_string(&draft.content)
+                    .map_err(|error| StorageError::Corrupt(format!("a notification: {error}")))?,
+                escalate_at: now.plus(escalate_after(draft.category.as_str())),
+            });
+        }
+        let bookings = entries.iter().filter_map(|entry| entry.booking.as_ref()).collect();
+        Ok(Self { users, bookings, rows, now })
+    }
+
+    /// Writes everything; answers where each inbox stands afterwards, by user id.
+    pub(super) fn write(
+        &self,
+        connection: &mut AnyConnection,
+    ) -> Result<HashMap<String, InboxState>, StorageError> {
+        if self.rows.is_empty() && self.bookings.is_empty() {
+            return Ok(HashMap::new());
+        }
+        match connection {
+            AnyConnection::Postgres(connection) => {
+                let states: Vec<(String, i64, i64)> = Statement(self.columns()).get_results(connection)?;
+                let by_user = states
+                    .into_iter()
+                    .map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread }));
+                Ok(by_user.collect())
+            }
+            AnyConnection::Sqlite(connection) => self.write_by_table(connection),
+        }
+    }
+
+    fn write_by_table(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<HashMap<String, InboxState>, StorageError> {
+        let states: HashMap<String, InboxState> =
+            inboxes::advance(connection, &self.users)?.into_iter().collect();
+        if !self.bookings.is_empty() {
+            bookings::insert(connection, &self.bookings)?;
+        }
+        let mut stored = Vec::with_capacity(self.rows.len());
+        let mut due = Vec::with_capacity(self.rows.len());
+        for row in &self.rows {
+            let state = states.get(row.draft.user.as_str()).copied().unwrap_or_default();
+            stored.push(notifications::NewRow {
+                id: &row.id,
+                user_id: row.draft.user.as_str(),
+                seq: state.last_seq - row.behind,
+                kind: &row.draft.kind,
+                category: row.draft.category.as_str(),
+                booking_id: row.booking.as_deref(),
+                payload: &row.payload,
+                created_at: self.now.as_micros(),
+            });
+            due.push(deliveries::NewRow::pending(&row.id, row.escalate_at));
+        }
+        notifications::insert(connection, stored)?;
+        deliveries::insert(connection, due)?;
+        Ok(states)
+    }
+
+    /// The arrays of the PostgreSQL statement, in its order.
+    fn columns(&self) -> Vec<Column<'_>> {
+        let (users, bookings, rows) = (&self.users, &self.bookings, &self.rows);
+        let now = self.now.as_micros();
+        vec![
+            Column::Text(users.iter().map(|(user, _)| user.as_str()).collect()),
+            Column::BigInt(users.iter().map(|(_, count)| *count).collect()),
+            Column::OwnedText(bookings.iter().map(|b| b.id.to_string()).collect()),
+            Column::Text(bookings.iter().map(|b| b.host.as_str()).collect()),
+            Column::Text(bookings.iter().map(|b| b.guest.as_str()).collect()),
+            Column::OptionalText(bookings.iter().map(|b| b.guest_name.as_deref()).collect()),
+            Column::Text(bookings.iter().map(|b| b.listing_id.as_str()).collect()),
+            Column::OptionalText(bookings.iter().map(|b| b.listing_name.as_deref()).collect()),
+            Column::Date(bookings.iter().map(|b| b.check_in).collect()),
+            Column::Date(bookings.iter().map(|b| b.check_out).collect()),
+            Column::Integer(bookings.iter().map(|b| i32::from(b.guests)).collect()),
+            Column::OptionalText(bookings.iter().map(|b| b.note.as_deref()).collect()),
+            Column::Text(bookings.iter().map(|b| b.status.as_str()).collect()),
+            Column::BigInt(bookings.iter().map(|b| b.created_at.as_micros()).collect()),
+            Column::Text(rows.iter().map(|row| row.id.as_str()).collect()),
+            Column::Text(rows.iter().map(|row| row.draft.user.as_str()).collect()),
+            // Arrays count from 1 in SQL.
+            Column::Integer(rows.iter().map(|row| i32::try_from(row.user + 1).unwrap_or(i32::MAX)).collect()),
+            Column::BigInt(rows.iter().map(|row| row.behind).collect()),
+            Column::Text(rows.iter().map(|row| row.draft.kind.as_str()).collect()),
+            Column::Text(rows.iter().map(|row| row.draft.category.as_str()).collect()),
+            Column::OptionalText(rows.iter().map(|row| row.booking.as_deref()).collect()),
+            Column::Text(rows.iter().map(|row| row.payload.as_str()).collect()),
+            Column::BigInt(rows.iter().map(|_| now).collect()),
+            Column::Text(rows.iter().map(|row| row.id.as_str()).collect()),
+            Column::BigInt(rows.iter().map(|row| row.escalate_at.as_micros()).collect()),
+        ]
+    }
+}
+
+/// One column of all rows.
+#[derive(Debug)]
+enum Column<'a> {
+    Text(Vec<&'a str>),
+    OwnedText(Vec<String>),
+    OptionalText(Vec<Option<&'a str>>),
+    BigInt(Vec<i64>),
+    Integer(Vec<i32>),
+    Date(Vec<NaiveDate>),
+}
+
+/// The whole batch as one statement over arrays. Its text does not depend on the number of rows, so the
+/// server plans it once per connection, and a batch is one round trip and one transaction. `$` stands
+/// for the next array. The inboxes' new numbers are an array too, in the users' order (by byte, as both
+/// sides sort), so that each row finds its own by position.
+const STATEMENT: &str = r#"
+WITH taken AS (
+    INSERT INTO inboxes (user_id, last_seq, unread)
+    SELECT one.user_id, one.count, one.count FROM unnest($, $) AS one (user_id, count)
+    ON CONFLICT (user_id) DO UPDATE
+    SET last_seq = inboxes.last_seq + excluded.last_seq, unread = inboxes.unread + excluded.unread
+    RETURNING user_id, last_seq, unread
+), numbers AS (
+    SELECT array_agg(last_seq ORDER BY user_id COLLATE "C") AS newest FROM taken
+), booked AS (
+    INSERT INTO bookings (id, host_id, guest_id, guest_name, listing_id, listing_name, check_in, check_out,
+        guests, note, status, created_at, updated_at)
+    SELECT b.*, b.created_at FROM unnest($, $, $, $, $, $, $, $, $, $, $, $)
+        AS b (id, host_id, guest_id, guest_name, listing_id, listing_name, check_in, check_out, guests, note,
+            status, created_at)
+), said AS (
+    INSERT INTO notifications (id, user_id, seq, kind, category, booking_id, payload, created_at)
+    SELECT n.id, n.user_id, (SELECT newest FROM numbers)[n.place] - n.behind, n.kind, n.category,
+        n.booking_id, n.payload, n.created_at
+    FROM unnest($, $, $, $, $, $, $, $, $)
+        AS n (id, user_id, place, behind, kind, category, booking_id, payload, created_at)
+), due AS (
+    INSERT INTO deliveries (notification_id, channel, state, attempts, escalate_at)
+    SELECT d.id, 'email', 'pending', 0, d.escalate_at FROM unnest($, $) AS d (id, escalate_at)
+)
+SELECT user_id, last_seq, unread FROM taken"#;
+
+/// [`STATEMENT`] with its arrays.
+#[derive(Debug)]
+struct Statement<'a>(Vec<Column<'a>>);
+
+impl QueryFragment<Pg> for Statement<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let mut texts = STATEMENT.split('$');
+        out.push_sql(texts.next().unwrap_or_default());
+        for (column, text) in self.0.iter().zip(texts) {
+            match column {
+                Column::Text(values) => out.push_bind_param::<Array<Text>, _>(values)?,
+                Column::OwnedText(values) => out.push_bind_param::<Array<Text>, _>(values)?,
+                Column::OptionalText(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
+                Column::BigInt(values) => out.push_bind_param::<Array<BigInt>, _>(values)?,
+                Column::Integer(values) => out.push_bind_param::<Array<Integer>, _>(values)?,
+                Column::Date(values) => out.push_bind_param::<Array<Date>, _>(values)?,
+            }
+            out.push_sql(text);
+        }
+        Ok(())
+    }
+}
+
+/// No id of its own: Diesel then keeps the prepared statement by its text, which is what is wanted.
+impl QueryId for Statement<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Statement<'_> {
+    type SqlType = (Text, BigInt, BigInt);
+}
+
+impl RunQueryDsl<PgConnection> for Statement<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statement_has_a_place_for_every_column() {
+        let batch = Batch { users: vec![], bookings: vec![], rows: vec![], now: Timestamp::default() };
+        assert_eq!(STATEMENT.matches('$').count(), batch.columns().len());
+    }
+}
