@@ -7,7 +7,9 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::support::answer::Answer;
-use crate::support::app::{Database, JWT_SECRET, TestApp, TestAppBuilder, token_for, token_of};
+use crate::support::app::{
+    Database, JWT_SECRET, TestApp, TestAppBuilder, seconds_from_now, token_for, token_of,
+};
 use crate::support::clock;
 use crate::support::deadline::wait_until_async;
 use crate::support::process::ProcessBuilder;
@@ -176,12 +178,12 @@ async fn a_once_session_is_greeted_before_its_notification() {
 #[tokio::test]
 async fn the_end_of_a_token_ends_its_session() {
     let app = app(&[]).await;
-    let exp = clock::in_seconds(2);
+    let exp = seconds_from_now(2);
     let token = token_of(&json!({"sub": "7", "exp": exp}));
     let mut socket = app.connect_with(&token, "?ttl=60").await;
     let mut longer = app.connect("7").await;
     assert_eq!(socket.expect_close().await, (4002, "token_expired".to_owned()));
-    assert!(clock::in_seconds(0) >= exp);
+    assert!(seconds_from_now(0) >= exp);
     assert_eq!(longer.events_so_far().await, []);
 }
 

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::app::{Database, TestApp, TestAppBuilder, token_of};
-use crate::support::clock::in_seconds;
+use crate::support::app::{Database, TestApp, TestAppBuilder, seconds_from_now, token_of};
 use crate::support::socket::TestSocket;
 
 async fn patient() -> TestApp {
@@ -12,7 +11,7 @@ async fn patient() -> TestApp {
 
 fn token(claims: &Value) -> String {
     let mut claims = claims.clone();
-    claims["exp"] = json!(in_seconds(3_600));
+    claims["exp"] = json!(seconds_from_now(3_600));
     token_of(&claims)
 }
 

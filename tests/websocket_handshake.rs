@@ -4,8 +4,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use crate::support::answer::Answer;
-use crate::support::app::{Database, TestApp, TestAppBuilder, token_of};
-use crate::support::clock::{in_seconds, now};
+use crate::support::app::{Database, TestApp, TestAppBuilder, seconds_from_now, token_of};
+use crate::support::clock::now;
 use crate::support::deadline::wait_until_async;
 use crate::support::raw_socket::{RawSocket, Refused};
 use crate::support::socket::TestSocket;
@@ -13,7 +13,7 @@ use crate::support::socket::TestSocket;
 const PATH: &str = "/ws/notifications";
 
 fn in_an_hour() -> i64 {
-    in_seconds(3_600)
+    seconds_from_now(3_600)
 }
 
 /// A handshake in order but for `change`: headers that are set, or left out where the value is empty.
@@ -106,7 +106,7 @@ async fn every_spelling_of_a_claim_is_understood() {
 #[tokio::test]
 async fn a_token_that_is_not_believed_is_refused_before_anything_is_joined() {
     let app = TestApp::start(Database::Sqlite).await;
-    let now = in_seconds(0);
+    let now = seconds_from_now(0);
     let foreign = EncodingKey::from_secret(b"another secret, of more than 32 bytes");
     let forged = jsonwebtoken::encode(&Header::default(), &json!({"sub": "7", "exp": now + 60}), &foreign);
     for (authorization, code) in [

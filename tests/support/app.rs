@@ -260,7 +260,7 @@ impl TestApp {
 
 /// A token for `user` with these roles, valid for an hour.
 pub fn token_for(user: &str, roles: &[&str]) -> String {
-    let now = chrono::Utc::now().timestamp();
+    let now = seconds_from_now(0);
     token_of(&json!({"userId": user, "roles": roles, "iat": now, "exp": now + 3_600}))
 }
 

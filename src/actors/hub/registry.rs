@@ -269,7 +269,7 @@ mod tests {
                 let logins: HashSet<&str> = model.values().filter_map(|(m, _)| m.session.as_deref()).collect();
                 let mut by_role: BTreeMap<Role, HashSet<&UserId>> = BTreeMap::new();
                 for (m, _) in model.values() {
-                    for role in m.roles.iter() { by_role.entry(role.clone()).or_default().insert(&m.user); }
+                    for role in &m.roles { by_role.entry(role.clone()).or_default().insert(&m.user); }
                 }
                 let all: Vec<UserId> = (0..4).map(|u| member(u, &[], None).user).collect();
                 let presence = registry.presence(&all);
