@@ -18,7 +18,8 @@ const PENDING: &str = "pending";
 /// How many ids one statement names: what SQLite takes, less the other variables of such a statement.
 const IDS_PER_STATEMENT: usize = SQLITE_VARIABLES - 16;
 
-/// Written out rather than bound: only then do the databases use the index of what is pending.
+/// Written out rather than bound, where the index of what is pending is wanted: only then do the
+/// databases see that it fits. Where ids are named, the primary key serves better.
 fn is_pending() -> SqlLiteral<Bool> {
     sql::<Bool>("deliveries.state = 'pending'")
 }
@@ -87,7 +88,9 @@ pub fn finish_pending(
 ) -> Result<usize, StorageError> {
     let mut changed = 0;
     for some in notifications.chunks(IDS_PER_STATEMENT) {
-        let pending = deliveries::table.filter(deliveries::notification_id.eq_any(some)).filter(is_pending());
+        let pending = deliveries::table
+            .filter(deliveries::notification_id.eq_any(some))
+            .filter(deliveries::state.eq(PENDING));
         changed += diesel::update(pending)
             .set((deliveries::state.eq(ending.as_str()), deliveries::finished_at.eq(now.as_micros())))
             .execute(connection)?;
@@ -126,7 +129,7 @@ pub fn claim_new(
     let candidates = deliveries::table
         .filter(deliveries::notification_id.eq_any(ids))
         .filter(deliveries::channel.eq(EMAIL))
-        .filter(is_pending())
+        .filter(deliveries::state.eq(PENDING))
         .filter(deliveries::attempts.eq(0))
         .select(deliveries::notification_id)
         .order(deliveries::notification_id);
@@ -195,7 +198,7 @@ pub fn is_claimed(
 ) -> Result<bool, StorageError> {
     let found: Option<i64> = deliveries::table
         .find((notification.to_string(), EMAIL))
-        .filter(is_pending())
+        .filter(deliveries::state.eq(PENDING))
         .filter(deliveries::escalate_at.eq(until.as_micros()))
         .select(deliveries::escalate_at)
         .first(connection)
@@ -213,7 +216,7 @@ pub fn release(
     let claimed = deliveries::table
         .filter(deliveries::notification_id.eq(notification.to_string()))
         .filter(deliveries::channel.eq(EMAIL))
-        .filter(is_pending())
+        .filter(deliveries::state.eq(PENDING))
         .filter(deliveries::escalate_at.eq(until.as_micros()));
     diesel::update(claimed)
         .set((deliveries::attempts.eq(deliveries::attempts - 1), deliveries::escalate_at.eq(now.as_micros())))
@@ -259,7 +262,7 @@ pub fn retry(
     let delivery = deliveries::table
         .filter(deliveries::notification_id.eq(notification.to_string()))
         .filter(deliveries::channel.eq(EMAIL))
-        .filter(is_pending());
+        .filter(deliveries::state.eq(PENDING));
     diesel::update(delivery)
         .set((deliveries::escalate_at.eq(at.as_micros()), deliveries::error.eq(error)))
         .execute(connection)?;

@@ -172,7 +172,12 @@ impl Manager {
             Target::Postgres(url) => {
                 let mut connection = PgConnection::establish(url).map_err(postgres_refusal)?;
                 let timeout = self.statement_timeout.as_millis();
-                let setup = format!("SET statement_timeout = {timeout}; SET synchronous_commit = on");
+                // Every query here has one good plan. Left to itself PostgreSQL plans the batch insert anew
+                // for each small batch, which takes longer than running it.
+                let setup = format!(
+                    "SET statement_timeout = {timeout}; SET synchronous_commit = on; \
+                     SET plan_cache_mode = force_generic_plan"
+                );
                 connection.batch_execute(&setup).map_err(refused)?;
                 Ok(AnyConnection::Postgres(connection))
             }
