@@ -38,10 +38,10 @@ pub(super) struct CreateBooking {
     note: Option<String>,
 }
 
-/// A form sends an optional field that was left empty as empty text; line ends as browsers send them.
+/// A form sends an optional field that was left empty as empty text.
 fn filled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.filter(|text| !text.trim().is_empty()).map(|text| text.replace("\r\n", "\n")))
+    Ok(text.filter(|text| !text.trim().is_empty()))
 }
 
 fn one() -> u16 {
@@ -85,7 +85,8 @@ impl CreateBooking {
             check_in: self.check_in,
             check_out: self.check_out,
             guests: self.guests,
-            note: self.note,
+            // Browsers end the lines of a form with both.
+            note: self.note.map(|note| note.replace("\r\n", "\n")),
         };
         Ok(booking.check()?)
     }

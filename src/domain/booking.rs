@@ -117,15 +117,14 @@ pub struct NewBooking {
 impl NewBooking {
     /// Checks what single fields cannot show by themselves.
     pub fn check(self) -> Result<Self, Invalid> {
-        bounded("listingId", &self.listing_id, LISTING_ID_MAX)?;
-        for (field, text, max) in [
-            ("listingName", &self.listing_name, NAME_MAX),
-            ("guestName", &self.guest_name, NAME_MAX),
-            ("note", &self.note, NOTE_MAX),
-        ] {
-            if let Some(text) = text {
-                bounded(field, text, max)?;
+        check_line("listingId", &self.listing_id, LISTING_ID_MAX)?;
+        for (field, name) in [("listingName", &self.listing_name), ("guestName", &self.guest_name)] {
+            if let Some(name) = name {
+                check_name(field, name)?;
             }
+        }
+        if let Some(note) = &self.note {
+            check_text("note", note, NOTE_MAX, &['\n', '\t'])?;
         }
         if !(1..=GUESTS_MAX).contains(&self.guests) {
             return Err(Invalid::new("guests", format!("must be between 1 and {GUESTS_MAX}")));
@@ -165,18 +164,22 @@ impl NewBooking {
 
 /// Checks the name of a listing or a person.
 pub fn check_name(field: &'static str, name: &str) -> Result<(), Invalid> {
-    bounded(field, name, NAME_MAX)
+    check_line(field, name, NAME_MAX)
 }
 
-/// 1 to `max` characters, none of them a control character other than a line break or a tab.
-fn bounded(field: &'static str, text: &str, max: usize) -> Result<(), Invalid> {
+fn check_line(field: &'static str, text: &str, max: usize) -> Result<(), Invalid> {
+    check_text(field, text, max, &[])
+}
+
+/// 1 to `max` characters, none of them a control character other than those that are `allowed`.
+fn check_text(field: &'static str, text: &str, max: usize, allowed: &[char]) -> Result<(), Invalid> {
     if text.trim().is_empty() {
         return Err(Invalid::new(field, "must not be empty"));
     }
     if text.chars().count() > max {
         return Err(Invalid::new(field, format!("must have at most {max} characters")));
     }
-    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+    if text.chars().any(|c| c.is_control() && !allowed.contains(&c)) {
         return Err(Invalid::new(field, "must not contain control characters"));
     }
     Ok(())
