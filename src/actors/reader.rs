@@ -56,11 +56,8 @@ impl Reader {
         let _place = self.line.try_acquire().map_err(|_| ReadError::Overloaded)?;
         let _turn = self.connections.acquire().await.map_err(|_| ReadError::Failed)?;
         let pool = self.pool.clone();
-        let work = move || {
-            let mut connection = pool.get()?;
-            query(&mut connection)
-        };
-        let done = tokio::task::spawn_blocking(work).await.map_err(|_| ReadError::Failed)?;
+        let done =
+            tokio::task::spawn_blocking(move || pool.read(query)).await.map_err(|_| ReadError::Failed)?;
         done.map_err(ReadError::Storage)
     }
 }

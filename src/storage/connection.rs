@@ -1,7 +1,7 @@
 //! A connection to either database, and the two things that differ between them everywhere: how a
 //! writing transaction begins, and that some query shapes compile per backend only.
 
-use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, Connection, SimpleConnection, TransactionManager};
 use diesel::r2d2::R2D2Connection;
 use diesel::{PgConnection, SqliteConnection};
 
@@ -32,15 +32,6 @@ macro_rules! on_db {
 pub(super) use on_db;
 
 impl AnyConnection {
-    /// Runs `body` in a transaction that writes.
-    pub(super) fn write<T>(
-        &mut self,
-        body: impl FnOnce(&mut Self) -> Result<T, StorageError>,
-    ) -> Result<T, StorageError> {
-        self.begin()?;
-        self.finish(body)
-    }
-
     /// Begins a transaction that writes. On SQLite it begins as `IMMEDIATE`: a deferred one that turns
     /// into a writer while another writes fails at once instead of waiting its turn.
     pub(super) fn begin(&mut self) -> Result<(), StorageError> {
@@ -69,6 +60,19 @@ impl AnyConnection {
                 Err(error)
             }
         }
+    }
+
+    /// Whether what failed took the connection with it. Diesel notices a loss at some of its calls only;
+    /// this makes one of those, and from then on the connection counts as broken.
+    pub(super) fn is_lost_by<T>(&mut self, result: &Result<T, StorageError>) -> bool {
+        if !matches!(result, Err(StorageError::Broken(_))) {
+            return false;
+        }
+        if !self.is_broken() {
+            // On a lost connection this fails at once; its error says nothing new.
+            let _ = self.batch_execute("SELECT 1");
+        }
+        self.is_broken()
     }
 
     /// Whether this connection is of no more use: it was lost, or hangs in a transaction.

@@ -24,10 +24,13 @@ pub fn migrate(connection: &mut AnyConnection) -> Result<Vec<String>, StorageErr
             c.batch_execute(&format!("SELECT pg_advisory_unlock({ADVISORY_LOCK})"))?;
             applied
         }
-        AnyConnection::Sqlite(_) => connection.write(|connection| match connection {
-            AnyConnection::Sqlite(c) => run(c, SQLITE),
-            AnyConnection::Postgres(c) => run(c, POSTGRES),
-        }),
+        AnyConnection::Sqlite(_) => {
+            connection.begin()?;
+            connection.finish(|connection| match connection {
+                AnyConnection::Sqlite(c) => run(c, SQLITE),
+                AnyConnection::Postgres(c) => run(c, POSTGRES),
+            })
+        }
     }
 }
 

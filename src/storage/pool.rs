@@ -2,7 +2,7 @@
 //! database worded it, and a mistyped URL is an error, never a new SQLite file.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use diesel::connection::{Connection, SimpleConnection};
@@ -87,6 +87,17 @@ impl Pool {
         self.turn.is_none()
     }
 
+    /// Runs `body`, which only reads.
+    pub fn read<T>(
+        &self,
+        body: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let mut connection = self.get()?;
+        let result = body(&mut connection);
+        connection.is_lost_by(&result);
+        result
+    }
+
     /// Runs `body` on a connection, in a transaction that writes. A connection that turns out to be dead
     /// before `body` runs is replaced: after a restart of the database the first write need not fail.
     pub fn write<T>(
@@ -94,23 +105,21 @@ impl Pool {
         body: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let mut connection = self.get()?;
-        // A writer that panicked has rolled back: the turn it held is free.
-        let turn = self.turn.as_ref();
-        let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        let _turn = self.take_turn();
+        let mut begun = connection.begin();
         // Any that was open may have died with the others.
         for _ in 0..self.connections.max_size() {
-            match connection.begin() {
-                Err(StorageError::Broken(_)) if connection.is_broken() => {
-                    drop(connection);
-                    connection = self.get()?;
-                }
-                begun => {
-                    begun?;
-                    return connection.finish(body);
-                }
+            if !connection.is_lost_by(&begun) {
+                break;
             }
+            drop(connection);
+            connection = self.get()?;
+            begun = connection.begin();
         }
-        connection.write(body)
+        begun?;
+        let result = connection.finish(body);
+        connection.is_lost_by(&result);
+        result
     }
 
     /// Runs `body`, which is a single statement that writes: a transaction by itself, without the round
@@ -120,9 +129,15 @@ impl Pool {
         body: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let mut connection = self.get()?;
-        let turn = self.turn.as_ref();
-        let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
-        body(&mut connection)
+        let _turn = self.take_turn();
+        let result = body(&mut connection);
+        connection.is_lost_by(&result);
+        result
+    }
+
+    /// A writer that panicked has rolled back: the turn it held is free.
+    fn take_turn(&self) -> Option<MutexGuard<'_, ()>> {
+        self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs the cheapest query there is: whether the database answers.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bellhop::config::DatabaseSettings;
-use bellhop::storage::{AnyConnection, Pool, StorageError, migrate};
+use bellhop::storage::{AnyConnection, Pool, StorageError, inboxes, migrate};
 use diesel::RunQueryDsl;
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::support::app::Database;
 use crate::support::both::on_both_stores;
 use crate::support::deadline::wait_until;
 use crate::support::postgres::{Cluster, Durability};
-use crate::support::store::{TestStore, note, settings};
+use crate::support::store::{TestStore, note, settings, user};
 
 fn execute(connection: &mut AnyConnection, sql: &str) -> Result<usize, StorageError> {
     diesel::sql_query(sql).execute(connection).map_err(StorageError::from)
@@ -138,6 +138,16 @@ fn a_database_that_went_away_and_came_back_is_used_again() {
 
     cluster.start();
     wait_until("the pool connects again", || pool.ping().ok());
+    // Again, with nobody asking while the server is away: each connection is found dead by a reader.
+    drop((0..CONNECTIONS).map(|_| pool.get().unwrap()).collect::<Vec<_>>());
+    cluster.stop();
+    cluster.start();
+    let read = || pool.read(|connection| inboxes::state(connection, &user("a")));
+    let failed = (0..CONNECTIONS * 3).filter(|_| read().is_err()).count();
+    assert!(
+        failed <= CONNECTIONS as usize,
+        "{failed} reads met a dead connection: they are handed out again"
+    );
     pool.write(|connection| {
         execute(connection, "INSERT INTO inboxes (user_id, last_seq, unread) VALUES ('a', 1, 1)")
     })

@@ -105,7 +105,7 @@ on_both_stores! {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    (0..10).for_each(|_| meet(&store, &profile("host", Some("h@example.com"), &["ADMIN"])))
+                    (0..10).for_each(|_| meet(&store, &profile("host", Some("h@example.com"), &["ADMIN"])));
                 });
             }
         });

@@ -87,16 +87,15 @@ impl Courier {
     ) -> Result<Vec<Letter>, StorageError> {
         self.blocking(move |pool| {
             let claimed = pool.write(claim)?;
-            let connection = &mut *pool.get()?;
             let ids: Vec<NotificationId> = claimed.iter().map(|claimed| claimed.notification).collect();
             let attempts: HashMap<NotificationId, i32> =
                 claimed.into_iter().map(|claimed| (claimed.notification, claimed.attempt)).collect();
-            let mut notifications = notifications::find_all(connection, &ids)?;
+            let mut notifications = pool.read(|connection| notifications::find_all(connection, &ids))?;
             notifications.sort_by_key(|notification| notification.id);
             let mut users: Vec<&str> = notifications.iter().map(|one| one.user.as_str()).collect();
             users.sort_unstable();
             users.dedup();
-            let people = recipients::find_all(connection, &users)?;
+            let people = pool.read(|connection| recipients::find_all(connection, &users))?;
             let people: HashMap<&str, &Recipient> =
                 people.iter().map(|person| (person.user.as_str(), person)).collect();
             Ok(notifications
@@ -120,7 +119,10 @@ impl Courier {
             return;
         }
         let (id, until) = (letter.notification.id, letter.lease_until);
-        match self.blocking(move |pool| deliveries::is_claimed(&mut *pool.get()?, id, until)).await {
+        match self
+            .blocking(move |pool| pool.read(|connection| deliveries::is_claimed(connection, id, until)))
+            .await
+        {
             Ok(true) => {}
             // Read, or withdrawn with its booking, while it waited for its place.
             Ok(false) => return,

@@ -156,20 +156,17 @@ impl Clerk {
         profiles: &[Profile],
         users: &[&str],
     ) -> Result<Vec<(String, InboxState)>, StorageError> {
-        let mut connection = self.parts.pool.get()?;
-        let known = recipients::profiles(&mut connection, users)?;
+        let pool = &self.parts.pool;
+        let known = pool.read(|connection| recipients::profiles(connection, users))?;
         let is_new = |profile: &&Profile| !profile.is_known_by(known.get(profile.user.as_str()));
         let news: Vec<&Profile> = profiles.iter().filter(is_new).collect();
         if !news.is_empty() {
-            // One connection at a time: with the pool used up by others like this one, nobody would go on.
-            drop(connection);
             let now = self.parts.clock.now();
-            self.parts.pool.write(|connection| {
+            pool.write(|connection| {
                 news.iter().try_for_each(|profile| recipients::remember(connection, profile, now))
             })?;
-            connection = self.parts.pool.get()?;
         }
-        inboxes::states(&mut connection, users)
+        pool.read(|connection| inboxes::states(connection, users))
     }
 
     fn mark_read(&self, message: &MarkRead) -> Result<Read, WriteError> {
