@@ -4,6 +4,7 @@
 
 mod outbox;
 mod proof;
+mod queue;
 mod rate;
 mod shard;
 

@@ -3,24 +3,22 @@
 //! can be cut off although its actor is never polled again.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::time::Instant;
 
 use super::proof::Proof;
+use super::queue::Queue;
 use crate::actors::hub::{Parcel, SessionRef};
 use crate::config::delivery::Proof as ProofMode;
 use crate::domain::{CloseReason, InboxState, NotificationId, Timestamp};
 use crate::protocol::frame;
 use crate::protocol::json::{self, UNREAD_COUNT, UnreadCount};
 
-/// How many bytes of waiting frames are handed to the connection at once: what one write takes.
-const CHUNK: usize = 32 * 1024;
 /// How long a client has to answer a close frame before its connection is cut.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -58,8 +56,7 @@ pub struct Outbox {
     state: Cell<State>,
     /// Why the session ends, once it does; the first reason stays.
     reason: Cell<Option<CloseReason>>,
-    queue: RefCell<VecDeque<Bytes>>,
-    queued_bytes: Cell<usize>,
+    queue: RefCell<Queue>,
     waker: RefCell<Option<Waker>>,
     /// The connection's descriptor, until the connection drops.
     socket: Cell<Option<RawFd>>,
@@ -80,7 +77,6 @@ impl Outbox {
             state: Cell::new(State::Held),
             reason: Cell::new(None),
             queue: RefCell::default(),
-            queued_bytes: Cell::new(0),
             waker: RefCell::default(),
             socket: Cell::new(socket),
             inbox: Cell::default(),
@@ -107,7 +103,6 @@ impl Outbox {
         }
         self.inbox.set(self.inbox.get().merge(inbox));
         let greeting = frame::text(connected);
-        self.queued_bytes.set(self.queued_bytes.get() + greeting.len());
         self.queue.borrow_mut().push_front(greeting);
         self.state.set(State::Open);
         self.wake();
@@ -175,12 +170,10 @@ impl Outbox {
         if !self.takes() {
             return;
         }
-        let queued = self.queued_bytes.get() + frames.len();
-        if queued > self.terms.queue_bytes {
+        if self.queue.borrow().bytes() + frames.len() > self.terms.queue_bytes {
             self.cut(CloseReason::SlowConsumer);
             return;
         }
-        self.queued_bytes.set(queued);
         self.queue.borrow_mut().push_back(frames);
         self.wake();
     }
@@ -192,7 +185,6 @@ impl Outbox {
         }
         if self.state.get() == State::Held {
             self.queue.borrow_mut().clear();
-            self.queued_bytes.set(0);
         }
         self.write(frame::close(reason.code(), reason.text()));
         if self.takes() {
@@ -217,7 +209,6 @@ impl Outbox {
         }
         self.state.set(State::Dead);
         self.queue.borrow_mut().clear();
-        self.queued_bytes.set(0);
         if let Some(socket) = self.socket.take() {
             // An error means that the other side was faster; the connection is over either way.
             let _ = shutdown(socket, Shutdown::Both);
@@ -239,7 +230,6 @@ impl Outbox {
         self.socket.set(None);
         self.state.set(State::Dead);
         self.queue.borrow_mut().clear();
-        self.queued_bytes.set(0);
     }
 
     /// Something was heard from the client.
@@ -299,8 +289,8 @@ impl Outbox {
     }
 
     fn wake(&self) {
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
         }
     }
 
@@ -311,7 +301,7 @@ impl Outbox {
             State::Dead => return Poll::Ready(None),
             State::Held => {}
             State::Open | State::Closing(_) => {
-                if let Some(bytes) = self.take_chunk() {
+                if let Some(bytes) = self.queue.borrow_mut().take_chunk() {
                     return Poll::Ready(Some(bytes));
                 }
             }
@@ -321,34 +311,5 @@ impl Outbox {
             *waker = Some(cx.waker().clone());
         }
         Poll::Pending
-    }
-
-    fn take_chunk(&self) -> Option<Bytes> {
-        let mut queue = self.queue.borrow_mut();
-        let first = queue.pop_front()?;
-        let mut size = first.len();
-        let fitting = queue
-            .iter()
-            .take_while(|frame| {
-                size += frame.len();
-                size <= CHUNK
-            })
-            .count();
-        let chunk = if fitting == 0 {
-            first
-        } else {
-            let mut chunk = BytesMut::with_capacity(size.min(CHUNK));
-            chunk.extend_from_slice(&first);
-            for frame in queue.drain(..fitting) {
-                chunk.extend_from_slice(&frame);
-            }
-            chunk.freeze()
-        };
-        if queue.is_empty() {
-            // Most sessions are idle most of the time: an empty queue holds no memory.
-            *queue = VecDeque::new();
-        }
-        self.queued_bytes.set(self.queued_bytes.get().saturating_sub(chunk.len()));
-        Some(chunk)
     }
 }
