@@ -1,13 +1,17 @@
 //! The response body of an open WebSocket: what the session's outbox holds, written as few times as
-//! possible, while the actor's stream is kept running for what comes in.
+//! possible, while the actor's stream is kept running for what comes in. A push wakes the connection for
+//! its outbox alone; the actor is polled only when something woke the actor.
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use actix_web::Error;
 use bytes::Bytes;
 use futures_util::Stream;
+use futures_util::task::AtomicWaker;
 
 use crate::actors::session::Outbox;
 
@@ -17,6 +21,29 @@ pub(super) struct Body<S> {
     actor: Pin<Box<S>>,
     outbox: Rc<Outbox>,
     farewell: Farewell,
+    wake: Arc<ActorWake>,
+    /// The waker made of `wake`.
+    waker: Waker,
+    /// The connection's task, as `wake` knows it; it hardly ever changes.
+    task: Option<Waker>,
+}
+
+/// Notes that the actor was woken, then wakes the connection's task.
+#[derive(Debug)]
+struct ActorWake {
+    woken: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wake for ActorWake {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.task.wake();
+    }
 }
 
 /// How far the end of a session has come.
@@ -32,7 +59,27 @@ enum Farewell {
 
 impl<S> Body<S> {
     pub(super) fn new(actor: S, outbox: Rc<Outbox>) -> Self {
-        Self { actor: Box::pin(actor), outbox, farewell: Farewell::NotYet }
+        // Woken from the start: the first poll is what starts the actor.
+        let wake = Arc::new(ActorWake { woken: AtomicBool::new(true), task: AtomicWaker::new() });
+        let waker = Waker::from(Arc::clone(&wake));
+        Self { actor: Box::pin(actor), outbox, farewell: Farewell::NotYet, wake, waker, task: None }
+    }
+}
+
+impl<S> Body<S> {
+    /// Whether the actor has to be polled. If so, its next wake leads to the task that polls this body:
+    /// a wake uses its registration up, so it is renewed after each, and before the actor is polled, which
+    /// then sees whatever a wake in between was for.
+    fn actor_is_woken(&mut self, cx: &Context<'_>) -> bool {
+        let woken = self.wake.woken.swap(false, Ordering::AcqRel);
+        let moved = !self.task.as_ref().is_some_and(|known| known.will_wake(cx.waker()));
+        if moved {
+            self.task = Some(cx.waker().clone());
+        }
+        if woken || moved {
+            self.wake.task.register(cx.waker());
+        }
+        woken || moved
     }
 }
 
@@ -41,12 +88,19 @@ impl<S: Stream<Item = Result<Bytes, Error>>> Stream for Body<S> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.farewell == Farewell::NotYet {
+            if !self.actor_is_woken(cx) {
+                return self.outbox.poll_bytes(cx).map(|bytes| bytes.map(Ok));
+            }
             // The actor first: what it hears may add to what is written.
-            match self.actor.as_mut().poll_next(cx) {
-                // Nothing is written through the actor; if it ever is, it goes out.
-                Poll::Ready(Some(item)) => return Poll::Ready(Some(item)),
-                Poll::Ready(None) => self.farewell = Farewell::Queued,
-                Poll::Pending => return self.outbox.poll_bytes(cx).map(|bytes| bytes.map(Ok)),
+            let this = &mut *self;
+            match this.actor.as_mut().poll_next(&mut Context::from_waker(&this.waker)) {
+                // Nothing is written through the actor; if it ever is, it goes out and the actor goes on.
+                Poll::Ready(Some(item)) => {
+                    this.wake.woken.store(true, Ordering::Release);
+                    return Poll::Ready(Some(item));
+                }
+                Poll::Ready(None) => this.farewell = Farewell::Queued,
+                Poll::Pending => return this.outbox.poll_bytes(cx).map(|bytes| bytes.map(Ok)),
             }
         }
         if let Poll::Ready(Some(bytes)) = self.outbox.poll_bytes(cx) {
