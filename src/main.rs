@@ -3,12 +3,11 @@
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use bellhop::app::App;
 use bellhop::cli::{self, Cli, Command};
 use bellhop::config::{self, Settings, Sources};
 use bellhop::domain::{Clock, SystemClock};
-use bellhop::storage::{Pool, migrate};
+use bellhop::storage;
 use bellhop::telemetry::logging;
 use clap::Parser;
 
@@ -28,7 +27,7 @@ fn run() -> anyhow::Result<()> {
     let settings = config::load(&Sources::from_process(files))?;
     match command {
         Command::Serve(_) => serve(settings),
-        Command::Migrate(_) => bring_up_to_date(&settings),
+        Command::Migrate(_) => migrate(&settings),
         Command::Token(arguments) => Ok(cli::token(&mut stdout(), &settings, &arguments, SystemClock.now())?),
         Command::CheckConfig(_) => Ok(cli::check_config(&mut stdout(), &settings)?),
     }
@@ -56,9 +55,8 @@ fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-fn bring_up_to_date(settings: &Settings) -> anyhow::Result<()> {
-    let pool = Pool::open(&settings.database, 1).context("the database cannot be opened")?;
-    let applied = migrate(&mut *pool.get()?)?;
+fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    let applied = storage::bring_up_to_date(&settings.database)?;
     let mut out = stdout();
     for name in &applied {
         writeln!(out, "applied {name}")?;

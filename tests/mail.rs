@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::app::{TestApp, TestAppBuilder, seconds_from_now, token_of};
 use crate::support::both::build_on_both_databases;
 use crate::support::deadline::{SOON, wait_until_async};
+use crate::support::records::texts;
 use crate::support::smtp_sink::{Behaviour, SmtpSink};
 
 /// A server that retries quickly and sends to `sink`.
@@ -100,6 +101,21 @@ build_on_both_databases! {
         let delivery = app.wait_for_delivery(&made["notification"], "suppressed").await;
         assert_eq!(delivery.error.as_deref(), Some("no_address"));
         assert_eq!(sink.connections(), 0);
+    }
+
+    async fn who_uses_rest_alone_is_known_by_the_token(builder) {
+        let sink = SmtpSink::start().await;
+        let app = start(builder, &sink).await;
+        let claims = json!({"userId": "host-9", "email": "host-9@example.org", "exp": seconds_from_now(3_600)});
+        app.get("/notifications/count", &token_of(&claims)).await.expect(200);
+        wait_until_async("host-9 is known", async || {
+            let known = texts(app.database_url(), "SELECT user_id AS value FROM recipients");
+            known.contains(&"host-9".to_owned()).then_some(())
+        })
+        .await;
+
+        app.book("guest-3", "host-9").await;
+        assert_eq!(sink.wait_for(1, SOON).await.remove(0).to, ["host-9@example.org"]);
     }
 
     async fn a_refusal_for_good_is_recorded_as_failed(builder) {

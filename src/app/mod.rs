@@ -29,7 +29,7 @@ use crate::email::{self, Composer};
 use crate::http::body::BodyLimit;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Acquaintances, Authenticator, request, route};
-use crate::storage::{Pool, migrate};
+use crate::storage::{Pool, bring_up_to_date};
 use crate::telemetry::Metrics;
 use crate::transports::websocket;
 
@@ -118,14 +118,12 @@ async fn open_pool(settings: &Arc<Settings>) -> anyhow::Result<Pool> {
         let settings = &for_thread.database;
         let mail = u32::try_from(for_thread.mail.concurrency).unwrap_or(u32::MAX).saturating_add(1);
         let size = settings.read_connections.saturating_add(WRITERS).saturating_add(mail);
-        let pool = Pool::open(settings, size).context("the database cannot be opened")?;
         if settings.migrate_on_start {
-            let applied = migrate(&mut *pool.get()?).context("the tables cannot be brought up to date")?;
-            for name in applied {
+            for name in bring_up_to_date(settings)? {
                 log::info!("applied migration {name}");
             }
         }
-        Ok(pool)
+        Pool::open(settings, size).context("the database cannot be opened")
     };
     tokio::task::spawn_blocking(open).await?
 }

@@ -95,11 +95,15 @@ fn users(data: Value) -> Result<Vec<UserId>, Refusal> {
         #[serde(default)]
         user_ids: Vec<String>,
     }
+    let unfit = || Refusal::bad_data("data must be {userIds: […]} or nothing");
     if data.is_null() {
         return Ok(Vec::new());
     }
-    let asked: Asked = serde_json::from_value(data)
-        .map_err(|_| Refusal::bad_data("data must be {userIds: […]} or nothing"))?;
+    // Left to itself the parser takes an array for the fields in their order.
+    if !data.is_object() {
+        return Err(unfit());
+    }
+    let asked: Asked = serde_json::from_value(data).map_err(|_| unfit())?;
     if asked.user_ids.len() > IDS_MAX {
         return Err(Refusal::bad_data("at most 1000 user ids"));
     }
@@ -211,6 +215,7 @@ mod tests {
             ("leaveRoom", "null"),
             ("getPresence", r#"{"userIds":"x"}"#),
             ("getPresence", r#"{"userIds":[""]}"#),
+            ("getPresence", r#"[["u1"]]"#),
         ] {
             let refusal = ClientEvent::parse(name, Some(data)).expect_err(data);
             assert_eq!(refusal.code, "bad_data", "{name} {data}");

@@ -7,12 +7,31 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{AnyConnection, on_db};
 use super::error::StorageError;
+use super::pool::{ConnectError, Pool};
+use crate::config::DatabaseSettings;
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// An arbitrary number that all bellhop instances agree on: only one of them migrates at a time.
 const ADVISORY_LOCK: i64 = 0x0062_656c_6c68_6f70;
+
+/// Brings the tables of the configured database up to date, on a connection of its own whose statements
+/// may take as long as they need: building an index, or waiting for another instance that does.
+pub fn bring_up_to_date(settings: &DatabaseSettings) -> Result<Vec<String>, BringUpError> {
+    let unhurried = DatabaseSettings { statement_timeout_ms: 0, ..settings.clone() };
+    let pool = Pool::open(&unhurried, 1)?;
+    Ok(migrate(&mut *pool.get()?)?)
+}
+
+/// Why the tables are not up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum BringUpError {
+    #[error("the database cannot be opened: {0}")]
+    Connect(#[from] ConnectError),
+    #[error("the tables cannot be brought up to date: {0}")]
+    Migrate(#[from] StorageError),
+}
 
 /// Applies what is missing; answers the names of what was applied. Instances that start together take
 /// turns: on PostgreSQL by an advisory lock, on SQLite by one transaction around it all.

@@ -18,5 +18,5 @@ mod schema;
 
 pub use connection::AnyConnection;
 pub use error::StorageError;
-pub use migrations::{migrate, revert_all};
+pub use migrations::{BringUpError, bring_up_to_date, migrate, revert_all};
 pub use pool::{ConnectError, Pool, PooledConnection};

@@ -135,14 +135,14 @@ impl Pool {
         result
     }
 
+    /// Runs the cheapest query there is: whether the database answers.
+    pub fn ping(&self) -> Result<(), StorageError> {
+        self.read(|connection| Ok(connection.batch_execute("SELECT 1")?))
+    }
+
     /// A writer that panicked has rolled back: the turn it held is free.
     fn take_turn(&self) -> Option<MutexGuard<'_, ()>> {
         self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Runs the cheapest query there is: whether the database answers.
-    pub fn ping(&self) -> Result<(), StorageError> {
-        self.get()?.batch_execute("SELECT 1").map_err(StorageError::from)
     }
 }
 
