@@ -11,6 +11,7 @@ use super::mail::{prefer, set_up, start};
 use crate::support::app::booking;
 use crate::support::both::build_on_both_databases;
 use crate::support::deadline::{SOON, wait_until_async};
+use crate::support::raw_socket::RawSocket;
 use crate::support::smtp_sink::{Behaviour, ReceivedMail, SmtpSink};
 
 fn ids(mails: &[ReceivedMail]) -> BTreeSet<String> {
@@ -60,6 +61,34 @@ build_on_both_databases! {
         assert_eq!(app.delivery(&cancelled["notification"]).state, "withdrawn");
         let told = ids(&sink.mails());
         assert!(told.len() == 1 && told.iter().all(|id| id.contains(stands["notification"]["id"].as_str().unwrap())));
+    }
+
+    async fn a_device_that_does_not_confirm_is_not_kept_waiting_by_a_crowd_that_is_away(builder) {
+        const CROWD: usize = 100;
+        let sink = SmtpSink::start().await;
+        sink.set(Behaviour::Slow(Duration::from_millis(30)));
+        let app = set_up(builder, &sink)
+            .with("BELLHOP__MAIL__CONCURRENCY", "1")
+            .with("BELLHOP__DELIVERY__CLAIM_SIZE", "4")
+            .with("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "200")
+            .start()
+            .await;
+        for user in ["host-7", "host-8"] {
+            prefer(&app, user, json!({"email": format!("{user}@example.org")})).await;
+        }
+        // It answers no ping.
+        let mut silent = RawSocket::open(app.address(), &app.token("host-8", &[])).await;
+        assert_eq!(silent.next_event().await["event"], "connected");
+        app.book("guest-3", "host-8").await;
+        stream::iter(0..CROWD).for_each_concurrent(8, async |_| drop(app.book("guest-3", "host-7").await)).await;
+
+        let before = wait_until_async("the mail to host-8", async || {
+            let mails = sink.mails();
+            mails.iter().any(|mail| mail.to == ["host-8@example.org"]).then_some(mails.len())
+        })
+        .await;
+        assert!(before < CROWD / 2, "{before} mails went before it");
+        sink.wait_for(CROWD + 1, SOON).await;
     }
 
     async fn what_waits_for_its_turn_is_not_mailed_when_its_booking_is_cancelled(builder) {

@@ -53,11 +53,15 @@ impl Reader {
         &self,
         query: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let _place = self.line.try_acquire().map_err(|_| ReadError::Overloaded)?;
-        let _turn = self.connections.acquire().await.map_err(|_| ReadError::Failed)?;
+        let place = Arc::clone(&self.line).try_acquire_owned().map_err(|_| ReadError::Overloaded)?;
+        let turn = Arc::clone(&self.connections).acquire_owned().await.map_err(|_| ReadError::Failed)?;
         let pool = self.pool.clone();
-        let done =
-            tokio::task::spawn_blocking(move || pool.read(query)).await.map_err(|_| ReadError::Failed)?;
+        let work = move || {
+            // Held until the query ends, also when whoever asked has gone meanwhile.
+            let _held = (place, turn);
+            pool.read(query)
+        };
+        let done = tokio::task::spawn_blocking(work).await.map_err(|_| ReadError::Failed)?;
         done.map_err(ReadError::Storage)
     }
 }

@@ -6,6 +6,7 @@ use actix_web::http::header::ContentType;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
+use crate::actors::persistence::WriteHealth;
 use crate::actors::reader::Reader;
 use crate::actors::session::Services;
 use crate::http::Problem;
@@ -29,6 +30,7 @@ pub(super) async fn health() -> HttpResponse {
 pub(super) async fn ready(
     services: web::Data<Services>,
     reader: web::Data<Reader>,
+    writing: web::Data<WriteHealth>,
 ) -> Result<HttpResponse, Problem> {
     if services.is_draining() {
         return Err(Problem::unavailable("draining", "the server is stopping"));
@@ -38,10 +40,12 @@ pub(super) async fn ready(
     let Ok(Ok(overdue)) = tokio::time::timeout(PATIENCE, look).await else {
         return Err(Problem::unavailable("database_unavailable", "the database is not available"));
     };
-    let mail = if overdue > 0 { "degraded" } else { "ok" };
+    let state = |degraded: bool| if degraded { "degraded" } else { "ok" };
+    // Readable and not writable, a full disk for example: requests must go on coming for that to show.
+    let (database, mail) = (writing.is_failing(), overdue > 0);
     Ok(HttpResponse::Ok().json(json!({
-        "status": mail,
-        "parts": { "database": "ok", "mail": mail },
+        "status": state(database || mail),
+        "parts": { "database": state(database), "mail": state(mail) },
         "overdueMails": overdue,
     })))
 }

@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Running;
@@ -20,7 +21,7 @@ const POLL: Duration = Duration::from_millis(20);
 const LAST_CONFIRMATIONS: Duration = Duration::from_millis(150);
 
 /// Drains and stops everything; each step has a deadline, so that it ends.
-pub(super) async fn drain(running: Running, settings: &ServerSettings) {
+pub(super) async fn drain(running: Running, settings: &ServerSettings) -> anyhow::Result<()> {
     let patience = Duration::from_millis(settings.drain_timeout_ms);
     let Running { handle, services, email, arbiters } = running;
     log::info!("stopping: no new connections");
@@ -43,9 +44,7 @@ pub(super) async fn drain(running: Running, settings: &ServerSettings) {
     log::info!(told = told, left = left; "sessions were told to come back");
 
     sleep(LAST_CONFIRMATIONS).await;
-    if timeout(patience, services.persistence.send(Flush)).await.is_err() {
-        log::error!("not everything that waited could be written in time");
-    }
+    let written = timeout(patience, services.persistence.send(Flush)).await;
     if timeout(patience, email.send(StopMail)).await.is_err() {
         log::warn!("mails under way did not end in time; their leases bring them back");
     }
@@ -54,4 +53,6 @@ pub(super) async fn drain(running: Running, settings: &ServerSettings) {
         arbiter.stop();
     }
     log::info!("stopped");
+    written.context("not everything that waited could be written in time")??;
+    Ok(())
 }

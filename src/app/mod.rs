@@ -18,7 +18,7 @@ use anyhow::Context as _;
 
 use crate::actors::email::{Courier, EmailActor};
 use crate::actors::hub::NotificationHub;
-use crate::actors::persistence::{Parts, Persistence};
+use crate::actors::persistence::{Parts, Persistence, WriteHealth};
 use crate::actors::reader::Reader;
 use crate::actors::session::Services;
 use crate::api::{TokenDesk, routes};
@@ -64,6 +64,7 @@ impl App {
         let mut arbiters = Vec::new();
         let email = start_email(&settings, &pool, &clock, &metrics, &mut arbiters)?;
         let hub = start_hub(&settings, &email, &metrics, &mut arbiters);
+        let health = WriteHealth::default();
         let parts = Parts {
             pool: pool.clone(),
             hub: hub.clone(),
@@ -71,6 +72,7 @@ impl App {
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             metrics: metrics.clone(),
+            health: health.clone(),
         };
         let persistence = start_persistence(&settings, parts, &mut arbiters);
         let reader =
@@ -85,7 +87,7 @@ impl App {
             ids,
             metrics,
         ));
-        let (server, addresses) = serve(&settings, &services)?;
+        let (server, addresses) = serve(&settings, &services, health)?;
         let running = Running { handle: server.handle(), services, email, arbiters };
         Ok(Self { addresses, server, running, settings })
     }
@@ -103,12 +105,14 @@ impl App {
         for address in &addresses {
             log::info!("listening on {address}");
         }
-        if settings.mode == Mode::Development {
-            welcome::say(&settings, &addresses);
+        match settings.mode {
+            Mode::Development => welcome::say(&settings, &addresses),
+            Mode::Production => welcome::warn(&settings),
         }
         stop.await;
-        drain::drain(running, &settings.server).await;
-        serving.await.context("the server's task")?.context("the server")
+        let drained = drain::drain(running, &settings.server).await;
+        serving.await.context("the server's task")?.context("the server")?;
+        drained
     }
 }
 
@@ -138,7 +142,7 @@ fn start_email(
     let courier = Courier {
         pool: pool.clone(),
         mailer: email::open(&settings.mail)?,
-        composer: Composer::new(&welcome::public_url(settings, None), &settings.mail.from)?,
+        composer: Composer::new(&settings.server.public_url, &settings.mail.from)?,
         settings: settings.mail.clone(),
         portion: settings.delivery.claim_size,
         clock: Arc::clone(clock),
@@ -178,7 +182,12 @@ fn start_persistence(settings: &Settings, parts: Parts, arbiters: &mut Vec<Arbit
     persistence
 }
 
-fn serve(settings: &Arc<Settings>, services: &Arc<Services>) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
+fn serve(
+    settings: &Arc<Settings>,
+    services: &Arc<Services>,
+    health: WriteHealth,
+) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
+    let health = web::Data::new(health);
     let verifier = Verifier::new(&settings.auth)?;
     let authenticator =
         web::Data::new(Authenticator::new(verifier, Arc::clone(&services.clock), &settings.auth.cookie));
@@ -201,6 +210,7 @@ fn serve(settings: &Arc<Settings>, services: &Arc<Services>) -> anyhow::Result<(
             .app_data(acquaintances.clone())
             .app_data(reader.clone())
             .app_data(metrics.clone())
+            .app_data(health.clone())
             .app_data(limits.clone())
             .app_data(allowed.clone())
             .app_data(body_limit.clone())

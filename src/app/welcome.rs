@@ -1,4 +1,5 @@
-//! What a newcomer sees in development mode: lines to paste that make a booking arrive.
+//! What is said at the start: in development mode lines to paste that make a booking arrive, in production
+//! what is missing.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -7,13 +8,20 @@ use crate::auth::Minter;
 use crate::config::Settings;
 use crate::domain::{Clock, Identity, Role, SystemClock, UserId};
 
-/// How clients reach this server: as configured, else on this machine.
-pub(super) fn public_url(settings: &Settings, address: Option<SocketAddr>) -> String {
-    if !settings.server.public_url.is_empty() {
-        return settings.server.public_url.clone();
+/// Says what a production server should have been told and was not.
+pub(super) fn warn(settings: &Settings) {
+    for (missing, what) in [
+        (settings.server.public_url.is_empty(), "PUBLIC_URL is not set: mail has no link"),
+        (settings.mail.smtp_url.is_empty(), "SMTP_URL is not set: mail is written to files"),
+        (
+            settings.mail.from.contains("@localhost"),
+            "MAIL_FROM is not set: mail servers will refuse the sender",
+        ),
+    ] {
+        if missing {
+            log::warn!("{what}");
+        }
     }
-    let port = address.map_or(settings.server.port, |address| address.port());
-    format!("http://localhost:{port}")
 }
 
 /// Prints the lines to standard output. They are an offer: that nobody reads them is no failure.
@@ -58,9 +66,9 @@ bellhop is up (development mode) at {http}
 
    wscat -c "ws://localhost:{port}/ws/notifications?token={host}"
 
-   or with curl alone:
+   or with curl alone (it shows what arrives but cannot confirm it, so mail is written all the same):
 
-   curl -sN --http1.1 -H "Connection: Upgrade" -H "Upgrade: websocket" -H "Sec-WebSocket-Version: 13" \
+   curl -sN -m 60 --http1.1 -H "Connection: Upgrade" -H "Upgrade: websocket" -H "Sec-WebSocket-Version: 13" \
      -H "Sec-WebSocket-Key: $(head -c16 /dev/urandom | base64)" \
      "{http}/ws/notifications?token={host}" | tr -c '[:print:]\n' '\n'
 

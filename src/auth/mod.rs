@@ -1,5 +1,5 @@
-//! Tokens: who a request or a session acts as. The doors and the API hold one [`Verifier`]; the command
-//! line and the development routes hold a [`Minter`]. Only this module knows the JWT library. Where a
+//! Tokens: who a request or a session acts as. The doors and the API hold one `Verifier`; the command
+//! line and the development routes hold a `Minter`. Only this module knows the JWT library. Where a
 //! token is found in a request, and whether it was revoked, is not decided here.
 
 mod claims;

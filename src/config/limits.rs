@@ -19,6 +19,8 @@ pub struct LimitSettings {
     pub write_batch: usize,
     /// Reading requests waiting for the database before new ones are refused with 503. Defaults to 512.
     pub read_queue: usize,
+    /// How long an `Idempotency-Key` is remembered, in hours. Defaults to 168 (a week).
+    pub idempotency_hours: u64,
     /// The most users that one `POST /notifications` may name. Defaults to 1000.
     pub recipients_per_request: usize,
 }

@@ -14,8 +14,8 @@ pub struct ServerSettings {
     pub port_2: Option<u16>,
     /// Worker threads; 0 means one per core. Defaults to 0.
     pub workers: usize,
-    /// How clients reach this server (`PUBLIC_URL`), used in mail; empty means `http://localhost:{port}`.
-    /// Defaults to empty.
+    /// Where people reach the front end (`PUBLIC_URL`): what the link in a mail leads to. Defaults to empty,
+    /// which means no link.
     pub public_url: String,
     /// Browser origins (scheme, host and port) that may connect (`CORS_ORIGIN`, comma separated).
     /// Defaults to `http://localhost:5173` in development, none in production.

@@ -18,6 +18,7 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     auth(settings, &mut found);
     mail(settings, &mut found);
     nonzero(settings, &mut found);
+    not_absurd(settings, &mut found);
     found.check(is_filter(&settings.log.level), "log.level", || {
         "must be error, warn, info, debug, trace or off, or targets with one of these".to_owned()
     });
@@ -134,6 +135,7 @@ fn nonzero(settings: &Settings, found: &mut Found) {
         ("limits.write_queue", limits.write_queue == 0),
         ("limits.write_batch", limits.write_batch == 0),
         ("limits.read_queue", limits.read_queue == 0),
+        ("limits.idempotency_hours", limits.idempotency_hours == 0),
         ("limits.recipients_per_request", limits.recipients_per_request == 0),
     ] {
         found.check(!is_zero, key, || "must not be zero".to_owned());
@@ -147,4 +149,27 @@ fn is_filter(text: &str) -> bool {
         let level = directive.split_once('=').map_or(directive, |(_, level)| level);
         level.trim().parse::<LevelFilter>().is_ok()
     })
+}
+
+/// Figures that no machine can honour, and of which a typing error is the likely cause.
+fn not_absurd(settings: &Settings, found: &mut Found) {
+    const THREADS_MAX: usize = 1_024;
+    const CONNECTIONS_MAX: usize = 1_000;
+    const ITEMS_MAX: usize = 100_000_000;
+    let Settings { server, database, mail, session, limits, .. } = settings;
+    for (key, figure, most) in [
+        ("server.workers", server.workers, THREADS_MAX),
+        ("database.read_connections", database.read_connections as usize, CONNECTIONS_MAX),
+        ("mail.concurrency", mail.concurrency, CONNECTIONS_MAX),
+        ("session.queue_bytes", session.queue_bytes, ITEMS_MAX),
+        ("session.message_bytes", session.message_bytes, ITEMS_MAX),
+        ("limits.body_bytes", limits.body_bytes, ITEMS_MAX),
+        ("limits.connections_per_worker", limits.connections_per_worker, ITEMS_MAX),
+        ("limits.sessions", limits.sessions, ITEMS_MAX),
+        ("limits.write_queue", limits.write_queue, ITEMS_MAX),
+        ("limits.write_batch", limits.write_batch, ITEMS_MAX),
+        ("limits.read_queue", limits.read_queue, ITEMS_MAX),
+    ] {
+        found.check(figure <= most, key, || format!("must be at most {most}"));
+    }
 }

@@ -118,6 +118,14 @@ pub struct Content {
     pub data: Option<Box<RawValue>>,
 }
 
+impl Content {
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        let data = self.data.as_ref().map_or(0, |data| data.get().len());
+        self.title.len() + self.message.len() + data
+    }
+}
+
 /// A user id inside stored JSON.
 pub type UserIdText = String;
 

@@ -1,4 +1,4 @@
-//! E-mail: a notification becomes a [`Mail`] (`compose`), and a [`Mailer`] sends it by SMTP, writes
+//! E-mail: a notification becomes a `Mail` (`compose`), and a `Mailer` sends it by SMTP, writes
 //! it to a file, or keeps it for a test. The e-mail actor calls both; it also owns the queue, the
 //! leases and the retries, so that a mailer sends once and says whether trying again makes sense.
 //! Only this module knows the mail library.
@@ -20,7 +20,7 @@ use crate::domain::Timestamp;
 pub use compose::Composer;
 pub use memory::MemoryMailer;
 
-/// What a [`Mailer`] answers with: a future, boxed so that the trait can be an object.
+/// What a `Mailer` answers with: a future, boxed so that the trait can be an object.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), MailError>> + Send + 'a>>;
 
 /// A way to send mail.

@@ -30,7 +30,7 @@ impl StorageError {
 
 impl StorageError {
     /// Whether a row of the same id is there already.
-    pub(super) fn is_duplicate(&self) -> bool {
+    pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Refused(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)))
     }
 }

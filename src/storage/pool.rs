@@ -17,6 +17,8 @@ use crate::config::DatabaseSettings;
 pub enum ConnectError {
     #[error("a database URL begins with postgres:// or sqlite://")]
     UnknownScheme,
+    #[error("a SQLite URL names a file, such as sqlite:///var/lib/bellhop/bellhop.db")]
+    NoFile,
     #[error("the folder of the SQLite file cannot be made: {0}")]
     Folder(#[source] std::io::Error),
     #[error("{0}")]
@@ -221,6 +223,8 @@ impl Target {
             return Ok(Self::Postgres(url.to_owned()));
         }
         match url.strip_prefix("sqlite://") {
+            // To SQLite these are no files: every connection would have a database of its own.
+            Some(path) if path.starts_with(':') || path.starts_with("file:") => Err(ConnectError::NoFile),
             Some(path) if !path.is_empty() && !path.ends_with('/') => {
                 Ok(Self::Sqlite(Path::new(path).into()))
             }
@@ -278,6 +282,9 @@ mod tests {
     fn only_the_two_schemes_are_databases() {
         for url in ["", "weird.db", "mysql://x", "sqlite://", "sqlite:///tmp/", "sqlite:x"] {
             assert!(matches!(Target::parse(url), Err(ConnectError::UnknownScheme)), "{url}");
+        }
+        for url in ["sqlite://:memory:", "sqlite://file:x?mode=memory"] {
+            assert!(matches!(Target::parse(url), Err(ConnectError::NoFile)), "{url}");
         }
         assert!(matches!(Target::parse("sqlite:///tmp/x.db"), Ok(Target::Sqlite(_))));
         assert!(matches!(Target::parse("postgresql://h/d"), Ok(Target::Postgres(_))));

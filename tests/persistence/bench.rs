@@ -154,6 +154,7 @@ impl Bench {
             clock: Arc::new(SystemClock),
             ids: ids.clone(),
             metrics: metrics.clone(),
+            health: bellhop::actors::persistence::WriteHealth::default(),
         };
         let persistence = Persistence::new(&parts, limits).start();
         Self { store, persistence, hub, metrics, ids, probe, seen }

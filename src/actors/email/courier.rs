@@ -47,8 +47,13 @@ enum Attempt {
 }
 
 impl Courier {
+    /// How many are claimed at once: never more than can be begun while their lease lasts, even if each
+    /// takes as long as it may.
     pub(super) fn claim_size(&self) -> usize {
-        self.portion as usize
+        let rounds =
+            usize::try_from(self.settings.lease_ms / self.settings.timeout_ms.max(1)).unwrap_or(usize::MAX);
+        let in_time = self.settings.concurrency.saturating_mul(rounds.saturating_sub(1).max(1));
+        (self.portion as usize).min(in_time)
     }
 
     pub(super) async fn claim_handed(&self, ids: Vec<NotificationId>) -> Result<Vec<Letter>, StorageError> {
@@ -57,7 +62,8 @@ impl Courier {
     }
 
     pub(super) async fn claim_overdue(&self) -> Result<Vec<Letter>, StorageError> {
-        let (now, until, portion) = (self.clock.now(), self.lease_end(), self.portion);
+        let portion = u32::try_from(self.claim_size()).unwrap_or(u32::MAX);
+        let (now, until) = (self.clock.now(), self.lease_end());
         let claim =
             move |connection: &mut AnyConnection| deliveries::claim_overdue(connection, now, until, portion);
         self.claim(until, claim).await
@@ -116,6 +122,10 @@ impl Courier {
         let timeout = Duration::from_millis(self.settings.timeout_ms);
         if self.clock.now().plus(timeout) > letter.lease_until {
             // It waited too long for its place: by the time it was sent, somebody else might send it too.
+            let id = letter.notification.id;
+            if let Err(error) = self.release(vec![letter]).await {
+                log::warn!(notification:% = id; "a mail waits for the end of its lease: {error}");
+            }
             return;
         }
         let (id, until) = (letter.notification.id, letter.lease_until);

@@ -40,6 +40,8 @@ pub struct EmailActor {
     claiming: bool,
     /// Whether the database may hold overdue deliveries that were not looked at yet.
     sweep_due: bool,
+    /// Whether the last claim was a sweep: neither kind of claim may starve the other.
+    swept_last: bool,
     /// Set when the server stops: nothing new is claimed.
     stopping: Option<oneshot::Sender<()>>,
 }
@@ -56,6 +58,7 @@ impl EmailActor {
             under_way: 0,
             claiming: false,
             sweep_due: true,
+            swept_last: false,
             stopping: None,
         }
     }
@@ -111,16 +114,17 @@ impl EmailActor {
         }));
     }
 
-    /// Claims the next portion: what the hub handed over, then what is overdue.
+    /// Claims the next portion: in turn what the hub handed over and what is overdue.
     fn claim(&mut self, ctx: &mut Context<Self>) {
-        let portion = self.courier.claim_size().min(self.handed.len());
-        let handed: Vec<NotificationId> = self.handed.drain(..portion).collect();
-        if handed.is_empty() && !self.sweep_due {
+        let sweep = self.sweep_due && (self.handed.is_empty() || !self.swept_last);
+        if self.handed.is_empty() && !sweep {
             return;
         }
         self.claiming = true;
+        self.swept_last = sweep;
+        let portion = if sweep { 0 } else { self.courier.claim_size().min(self.handed.len()) };
+        let handed: Vec<NotificationId> = self.handed.drain(..portion).collect();
         let courier = Arc::clone(&self.courier);
-        let sweep = handed.is_empty();
         let claimed = async move {
             if sweep { courier.claim_overdue().await } else { courier.claim_handed(handed).await }
         };

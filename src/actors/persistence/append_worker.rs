@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
+use super::line::Weigh;
 use super::messages::{BookingEvent, Notify, NotifyRole, Pass, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::{Publication, Publish};
@@ -35,6 +36,26 @@ impl AppendJob {
             Self::Booking(_, reply) | Self::Notify(_, reply) => drop(reply.send(Err(error))),
             Self::NotifyRole(_, reply) => drop(reply.send(Err(error))),
             Self::Pass(_, reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+/// So many bytes of a notification weigh as much as a row.
+const ROW_BYTES: usize = 4_096;
+
+impl Weigh for AppendJob {
+    fn weight(&self) -> usize {
+        match self {
+            // All drafts of one message say the same.
+            Self::Notify(Notify { drafts, .. }, _) => {
+                let each = drafts.first().map_or(0, |draft| draft.content.bytes() / ROW_BYTES);
+                drafts.len().max(1).saturating_mul(1 + each)
+            }
+            // A role is written a chunk at a time.
+            Self::NotifyRole(NotifyRole { draft, .. }, _) | Self::Pass(Pass { draft, .. }, _) => {
+                1 + draft.content.bytes() / ROW_BYTES
+            }
+            Self::Booking(..) => 1,
         }
     }
 }
@@ -118,16 +139,18 @@ impl AppendWorker {
         self.parts.metrics.write_batch().observe(f64::from(u32::try_from(entries.len()).unwrap_or(u32::MAX)));
         match self.write(&entries) {
             Ok(outcomes) => self.settle(outcomes, replies),
-            Err(error) if error.is_unavailable() || entries.len() == 1 => {
+            Err(error) if error.is_unavailable() => {
                 let error = report(&error);
                 for reply in replies {
                     answer(reply, Err(error.clone()));
                 }
             }
             Err(error) => {
-                log::warn!("a batch failed and is written one by one: {error}");
+                if entries.len() > 1 {
+                    log::warn!("a batch failed and is written one by one: {error}");
+                }
                 for (entry, reply) in entries.iter().zip(replies) {
-                    match self.write(std::slice::from_ref(entry)) {
+                    match self.write_alone(entry) {
                         Ok(outcomes) => self.settle(outcomes, vec![reply]),
                         Err(error) => answer(reply, Err(report(&error))),
                     }
@@ -136,11 +159,22 @@ impl AppendWorker {
         }
     }
 
+    /// Another instance may have taken the same idempotency key since it was looked for: looking again
+    /// finds its answer.
+    fn write_alone(&self, entry: &Entry) -> Result<Vec<Outcome>, StorageError> {
+        let entry_alone = std::slice::from_ref(entry);
+        match self.write(entry_alone) {
+            Err(error) if entry.claim.is_some() && error.is_duplicate() => self.write(entry_alone),
+            written => written,
+        }
+    }
+
     fn write(&self, entries: &[Entry]) -> Result<Vec<Outcome>, StorageError> {
         let began = tokio::time::Instant::now();
         let now = self.parts.clock.now();
         let outcomes = append_alone(&self.parts.pool, entries, now, &|c| self.escalate_after(c));
         self.parts.metrics.commit().observe(began.elapsed().as_secs_f64());
+        self.parts.health.note(outcomes.as_ref().is_err_and(StorageError::is_unavailable));
         outcomes
     }
 
@@ -222,6 +256,7 @@ impl AppendWorker {
         let began = tokio::time::Instant::now();
         let result = self.parts.pool.write(|connection| body(connection, self.parts.clock.now()));
         self.parts.metrics.commit().observe(began.elapsed().as_secs_f64());
+        self.parts.health.note(result.as_ref().is_err_and(StorageError::is_unavailable));
         result
     }
 

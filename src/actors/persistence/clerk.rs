@@ -3,18 +3,20 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::append_worker::{answer, report};
+use super::line::Weigh;
 use super::messages::{Confirm, Greet, MarkRead, Read, SavePreferences, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::Publish;
 use crate::domain::{InboxState, Profile, Selection};
 use crate::protocol::events::IDS_MAX;
 use crate::storage::deliveries::{Ending, finish_pending};
-use crate::storage::{AnyConnection, StorageError, inboxes, notifications, recipients};
+use crate::storage::{AnyConnection, StorageError, idempotency, inboxes, notifications, recipients};
 
 type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
 
@@ -25,6 +27,8 @@ pub(super) enum ClericalJob {
     Greet(Greet, Reply<InboxState>),
     Confirm(Confirm, Reply<()>),
     SavePreferences(SavePreferences, Reply<()>),
+    /// Forget idempotency keys that are older than this.
+    ForgetKeys(Duration),
 }
 
 impl ClericalJob {
@@ -38,7 +42,15 @@ impl ClericalJob {
             Self::MarkRead(_, reply) => answer(reply, Err(error)),
             Self::Greet(_, reply) => answer(reply, Err(error)),
             Self::Confirm(_, reply) | Self::SavePreferences(_, reply) => answer(reply, Err(error)),
+            // Nobody waits; the next hour's job does it.
+            Self::ForgetKeys(_) => {}
         }
+    }
+}
+
+impl Weigh for ClericalJob {
+    fn weight(&self) -> usize {
+        1
     }
 }
 
@@ -102,6 +114,7 @@ impl Clerk {
                 ClericalJob::SavePreferences(message, reply) => {
                     answer(reply, self.save_preferences(&message));
                 }
+                ClericalJob::ForgetKeys(age) => self.forget_keys(age),
                 ClericalJob::Confirm(..) | ClericalJob::Greet(..) => {}
             }
         }
@@ -196,6 +209,14 @@ impl Clerk {
             }
         }
         Ok(read)
+    }
+
+    fn forget_keys(&self, age: Duration) {
+        let before = self.parts.clock.now().minus(age);
+        // A failure was logged where it is turned into an answer; the next hour's job tries again.
+        if let Ok(forgotten @ 1..) = self.write(|connection| idempotency::forget(connection, before)) {
+            log::info!(forgotten = forgotten; "old idempotency keys were forgotten");
+        }
     }
 
     fn save_preferences(&self, message: &SavePreferences) -> Result<(), WriteError> {

@@ -12,6 +12,8 @@ pub mod messages;
 mod publications;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
@@ -34,6 +36,9 @@ use crate::telemetry::Metrics;
 /// How many messages may wait for the front actor itself, which does nothing that takes time.
 const MAILBOX: usize = 32_768;
 
+/// How often old idempotency keys are looked for.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
+
 /// What the workers are made of.
 #[derive(Debug, Clone)]
 pub struct Parts {
@@ -43,6 +48,21 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
     pub metrics: Metrics,
+    pub health: WriteHealth,
+}
+
+/// Whether the last write found the database willing; shared with whoever reports readiness.
+#[derive(Debug, Clone, Default)]
+pub struct WriteHealth(Arc<AtomicBool>);
+
+impl WriteHealth {
+    pub fn is_failing(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, failing: bool) {
+        self.0.store(failing, Ordering::Relaxed);
+    }
 }
 
 /// The front actor.
@@ -52,6 +72,8 @@ pub struct Persistence {
     clerical: Line<ClericalJob>,
     append_worker: Addr<AppendWorker>,
     clerk: Addr<Clerk>,
+    /// How long idempotency keys are kept.
+    key_age: Duration,
     /// Who waits for everything to be written.
     flushes: Vec<oneshot::Sender<()>>,
     /// Set by [`Flush`]: nothing new is accepted.
@@ -71,6 +93,7 @@ impl Persistence {
             clerical: Line::new(limits.write_queue, limits.write_batch),
             append_worker,
             clerk,
+            key_age: Duration::from_secs(limits.idempotency_hours.saturating_mul(3_600)),
             flushes: Vec::new(),
             closing: false,
             metrics: parts.metrics.clone(),
@@ -113,7 +136,7 @@ impl Persistence {
     }
 
     fn show_depth(&self) {
-        self.metrics.write_queue_depth().set(i64::try_from(self.appends.len()).unwrap_or(i64::MAX));
+        self.metrics.write_queue_depth().set(i64::try_from(self.appends.weight()).unwrap_or(i64::MAX));
     }
 
     fn feed_clerk(&mut self, ctx: &mut Context<Self>) {
@@ -142,6 +165,8 @@ impl Actor for Persistence {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
+        let age = self.key_age;
+        ctx.run_interval(FORGET_EVERY, move |front, ctx| front.clerical(ClericalJob::ForgetKeys(age), ctx));
     }
 }
 
