@@ -38,6 +38,23 @@ on_both_databases! {
         assert_eq!(total(&app, "host-7").await, 1);
     }
 
+    async fn only_what_was_stored_is_counted(app) {
+        let first = book_with_key(&app, "guest-3", "key-1", &booking("host-7")).await.expect(201);
+        book_with_key(&app, "guest-3", "key-1", &booking("host-7")).await.expect(201);
+        let path = format!("/bookings/{}/cancel", first["booking"]["id"].as_str().unwrap());
+        app.post(&path, &app.token("guest-3", &[]), &json!({})).await.expect(200);
+
+        let figures = app.get("/metrics", "").await.text;
+        for line in [
+            "bellhop_bookings_accepted_total 1",
+            // The booking and its cancellation.
+            "bellhop_notifications_stored_total 2",
+            "bellhop_deliveries_finished_total{state=\"withdrawn\"} 1",
+        ] {
+            assert!(figures.lines().any(|found| found == line), "{line} in\n{figures}");
+        }
+    }
+
     async fn a_repeat_is_answered_as_at_first_also_when_the_booking_has_moved_on(app) {
         let first = book_with_key(&app, "guest-3", "key-1", &booking("host-7")).await.expect(201);
         let path = format!("/bookings/{}/accept", first["booking"]["id"].as_str().unwrap());

@@ -97,7 +97,7 @@ figures! {
     counters sessions_closed("bellhop_sessions_closed_total", reason):
         /// Sessions that have ended, by the reason of their close.
     counter bookings_accepted("bellhop_bookings_accepted_total"):
-        /// Bookings that were saved and answered with 201.
+        /// Bookings that were saved; a repeat under the same key is none.
     counter notifications_stored("bellhop_notifications_stored_total"):
         /// Notifications that were given a place in an inbox.
     counters deliveries_finished("bellhop_deliveries_finished_total", state):
