@@ -3,7 +3,7 @@
 use actix::Addr;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -130,6 +130,7 @@ pub(super) fn draft_of(
     at_most("actorId", content.actor_id.as_deref(), ACTOR_TEXT_MAX)?;
     at_most("actorName", content.actor_name.as_deref(), ACTOR_TEXT_MAX)?;
     at_most("actorAvatar", content.actor_avatar.as_deref(), ACTOR_TEXT_MAX)?;
+    readable("data", content.data.as_deref())?;
     let id = NotificationId::from_uuid(ids.next());
     Ok(Draft { id, user, kind: kind.to_owned(), category, booking: None, content })
 }
@@ -144,6 +145,18 @@ fn at_most(field: &'static str, text: Option<&str>, most: usize) -> Result<(), I
         return Err(Invalid::new(field, "must not contain a NUL character"));
     }
     Ok(())
+}
+
+/// JSON that is passed on unread may be well formed and yet be more than a client's reader takes: nested
+/// without end, a number beyond any float, half of a surrogate pair. One such value would cost its
+/// recipient the whole list.
+fn readable(field: &'static str, json: Option<&RawValue>) -> Result<(), Invalid> {
+    match json.map(|json| serde_json::from_str::<serde_json::Value>(json.get())) {
+        None | Some(Ok(_)) => Ok(()),
+        Some(Err(_)) => {
+            Err(Invalid::new(field, "must not be nested too deep, nor hold odd numbers or broken text"))
+        }
+    }
 }
 
 /// `POST /notifications`: stored for users or a role (201), or passing by a room (202).
@@ -297,6 +310,14 @@ fn invalid(field: &'static str, reason: &str) -> Problem {
     Problem::bad_request("invalid_query", format!("{field} {reason}")).of_field(field)
 }
 
+/// A page, written as it is: a `Value` in between would change the numbers and the order of `data`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    items: Vec<Envelope<'a>>,
+    next_cursor: Option<String>,
+}
+
 /// `GET /notifications` and `/notifications/list`: newest first; with `since`, what came after it,
 /// oldest first.
 pub(super) async fn list(
@@ -316,9 +337,9 @@ pub(super) async fn list(
             if more {
                 found.pop();
             }
-            let next = found.last().filter(|_| more).map(|last| last.seq.to_string());
+            let next_cursor = found.last().filter(|_| more).map(|last| last.seq.to_string());
             let items: Vec<Envelope<'_>> = found.iter().map(Envelope::from).collect();
-            serde_json::to_string(&json!({ "items": items, "nextCursor": next }))
+            serde_json::to_string(&Page { items, next_cursor })
                 .map_err(|error| StorageError::Corrupt(error.to_string()))
         })
         .await?;
