@@ -131,8 +131,20 @@ on_both_databases! {
         assert_eq!(answers.len(), 1, "{answers:?}");
         assert_eq!((total(&app, "a").await, total(&app, "b").await), (json!(1), json!(1)));
 
-        let role = json!({"type": "LIKE", "role": "CUSTOMER"});
-        let refused = post_with_key(&app, "/notifications", &service, "key-2", &role).await;
-        refused.expect_problem(400, "idempotency_key_unsupported");
+    }
+
+    async fn a_key_is_refused_where_no_repeat_could_be_told(app) {
+        let mut ann = app.connect_with(&app.token("ann", &["CUSTOMER"]), "").await;
+        for body in [
+            json!({"type": "LIKE", "role": "CUSTOMER"}),
+            json!({"type": "LIKE", "role": "CUSTOMER", "passing": true}),
+            json!({"type": "LIKE", "userId": "ann", "passing": true}),
+            json!({"type": "LIKE", "room": "listing:9", "passing": true}),
+        ] {
+            let refused = post_with_key(&app, "/notifications", &app.service(), "key-1", &body).await;
+            refused.expect_problem(400, "idempotency_key_unsupported");
+        }
+        assert_eq!(ann.events_so_far().await, []);
+        assert_eq!(total(&app, "ann").await, 0);
     }
 }
