@@ -95,6 +95,30 @@ async fn a_body_that_is_too_large_is_refused_however_it_comes() {
 }
 
 #[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let builder = TestAppBuilder::new(Database::Sqlite);
+    let app = builder.with("BELLHOP__SERVER__REQUEST_TIMEOUT_MS", "300").start().await;
+    let head = format!(
+        "POST /bookings HTTP/1.1\r\nHost: bellhop\r\nContent-Type: application/json\r\n\
+         Authorization: Bearer {}\r\n",
+        app.token("guest-3", &[])
+    );
+    for body in ["Content-Length: 60000\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"] {
+        let mut connection = TcpStream::connect(app.address()).unwrap();
+        connection.set_read_timeout(Some(SOON)).unwrap();
+        connection.write_all(head.as_bytes()).unwrap();
+        connection.write_all(body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        // To its end: the connection is not kept for a body that nobody reads.
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"body_timeout\""), "{answer}");
+    }
+    let figures = app.get("/metrics", "").await.text;
+    let counted = "bellhop_http_requests_total{route=\"bookings\",status=\"408\"} 2";
+    assert!(figures.lines().any(|line| line == counted), "{figures}");
+}
+
+#[tokio::test]
 async fn another_content_type_is_refused() {
     let app = TestApp::start(Database::Sqlite).await;
     let body = booking("host-7").to_string();

@@ -167,6 +167,28 @@ on_both_databases! {
         assert_eq!(app.get(&path, &app.token("host-7", &[])).await.expect(200), made);
     }
 
+    async fn a_foreign_page_moves_nothing_with_its_visitors_cookie(app) {
+        let made = app.book("guest-3", "host-7").await["booking"].take();
+        let url = app.url(&format!("/bookings/{}/accept", id_of(&made)));
+        let token = app.token("host-7", &[]);
+        let form = |origin: &str| {
+            let request = app.client().post(&url).header("cookie", format!("token={token}"));
+            let request = request.header("content-type", "application/x-www-form-urlencoded");
+            request.header("origin", origin).body("a=1")
+        };
+        for origin in ["https://evil.example", "null", ""] {
+            app.send(form(origin), "").await.expect_problem(403, "origin_not_allowed");
+        }
+        let look = app.client().get(app.url(&format!("/bookings/{}", id_of(&made))));
+        let look = look.header("cookie", format!("token={token}")).header("origin", "https://evil.example");
+        assert_eq!(app.send(look, "").await.expect(200)["status"], "pending", "CORS keeps the answer from it");
+
+        app.send(form("http://localhost:5173"), "").await.expect(200);
+        // A header is sent by who has the token, never by a browser alone.
+        let cancel = app.client().post(app.url(&format!("/bookings/{}/cancel", id_of(&made))));
+        app.send(cancel.header("origin", "https://evil.example"), &token).await.expect(200);
+    }
+
     async fn of_many_who_move_a_booking_at_once_one_succeeds(app) {
         let made = app.book("guest-3", "host-7").await["booking"].take();
         let steps = (0..16).map(|number| {

@@ -38,6 +38,23 @@ on_both_databases! {
         assert_eq!(total(&app, "host-7").await, 1);
     }
 
+    async fn only_what_was_stored_is_counted(app) {
+        let first = book_with_key(&app, "guest-3", "key-1", &booking("host-7")).await.expect(201);
+        book_with_key(&app, "guest-3", "key-1", &booking("host-7")).await.expect(201);
+        let path = format!("/bookings/{}/cancel", first["booking"]["id"].as_str().unwrap());
+        app.post(&path, &app.token("guest-3", &[]), &json!({})).await.expect(200);
+
+        let figures = app.get("/metrics", "").await.text;
+        for line in [
+            "bellhop_bookings_accepted_total 1",
+            // The booking and its cancellation.
+            "bellhop_notifications_stored_total 2",
+            "bellhop_deliveries_finished_total{state=\"withdrawn\"} 1",
+        ] {
+            assert!(figures.lines().any(|found| found == line), "{line} in\n{figures}");
+        }
+    }
+
     async fn a_repeat_is_answered_as_at_first_also_when_the_booking_has_moved_on(app) {
         let first = book_with_key(&app, "guest-3", "key-1", &booking("host-7")).await.expect(201);
         let path = format!("/bookings/{}/accept", first["booking"]["id"].as_str().unwrap());
@@ -114,8 +131,20 @@ on_both_databases! {
         assert_eq!(answers.len(), 1, "{answers:?}");
         assert_eq!((total(&app, "a").await, total(&app, "b").await), (json!(1), json!(1)));
 
-        let role = json!({"type": "LIKE", "role": "CUSTOMER"});
-        let refused = post_with_key(&app, "/notifications", &service, "key-2", &role).await;
-        refused.expect_problem(400, "idempotency_key_unsupported");
+    }
+
+    async fn a_key_is_refused_where_no_repeat_could_be_told(app) {
+        let mut ann = app.connect_with(&app.token("ann", &["CUSTOMER"]), "").await;
+        for body in [
+            json!({"type": "LIKE", "role": "CUSTOMER"}),
+            json!({"type": "LIKE", "role": "CUSTOMER", "passing": true}),
+            json!({"type": "LIKE", "userId": "ann", "passing": true}),
+            json!({"type": "LIKE", "room": "listing:9", "passing": true}),
+        ] {
+            let refused = post_with_key(&app, "/notifications", &app.service(), "key-1", &body).await;
+            refused.expect_problem(400, "idempotency_key_unsupported");
+        }
+        assert_eq!(ann.events_so_far().await, []);
+        assert_eq!(total(&app, "ann").await, 0);
     }
 }

@@ -8,6 +8,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod acquaintances;
 mod architecture;
 mod bad_requests;
 mod bad_tokens;

@@ -10,6 +10,13 @@ async fn publish(app: &TestApp, body: &Value) -> Answer {
     app.post("/notifications", &app.service(), body).await
 }
 
+/// Tells ann, with data of just this text.
+async fn post_data(app: &TestApp, data: &str) -> Answer {
+    let body = format!(r#"{{"type": "LIKE", "userId": "ann", "data": {data}}}"#);
+    let request = app.client().post(app.url("/notifications")).header("content-type", "application/json");
+    app.send(request.body(body), &app.service()).await
+}
+
 on_both_databases! {
     async fn one_user_is_told(app) {
         let mut ann = app.connect("ann").await;
@@ -98,6 +105,15 @@ on_both_databases! {
         assert_eq!(count["total"], 1);
     }
 
+    async fn data_is_listed_and_pushed_as_it_was_sent(app) {
+        let mut ann = app.connect("ann").await;
+        let odd = r#"{"b":12345678901234567890123,"a":1.10,"text":"\u0000"}"#;
+        post_data(&app, odd).await.expect(201);
+        ann.next_event("LIKE").await;
+        let list = app.get("/notifications", &app.token("ann", &[])).await;
+        assert!(list.text.contains(odd), "{}", list.text);
+    }
+
     async fn any_text_that_is_accepted_reads_back(app) {
         let title = "\u{1f6ce} \u{202e}abc \\ \" ' % \u{7f} </script>";
         let body = json!({
@@ -160,4 +176,17 @@ async fn every_bad_value_is_refused_by_its_field() {
     }
     let count = app.get("/notifications/count", &app.token("ann", &[])).await.expect(200);
     assert_eq!(count["total"], 0);
+}
+
+#[tokio::test]
+async fn data_that_a_client_cannot_read_is_refused() {
+    let app = TestApp::start(Database::Sqlite).await;
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for data in [&*deep, "1e999", r#"{"a": [-1e999]}"#, r#""\ud800""#, r#"{"\udc00": 1}"#] {
+        let problem = post_data(&app, data).await.expect_problem(422, "invalid_field");
+        assert_eq!(problem["field"], "data", "{data}");
+    }
+    post_data(&app, "null").await.expect(201);
+    let list = app.get("/notifications", &app.token("ann", &[])).await.expect(200);
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(1));
 }

@@ -14,7 +14,6 @@ use crate::domain::{Booking, BookingId, Identity, NewBooking, NotificationId, Tr
 use crate::http::{Caller, JsonBody, Problem};
 use crate::storage::append::Receipt;
 use crate::storage::bookings;
-use crate::telemetry::Metrics;
 
 /// What a guest sends.
 #[derive(Debug, Deserialize)]
@@ -124,12 +123,10 @@ pub(super) async fn create(
     caller: Caller,
     body: JsonBody<CreateBooking>,
     persistence: web::Data<Addr<Persistence>>,
-    metrics: web::Data<Metrics>,
 ) -> Result<HttpResponse, Problem> {
     let claim = idempotency::claim(&request, &caller.0.user, &body.bytes)?;
     let booking = body.value.into_new_booking(&caller.0)?;
     let answer: Answer = ask(&persistence, BookingEvent::Created { booking, claim }).await?.try_into()?;
-    metrics.bookings_accepted().inc();
     let location = format!("/bookings/{}", answer.booking.id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(answer))
 }

@@ -29,3 +29,11 @@ pub(super) fn claim(
     let fingerprint = base64::engine::general_purpose::STANDARD_NO_PAD.encode(digest);
     Ok(Some(IdempotencyClaim { user: user.clone(), key: key.to_owned(), fingerprint }))
 }
+
+/// Refuses a key where a repeat could not be told; `why` says so.
+pub(super) fn none(claim: Option<&IdempotencyClaim>, why: &str) -> Result<(), Problem> {
+    match claim {
+        None => Ok(()),
+        Some(_) => Err(Problem::bad_request("idempotency_key_unsupported", why)),
+    }
+}

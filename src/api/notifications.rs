@@ -3,7 +3,7 @@
 use actix::Addr;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -19,6 +19,7 @@ use crate::domain::{
 use crate::http::{Caller, JsonBody, Problem};
 use crate::protocol::events::SelectionBody;
 use crate::protocol::json::Envelope;
+use crate::storage::idempotency::IdempotencyClaim;
 use crate::storage::notifications::{Filter, Position, page};
 use crate::storage::{StorageError, inboxes};
 
@@ -130,6 +131,7 @@ pub(super) fn draft_of(
     at_most("actorId", content.actor_id.as_deref(), ACTOR_TEXT_MAX)?;
     at_most("actorName", content.actor_name.as_deref(), ACTOR_TEXT_MAX)?;
     at_most("actorAvatar", content.actor_avatar.as_deref(), ACTOR_TEXT_MAX)?;
+    readable("data", content.data.as_deref())?;
     let id = NotificationId::from_uuid(ids.next());
     Ok(Draft { id, user, kind: kind.to_owned(), category, booking: None, content })
 }
@@ -144,6 +146,18 @@ fn at_most(field: &'static str, text: Option<&str>, most: usize) -> Result<(), I
         return Err(Invalid::new(field, "must not contain a NUL character"));
     }
     Ok(())
+}
+
+/// JSON that is passed on unread may be well formed and yet be more than a client's reader takes: nested
+/// without end, a number beyond any float, half of a surrogate pair. One such value would cost its
+/// recipient the whole list.
+fn readable(field: &'static str, json: Option<&RawValue>) -> Result<(), Invalid> {
+    match json.map(|json| serde_json::from_str::<serde_json::Value>(json.get())) {
+        None | Some(Ok(_)) => Ok(()),
+        Some(Err(_)) => {
+            Err(Invalid::new(field, "must not be nested too deep, nor hold odd numbers or broken text"))
+        }
+    }
 }
 
 /// `POST /notifications`: stored for users or a role (201), or passing by a room (202).
@@ -163,40 +177,9 @@ pub(super) async fn publish(
     let target = body.value.target(limits.recipients_per_request)?;
     let draft = body.value.draft(&*services.ids)?;
     match target {
-        Target::Users(users) if passing => {
-            for user in users {
-                pass(&persistence, Room::User(user), draft.clone()).await?;
-            }
-            Ok(accepted())
-        }
-        Target::Role(role) if passing => {
-            pass(&persistence, Room::Role(role), draft).await?;
-            Ok(accepted())
-        }
-        Target::Room(room) if passing => {
-            pass(&persistence, room, draft).await?;
-            Ok(accepted())
-        }
-        Target::Users(users) => {
-            let drafts = users.into_iter().map(|user| {
-                let id = NotificationId::from_uuid(services.ids.next());
-                Draft { id, user, ..draft.clone() }
-            });
-            let message = Notify { drafts: drafts.collect(), claim };
-            let receipt = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
-            Ok(HttpResponse::Created().json(json!({ "notifications": receipt.notifications })))
-        }
-        Target::Role(role) => {
-            if claim.is_some() {
-                return Err(Problem::bad_request(
-                    "idempotency_key_unsupported",
-                    "not for a role: name the users",
-                ));
-            }
-            let message = NotifyRole { role: role.as_str().to_owned(), draft };
-            let count = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
-            Ok(HttpResponse::Created().json(json!({ "count": count })))
-        }
+        target if passing => pass(&persistence, target, &draft, claim).await,
+        Target::Users(users) => notify(&persistence, &*services.ids, users, &draft, claim).await,
+        Target::Role(role) => notify_role(&persistence, &role, draft, claim).await,
         Target::Room(_) => Err(Problem::unprocessable(
             "invalid_target",
             "a room that is nobody's inbox takes passing notifications only: set passing",
@@ -205,12 +188,54 @@ pub(super) async fn publish(
     }
 }
 
-async fn pass(persistence: &Addr<Persistence>, room: Room, draft: Draft) -> Result<(), Problem> {
-    Ok(persistence.send(Pass { room, draft }).await.unwrap_or(Err(WriteError::Overloaded))?)
+/// Pushed to whoever is there now; nothing is stored, so nothing could tell a repeat.
+async fn pass(
+    persistence: &Addr<Persistence>,
+    target: Target,
+    draft: &Draft,
+    claim: Option<IdempotencyClaim>,
+) -> Result<HttpResponse, Problem> {
+    idempotency::none(claim.as_ref(), "not for what is passing: nothing of it is kept")?;
+    let rooms = match target {
+        Target::Users(users) => users.into_iter().map(Room::User).collect(),
+        Target::Role(role) => vec![Room::Role(role)],
+        Target::Room(room) => vec![room],
+    };
+    for room in rooms {
+        let message = Pass { room, draft: draft.clone() };
+        persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
+    }
+    Ok(HttpResponse::Accepted().json(json!({ "passing": true })))
 }
 
-fn accepted() -> HttpResponse {
-    HttpResponse::Accepted().json(json!({ "passing": true }))
+/// Stored in each user's inbox, for all of them or for none.
+async fn notify(
+    persistence: &Addr<Persistence>,
+    ids: &dyn IdGenerator,
+    users: Vec<UserId>,
+    draft: &Draft,
+    claim: Option<IdempotencyClaim>,
+) -> Result<HttpResponse, Problem> {
+    let drafts = users.into_iter().map(|user| {
+        let id = NotificationId::from_uuid(ids.next());
+        Draft { id, user, ..draft.clone() }
+    });
+    let message = Notify { drafts: drafts.collect(), claim };
+    let receipt = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
+    Ok(HttpResponse::Created().json(json!({ "notifications": receipt.notifications })))
+}
+
+/// Stored for everybody who holds the role, in several transactions: there is no one answer to keep.
+async fn notify_role(
+    persistence: &Addr<Persistence>,
+    role: &Role,
+    draft: Draft,
+    claim: Option<IdempotencyClaim>,
+) -> Result<HttpResponse, Problem> {
+    idempotency::none(claim.as_ref(), "not for a role: name the users")?;
+    let message = NotifyRole { role: role.as_str().to_owned(), draft };
+    let count = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
+    Ok(HttpResponse::Created().json(json!({ "count": count })))
 }
 
 /// `GET /notifications/count`: `{unread, total, seq}` with an `ETag`, so that polling costs nothing.
@@ -297,6 +322,14 @@ fn invalid(field: &'static str, reason: &str) -> Problem {
     Problem::bad_request("invalid_query", format!("{field} {reason}")).of_field(field)
 }
 
+/// A page, written as it is: a `Value` in between would change the numbers and the order of `data`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    items: Vec<Envelope<'a>>,
+    next_cursor: Option<String>,
+}
+
 /// `GET /notifications` and `/notifications/list`: newest first; with `since`, what came after it,
 /// oldest first.
 pub(super) async fn list(
@@ -316,9 +349,9 @@ pub(super) async fn list(
             if more {
                 found.pop();
             }
-            let next = found.last().filter(|_| more).map(|last| last.seq.to_string());
+            let next_cursor = found.last().filter(|_| more).map(|last| last.seq.to_string());
             let items: Vec<Envelope<'_>> = found.iter().map(Envelope::from).collect();
-            serde_json::to_string(&json!({ "items": items, "nextCursor": next }))
+            serde_json::to_string(&Page { items, next_cursor })
                 .map_err(|error| StorageError::Corrupt(error.to_string()))
         })
         .await?;

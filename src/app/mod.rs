@@ -26,7 +26,7 @@ use crate::auth::{Minter, Verifier};
 use crate::config::{Mode, Settings};
 use crate::domain::{Clock, IdGenerator, SystemClock, TimeOrderedIds};
 use crate::email::{self, Composer};
-use crate::http::body::BodyLimit;
+use crate::http::body::BodyLimits;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Acquaintances, Authenticator, request, route};
 use crate::storage::{Pool, bring_up_to_date};
@@ -201,7 +201,9 @@ fn serve(
     let limits = web::Data::new(settings.limits.clone());
     let origins = settings.server.cors_origin.clone();
     let allowed = web::Data::new(AllowedOrigins::new(origins.clone()));
-    let body_limit = web::Data::new(BodyLimit(settings.limits.body_bytes));
+    let request_timeout = Duration::from_millis(settings.server.request_timeout_ms);
+    let body_limits =
+        web::Data::new(BodyLimits { bytes: settings.limits.body_bytes, timeout: request_timeout });
     let mut server = HttpServer::new(move || {
         WebApp::new()
             .app_data(services.clone())
@@ -213,7 +215,7 @@ fn serve(
             .app_data(health.clone())
             .app_data(limits.clone())
             .app_data(allowed.clone())
-            .app_data(body_limit.clone())
+            .app_data(body_limits.clone())
             .app_data(desk.clone())
             .wrap(cors(&origins))
             .wrap(from_fn(|request, next| Box::pin(request::surround(request, next))))
@@ -226,7 +228,7 @@ fn serve(
     })
     .on_connect(listen::remember_socket)
     .max_connections(settings.limits.connections_per_worker)
-    .client_request_timeout(Duration::from_millis(settings.server.request_timeout_ms))
+    .client_request_timeout(request_timeout)
     .keep_alive(Duration::from_millis(settings.server.keep_alive_ms))
     .shutdown_timeout(settings.server.drain_timeout_ms.div_ceil(1000))
     .disable_signals();

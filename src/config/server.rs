@@ -22,7 +22,8 @@ pub struct ServerSettings {
     pub cors_origin: Vec<String>,
     /// Connections the kernel may queue before they are accepted. Defaults to 4096.
     pub backlog: u32,
-    /// The time a client has to send a request's head, in milliseconds. Defaults to 10000.
+    /// The time a client has to send a request's head, and as much again for its body, in milliseconds.
+    /// Defaults to 10000.
     pub request_timeout_ms: u64,
     /// How long an idle HTTP connection is kept, in milliseconds. Defaults to 75000.
     pub keep_alive_ms: u64,

@@ -21,7 +21,7 @@ pub const MESSAGE_MAX: usize = 2_000;
 pub const ACTOR_TEXT_MAX: usize = 500;
 
 /// Names that the doors use for themselves: a notification of such a type could pass for an answer.
-const RESERVED_TYPES: [&str; 22] = [
+const RESERVED_TYPES: [&str; 24] = [
     "connect",
     "connect_error",
     "disconnect",
@@ -39,6 +39,8 @@ const RESERVED_TYPES: [&str; 22] = [
     "leftRoom",
     "presenceStats",
     "notificationRead",
+    "tokenRefreshed",
+    "locationUpdated",
     "resumed",
     "gap",
     "message",
@@ -304,7 +306,16 @@ mod tests {
         for kind in ["LIKE", "booking.created", "nearby-job", "custom:thing"] {
             assert_eq!(check_type(kind), Ok(()), "{kind}");
         }
-        for kind in ["", "connected", "error", "a b", "é", &"x".repeat(TYPE_MAX + 1)] {
+        for kind in [
+            "",
+            "connected",
+            "error",
+            "tokenRefreshed",
+            "locationUpdated",
+            "a b",
+            "é",
+            &"x".repeat(TYPE_MAX + 1),
+        ] {
             assert!(check_type(kind).is_err(), "{kind:?}");
         }
     }

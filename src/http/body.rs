@@ -1,4 +1,6 @@
-//! JSON bodies: bounded, of the right content type, and refused with the name of the field at fault.
+//! JSON bodies: bounded in size and time, of the right content type, and refused with the name of the field at fault.
+
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -10,12 +12,18 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
+use tokio::time::timeout;
 
 use super::problem::Problem;
 
-/// The largest body, in bytes; set once for the application.
+/// What a body may take; set once for the application.
 #[derive(Debug, Clone, Copy)]
-pub struct BodyLimit(pub usize);
+pub struct BodyLimits {
+    /// The largest, in bytes.
+    pub bytes: usize,
+    /// The time a client has to send all of it, counted from when its head was read.
+    pub timeout: Duration,
+}
 
 /// A parsed JSON body with the bytes that it came as.
 #[derive(Debug)]
@@ -30,7 +38,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let accepted = is_json(request);
-        let limit = request.app_data::<web::Data<BodyLimit>>().map_or(0, |limit| limit.0);
+        let limits = request.app_data::<web::Data<BodyLimits>>().map(|limits| *limits.get_ref());
         let payload = payload.take();
         Box::pin(async move {
             if !accepted {
@@ -40,7 +48,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
                     "the body must be application/json",
                 ));
             }
-            let bytes = read(payload, limit).await?;
+            let limits = limits.ok_or_else(Problem::internal)?;
+            let bytes =
+                timeout(limits.timeout, read(payload, limits.bytes)).await.map_err(|_| too_late())??;
             let value = parse(&bytes)?;
             Ok(Self { value, bytes })
         })
@@ -51,6 +61,10 @@ fn is_json(request: &HttpRequest) -> bool {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
+}
+
+fn too_late() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not come in time")
 }
 
 async fn read(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {

@@ -8,6 +8,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::acquaintances::Acquaintances;
+use super::origin::AllowedOrigins;
 use super::problem::Problem;
 use crate::auth::Verifier;
 use crate::domain::{Clock, Identity};
@@ -30,6 +31,11 @@ impl Authenticator {
     pub fn authenticate(&self, request: &HttpRequest) -> Result<Identity, Problem> {
         let token = self.find(request)?;
         self.verifier.verify(&token, self.clock.now()).map_err(Problem::from)
+    }
+
+    /// Whether the token comes in the cookie, which a browser adds whatever page made it ask.
+    fn comes_by_cookie(&self, request: &HttpRequest) -> bool {
+        !request.headers().contains_key(AUTHORIZATION) && request.cookie(&self.cookie).is_some()
     }
 
     fn find(&self, request: &HttpRequest) -> Result<String, Problem> {
@@ -63,7 +69,8 @@ pub fn query_value(query: &str, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// The verified bearer of a request's token; taken as a handler's argument it refuses with 401.
+/// The verified bearer of a request's token; taken as a handler's argument it refuses
+/// with 401, and with 403 where another page's form may have sent the cookie.
 #[derive(Debug)]
 pub struct Caller(pub Identity);
 
@@ -72,13 +79,21 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let authenticator = request.app_data::<web::Data<Authenticator>>();
-        let caller =
-            authenticator.ok_or_else(Problem::internal).and_then(|known| known.authenticate(request));
+        let caller = identify(request);
         if let (Ok(identity), Some(acquaintances)) = (&caller, request.app_data::<web::Data<Acquaintances>>())
         {
             acquaintances.note(identity);
         }
         ready(caller.map(Self))
     }
+}
+
+fn identify(request: &HttpRequest) -> Result<Identity, Problem> {
+    let authenticator = request.app_data::<web::Data<Authenticator>>().ok_or_else(Problem::internal)?;
+    let identity = authenticator.authenticate(request)?;
+    if !request.method().is_safe() && authenticator.comes_by_cookie(request) {
+        let origins = request.app_data::<web::Data<AllowedOrigins>>().ok_or_else(Problem::internal)?;
+        origins.check(request)?;
+    }
+    Ok(identity)
 }

@@ -1,5 +1,5 @@
-//! Which browsers' pages may open a door. A WebSocket is not covered by CORS: without this check any
-//! page could open one with the visitor's cookies.
+//! Which browsers' pages may open a door, and change something by a cookie. CORS covers neither a
+//! WebSocket nor a form: without this check any page could do both with the visitor's cookies.
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
@@ -22,6 +22,6 @@ impl AllowedOrigins {
         if self.0.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
             return Ok(());
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", "this origin may not connect"))
+        Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", "this origin is not allowed"))
     }
 }

@@ -110,6 +110,10 @@ impl ResponseError for Problem {
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
         }
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            // RFC 9110 §15.5.9: the rest of a body that is too late is not waited for.
+            response.force_close();
+        }
         if self.status == StatusCode::UPGRADE_REQUIRED {
             // RFC 9110 §15.5.22 and RFC 6455 §4.2.2: what would do instead.
             response.insert_header((UPGRADE, "websocket")).insert_header((SEC_WEBSOCKET_VERSION, "13"));

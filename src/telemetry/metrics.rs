@@ -97,21 +97,15 @@ figures! {
     counters sessions_closed("bellhop_sessions_closed_total", reason):
         /// Sessions that have ended, by the reason of their close.
     counter bookings_accepted("bellhop_bookings_accepted_total"):
-        /// Bookings that were saved and answered with 201.
+        /// Bookings that were saved; a repeat under the same key is none.
     counter notifications_stored("bellhop_notifications_stored_total"):
         /// Notifications that were given a place in an inbox.
     counters deliveries_finished("bellhop_deliveries_finished_total", state):
         /// Deliveries that have come to an end: confirmed, emailed, suppressed, withdrawn or failed.
-    counter frames_pushed("bellhop_frames_pushed_total"):
-        /// Frames that were put into the outgoing queues of sessions.
-    counters evictions("bellhop_evictions_total", reason):
-        /// Sessions that were cut off because their outgoing queue was full, by what filled it.
     histogram write_batch("bellhop_write_batch_events", BATCH_BUCKETS):
         /// Events that one transaction wrote.
     histogram commit("bellhop_commit_seconds", SECONDS_BUCKETS):
         /// Time that a transaction took, from its begin to its commit, in seconds.
-    histogram booking_to_push("bellhop_booking_to_push_seconds", SECONDS_BUCKETS):
-        /// Time from a booking's arrival to its push to the host's sessions, in seconds.
     counters mail_attempts("bellhop_mail_attempts_total", outcome):
         /// Attempts to send a mail, by outcome.
     gauge write_queue_depth("bellhop_write_queue_events"):
@@ -137,22 +131,26 @@ impl Metrics {
     }
 }
 
-/// The statuses that the routes answer with; a label from a fixed set keeps the figures few.
+/// The statuses that routes and doors answer with; a label from a fixed set keeps the figures few.
 const fn status_label(status: u16) -> &'static str {
     match status {
         101 => "101",
         200 => "200",
         201 => "201",
+        202 => "202",
         204 => "204",
         304 => "304",
         400 => "400",
         401 => "401",
         403 => "403",
         404 => "404",
+        405 => "405",
+        408 => "408",
         409 => "409",
         413 => "413",
         415 => "415",
         422 => "422",
+        426 => "426",
         429 => "429",
         500 => "500",
         503 => "503",
@@ -174,6 +172,7 @@ mod tests {
         metrics.write_queue_depth().set(7);
         metrics.http_request("bookings", 201);
         metrics.http_request("bookings", 418);
+        metrics.http_request("websocket", 426);
         let page = metrics.render();
         for line in [
             "# HELP bellhop_sessions_open Sessions that are open now, by door.",
@@ -187,6 +186,7 @@ mod tests {
             "bellhop_write_queue_events 7",
             "bellhop_http_requests_total{route=\"bookings\",status=\"201\"} 1",
             "bellhop_http_requests_total{route=\"bookings\",status=\"other\"} 1",
+            "bellhop_http_requests_total{route=\"websocket\",status=\"426\"} 1",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} in\n{page}");
         }
@@ -195,8 +195,8 @@ mod tests {
     #[test]
     fn clones_share_their_figures_and_registries_do_not() {
         let (metrics, other) = (Metrics::new().expect("one"), Metrics::new().expect("another"));
-        metrics.clone().frames_pushed().inc();
-        assert_eq!(metrics.frames_pushed().get(), 1);
-        assert_eq!(other.frames_pushed().get(), 0);
+        metrics.clone().notifications_stored().inc();
+        assert_eq!(metrics.notifications_stored().get(), 1);
+        assert_eq!(other.notifications_stored().get(), 0);
     }
 }

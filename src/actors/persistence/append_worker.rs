@@ -13,6 +13,7 @@ use super::{Parts, publications};
 use crate::actors::hub::{Publication, Publish};
 use crate::domain::{BookingId, BookingStatus, Draft, NotificationId, Timestamp, Transition, UserId};
 use crate::storage::append::{Entry, Outcome, Receipt, append, append_alone};
+use crate::storage::deliveries::Ending;
 use crate::storage::{AnyConnection, StorageError, bookings, deliveries, recipients};
 
 type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
@@ -180,8 +181,7 @@ impl AppendWorker {
 
     /// Pushes first, then answers: both only after the commit.
     fn settle(&self, outcomes: Vec<Outcome>, replies: Vec<Reply<Receipt>>) {
-        let publications = outcomes.iter().flat_map(stored_of).map(publications::of_stored).collect();
-        self.publish(publications);
+        self.push_stored(&outcomes);
         for (outcome, reply) in outcomes.into_iter().zip(replies) {
             answer(reply, receipt_of(outcome));
         }
@@ -203,18 +203,20 @@ impl AppendWorker {
                 let status = bookings::find(connection, id)?.map_or(from, |booking| booking.status);
                 return Ok(Err(WriteError::WrongStatus(status)));
             }
+            let mut withdrawn = 0;
             if to == BookingStatus::Cancelled {
-                deliveries::withdraw(connection, id, now)?;
+                withdrawn = deliveries::withdraw(connection, id, now)?;
             }
             booking.status = to;
             booking.updated_at = now;
             let drafts = vec![Draft::booking_moved(self.next_notification(), &booking, by)];
             let entry = Entry { booking: None, drafts, claim: None };
             let outcomes = append(connection, &[entry], now, &|category| self.escalate_after(category))?;
-            Ok(Ok((booking, outcomes)))
+            Ok(Ok((booking, outcomes, withdrawn)))
         });
-        let (booking, outcomes) = moved.map_err(|error| report(&error))??;
-        self.publish(outcomes.iter().flat_map(stored_of).map(publications::of_stored).collect());
+        let (booking, outcomes, withdrawn) = moved.map_err(|error| report(&error))??;
+        self.parts.metrics.deliveries_finished(Ending::Withdrawn.as_str()).inc_by(withdrawn as u64);
+        self.push_stored(&outcomes);
         let mut receipt = outcomes.into_iter().next().map_or(Err(WriteError::Failed), receipt_of)?;
         receipt.booking = Some(booking);
         Ok(receipt)
@@ -239,7 +241,7 @@ impl AppendWorker {
                     Ok((users, outcomes))
                 })
                 .map_err(|error| report(&error))?;
-            self.publish(outcomes.iter().flat_map(stored_of).map(publications::of_stored).collect());
+            self.push_stored(&outcomes);
             told += users.len();
             match users.last() {
                 Some(last) => last.as_str().clone_into(&mut after),
@@ -258,6 +260,16 @@ impl AppendWorker {
         self.parts.metrics.commit().observe(began.elapsed().as_secs_f64());
         self.parts.health.note(result.as_ref().is_err_and(StorageError::is_unavailable));
         result
+    }
+
+    /// Counts and pushes what is new: a repeat was counted and pushed when it came first.
+    fn push_stored(&self, outcomes: &[Outcome]) {
+        for outcome in outcomes {
+            let Outcome::Stored { receipt, notifications } = outcome else { continue };
+            self.parts.metrics.bookings_accepted().inc_by(u64::from(receipt.booking.is_some()));
+            self.parts.metrics.notifications_stored().inc_by(notifications.len() as u64);
+        }
+        self.publish(outcomes.iter().flat_map(stored_of).map(publications::of_stored).collect());
     }
 
     fn publish(&self, publications: Vec<Publication>) {

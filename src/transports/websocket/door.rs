@@ -96,9 +96,6 @@ impl Actor for WebSocketDoor {
         self.shard.close(self.outbox.reference());
         self.metrics.sessions_open(DOOR).dec();
         self.metrics.sessions_closed(self.outbox.reason().text()).inc();
-        if self.outbox.reason() == CloseReason::SlowConsumer {
-            self.metrics.evictions("queue_bytes").inc();
-        }
     }
 }
 
