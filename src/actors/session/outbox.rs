@@ -280,7 +280,8 @@ impl Outbox {
         let InboxState { last_seq, unread } = self.inbox.get();
         let data = Heartbeat { seq: last_seq, unread, server_time: wall };
         self.write(frame::text(&json::event("heartbeat", data)));
-        self.write(frame::ping(b"heartbeat"));
+        let ask = self.proof.borrow_mut().ask_again(last_seq);
+        self.write(frame::ping(ask.as_deref().unwrap_or(b"heartbeat")));
     }
 
     /// Whether frames are still taken.
