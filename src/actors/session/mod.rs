@@ -2,6 +2,7 @@
 //! bytes into events and the outbox's frames into bytes; what a session may do is decided here, once
 //! for every door.
 
+mod lookups;
 mod outbox;
 mod proof;
 mod queue;
@@ -19,6 +20,7 @@ use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use lookups::Lookups;
 pub use outbox::{Outbox, Terms};
 use rate::{RateWindow, Verdict};
 pub use shard::{LocalShard, Shard};
@@ -145,6 +147,7 @@ pub struct Session {
     me: Arc<Member>,
     outbox: Rc<Outbox>,
     rate: RateWindow,
+    lookups: Lookups,
     services: Arc<Services>,
 }
 
@@ -155,7 +158,7 @@ pub struct NotAdmitted(pub CloseReason);
 impl Session {
     pub fn new(me: &Identity, outbox: Rc<Outbox>, services: Arc<Services>) -> Self {
         let rate = RateWindow::new(&services.settings);
-        Self { me: Arc::new(Member::from(me)), outbox, rate, services }
+        Self { me: Arc::new(Member::from(me)), outbox, rate, lookups: Lookups::default(), services }
     }
 
     /// Registers with the hub, then asks where the inbox stands. What is published in between waits in
@@ -275,8 +278,12 @@ impl Session {
         let Some(id) = id else { return Err(forbidden) };
         let party = self.is_party(id);
         let (services, session) = (Arc::clone(&self.services), self.outbox.reference());
+        let (lookups, ticket) = (self.lookups.clone(), self.lookups.begin(room.clone()));
         let answer = async move {
-            match party.await {
+            let party = party.await;
+            let wanted = lookups.end(ticket);
+            match party {
+                Ok(true) if !wanted => Refusal::new("left", "the room was left before it was joined").into(),
                 // Not a moment earlier: the hub is told when this is called, not when it is awaited.
                 Ok(true) => join(&services, session, room, joined).await,
                 Ok(false) => forbidden.into(),
@@ -305,6 +312,7 @@ impl Session {
     }
 
     fn leave(&self, room: Room) {
+        self.lookups.cancel(&room);
         self.services.hub.do_send(Leave { session: self.outbox.reference(), room });
     }
 
