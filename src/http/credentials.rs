@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use super::acquaintances::Acquaintances;
 use super::problem::Problem;
 use crate::auth::Verifier;
-use crate::domain::{Clock, Identity};
+use crate::domain::{Clock, Identity, Timestamp};
 
 /// Finds and verifies tokens.
 #[derive(Debug, Clone)]
@@ -30,6 +30,11 @@ impl Authenticator {
     pub fn authenticate(&self, request: &HttpRequest) -> Result<Identity, Problem> {
         let token = self.find(request)?;
         self.verifier.verify(&token, self.clock.now()).map_err(Problem::from)
+    }
+
+    /// When the bearer's token is no longer believed: until then a connection may last.
+    pub fn believed_until(&self, identity: &Identity) -> Option<Timestamp> {
+        self.verifier.believed_until(identity)
     }
 
     fn find(&self, request: &HttpRequest) -> Result<String, Problem> {
