@@ -147,6 +147,7 @@ pub struct Session {
     me: Arc<Member>,
     outbox: Rc<Outbox>,
     rate: RateWindow,
+    frames: RateWindow,
     lookups: Lookups,
     services: Arc<Services>,
 }
@@ -158,7 +159,8 @@ pub struct NotAdmitted(pub CloseReason);
 impl Session {
     pub fn new(me: &Identity, outbox: Rc<Outbox>, services: Arc<Services>) -> Self {
         let rate = RateWindow::new(&services.settings);
-        Self { me: Arc::new(Member::from(me)), outbox, rate, lookups: Lookups::default(), services }
+        let frames = RateWindow::of_frames(&services.settings);
+        Self { me: Arc::new(Member::from(me)), outbox, rate, frames, lookups: Lookups::default(), services }
     }
 
     /// Registers with the hub, then asks where the inbox stands. What is published in between waits in
@@ -199,6 +201,11 @@ impl Session {
     /// Tells the hub that this session is over.
     pub fn end(&self) {
         self.services.hub.do_send(Disconnected { session: self.outbox.reference() });
+    }
+
+    /// Counts a frame, whatever it is; answers whether there were too many of them.
+    pub fn counts_one_frame_too_many(&mut self) -> bool {
+        self.frames.count(tokio::time::Instant::now()) != Verdict::Fits
     }
 
     /// Takes one event. A client over its rate is told so, and who goes on regardless is closed.

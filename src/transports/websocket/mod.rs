@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use body::Body;
 use door::WebSocketDoor;
-use guard::{Guard, TooLarge};
+use guard::{Guard, Intake};
 
 use crate::actors::session::{LocalShard, Services, Session, Terms};
 use crate::config::SessionSettings;
@@ -60,9 +60,9 @@ pub async fn open(
     let metrics = services.metrics.clone();
     let session = Session::new(&identity, Rc::clone(&outbox), services);
     let profile = Profile::of(&identity);
-    let too_large = TooLarge::default();
-    let payload = Guard::new(payload, most.max(CONTROL_MAX), too_large.clone());
-    let door = WebSocketDoor::new(session, profile, Rc::clone(&outbox), shard, metrics, most, too_large);
+    let intake = Intake::default();
+    let payload = Guard::new(payload, most.max(CONTROL_MAX), intake.clone());
+    let door = WebSocketDoor::new(session, profile, Rc::clone(&outbox), shard, metrics, most, intake);
     let frames = WebsocketContext::with_codec(door, payload, codec);
     Ok(response.streaming(Body::new(frames, outbox)))
 }
