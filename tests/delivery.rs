@@ -20,6 +20,9 @@ const SHORT: [(&str, &str); 2] =
 /// So long that nothing is mailed while a slow machine works.
 const LONG: [(&str, &str); 2] =
     [("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "60000"), ("RATE_LIMIT_MAX_REQUESTS", "1000000")];
+/// Heartbeats that come soon, and nothing that is mailed before.
+const HEARTBEATS: [(&str, &str); 2] =
+    [("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "60000"), ("BELLHOP__SESSION__HEARTBEAT_INTERVAL_MS", "1500")];
 
 /// The address that the host's token names.
 fn mail_of(host: &str) -> String {
@@ -138,6 +141,21 @@ on_both_databases! {
         for id in &ids {
             await_delivery_state(app.database_url(), id, "confirmed").await;
         }
+    }
+
+    async fn who_answers_only_the_newest_ping_proves_what_the_older_asked(app, super::HEARTBEATS) {
+        let mut device = connect_raw(&app, "host").await;
+        let ids = [id_of(&app.book("guest", "host").await), id_of(&app.book("guest", "host").await)];
+        while device.next_event().await["data"]["seq"] != 2 {}
+        while device.next_event().await["event"] != "heartbeat" {}
+        let ping = device.next_frame().await.unwrap();
+        assert_eq!((ping.first, ping.payload.as_slice()), (FIN | PING, &b"2"[..]), "it asks for both");
+        device.send(PONG, &ping.payload).await;
+        for id in &ids {
+            await_delivery_state(app.database_url(), id, "confirmed").await;
+        }
+        while device.next_event().await["event"] != "heartbeat" {}
+        assert_eq!(device.next_frame().await.unwrap().payload, b"heartbeat", "nothing waits");
     }
 
     async fn a_slow_connected_loses_nothing(app, super::LONG) {

@@ -170,6 +170,43 @@ async fn a_frame_that_never_ends_is_not_gathered() {
 }
 
 #[tokio::test]
+async fn a_flood_of_empty_frames_ends_its_connection_and_is_not_gathered() {
+    /// Frames of one write, and how often it is sent, unless the server hangs up before.
+    const FRAMES: usize = 100_000;
+    const WRITES: usize = 100;
+    const GROWTH_MAX: usize = 32 * 1024 * 1024;
+    let server = serve().await;
+    let token = crate::support::app::token_for("7", &[]);
+    let before = server.resident_bytes();
+    let floods = [(vec![], FIN | PONG), (frame(TEXT, b""), CONTINUATION)];
+    for (first, flood) in floods {
+        let mut socket = RawSocket::open(server.address(), &token).await;
+        socket.next_event().await;
+        socket.send_bytes(&first).await;
+        let flood = frame(flood, b"").repeat(FRAMES);
+        for _ in 0..WRITES {
+            socket.send_bytes(&flood).await;
+        }
+        let after = server.resident_bytes();
+        assert!(after < before + GROWTH_MAX, "from {before} to {after} bytes");
+    }
+}
+
+#[tokio::test]
+async fn more_frames_than_anybody_needs_end_their_connection() {
+    let app = TestAppBuilder::new(Database::Sqlite).with("RATE_LIMIT_WINDOW_MS", "60000").start().await;
+    for opcode in [FIN | PONG, FIN | PING, CONTINUATION] {
+        let mut socket = open(&app).await;
+        socket.send_bytes(&frame(TEXT, b"")).await;
+        socket.send_bytes(&frame(opcode, b"").repeat(2_000)).await;
+        socket.send(PING, b"heard").await;
+        while socket.next_frame().await.unwrap().payload != b"heard" {}
+        socket.send_bytes(&frame(opcode, b"").repeat(200)).await;
+        assert_eq!(socket.expect_close().await, (4008, "rate_limited".to_owned()), "{opcode}");
+    }
+}
+
+#[tokio::test]
 async fn a_message_may_come_in_fragments_with_pings_between() {
     let app = app().await;
     let mut socket = open(&app).await;

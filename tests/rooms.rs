@@ -171,6 +171,42 @@ async fn a_bookings_room_is_open_to_its_parties_only() {
 }
 
 #[tokio::test]
+async fn a_bookings_room_is_one_room_however_its_id_is_spelled() {
+    let app = patient().await;
+    let id = app.book("guest", "7").await["booking"]["id"].as_str().unwrap().to_owned();
+    let (room, capitals) = (format!("booking:{id}"), format!("booking:{}", id.to_uppercase()));
+    let mut guest = app.connect("guest").await;
+    join(&mut guest, &capitals).await;
+    for spelling in [&room, &capitals] {
+        pass(&app, "room", spelling).await;
+        assert_eq!(guest.next().await.name, "system.test", "{spelling}");
+    }
+    leave(&mut guest, &capitals).await;
+    pass(&app, "room", &room).await;
+    assert_quiet(&app, &mut guest, "userId", "guest").await;
+}
+
+#[tokio::test]
+async fn who_leaves_while_a_room_is_looked_up_is_not_in_it() {
+    const ROUNDS: usize = 20;
+    let app = patient().await;
+    let id = app.book("guest", "7").await["booking"]["id"].as_str().unwrap().to_owned();
+    let room = format!("booking:{id}");
+    let mut guest = app.connect("guest").await;
+    for _ in 0..ROUNDS {
+        guest.send("joinRoom", json!(room)).await;
+        guest.send("leaveRoom", json!(room)).await;
+        // The lookup is sometimes the faster one.
+        let answers = [guest.next().await.name, guest.next().await.name];
+        let fits = [["leftRoom", "error"], ["joinedRoom", "leftRoom"], ["leftRoom", "joinedRoom"]];
+        assert!(fits.iter().any(|fit| answers == *fit), "{answers:?}");
+        pass(&app, "room", &room).await;
+        assert_quiet(&app, &mut guest, "userId", "guest").await;
+    }
+    join(&mut guest, &room).await;
+}
+
+#[tokio::test]
 async fn a_token_may_open_further_rooms() {
     let app = patient().await;
     let claims = json!({"sub": "7", "rooms": ["listing:1", "user:8"]});

@@ -59,6 +59,11 @@ impl Verifier {
         claims.into_identity()
     }
 
+    /// When the bearer's token is no longer believed; the leeway counts.
+    pub fn believed_until(&self, identity: &Identity) -> Option<Timestamp> {
+        identity.expires_at.map(|expires_at| expires_at.plus(self.leeway))
+    }
+
     /// The payload of a token that one of the keys has signed.
     fn check_signature(&self, token: &str) -> Result<Vec<u8>, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {

@@ -1,5 +1,5 @@
 //! Why a session ends. Every close that the server starts has one of these: it is the code and
-//! text the client sees, the label of the metric, and says whether coming back makes sense.
+//! text the client sees and the label of the metric.
 
 use std::fmt;
 
@@ -16,8 +16,6 @@ pub enum CloseReason {
     OnceDelivered,
     /// The token that opened the session has expired.
     TokenExpired,
-    /// An administrator disconnected the user or revoked the token.
-    Revoked,
     /// The client went on sending after it was told to slow down.
     RateLimited,
     /// The client reads too slowly: its queue is full.
@@ -52,7 +50,6 @@ impl CloseReason {
             Self::TtlElapsed => 4000,
             Self::OnceDelivered => 4001,
             Self::TokenExpired => 4002,
-            Self::Revoked => 4003,
             Self::RateLimited => 4008,
             Self::SlowConsumer => 4009,
             Self::HeartbeatTimeout => 4010,
@@ -68,7 +65,6 @@ impl CloseReason {
             Self::TtlElapsed => "ttl_elapsed",
             Self::OnceDelivered => "once_delivered",
             Self::TokenExpired => "token_expired",
-            Self::Revoked => "revoked",
             Self::RateLimited => "rate_limited",
             Self::SlowConsumer => "slow_consumer",
             Self::HeartbeatTimeout => "heartbeat_timeout",
@@ -79,14 +75,6 @@ impl CloseReason {
             Self::UnsupportedData => "unsupported_data",
             Self::TryAgainLater => "try_again_later",
         }
-    }
-
-    /// Whether a client should connect again by itself.
-    pub const fn come_back(self) -> bool {
-        matches!(
-            self,
-            Self::ServerRestart | Self::SlowConsumer | Self::HeartbeatTimeout | Self::TryAgainLater
-        )
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::identity::{Member, Role};
-use super::ids::UserId;
+use super::ids::{BookingId, UserId};
 use super::invalid::Invalid;
 
 /// The most characters a room's name may have: a kind, a colon and the longest user id, with room to spare.
@@ -26,7 +26,8 @@ pub enum Room {
 }
 
 impl Room {
-    /// Reads a client's spelling. `host-7`, `host_7`, `host:7`, `user_7` and `user:7` are one room.
+    /// Reads a client's spelling. `host-7`, `host_7`, `host:7`, `user_7` and `user:7` are one room, and
+    /// so is a booking's however its id is spelled.
     pub fn parse(name: &str) -> Result<Self, Invalid> {
         const FIELD: &str = "room";
         if name.chars().count() > ROOM_NAME_MAX {
@@ -45,6 +46,9 @@ impl Room {
         Ok(match kind {
             "role" => Self::Role(Role::new(id)),
             "session" => Self::Session(id.to_owned()),
+            "booking" => Self::Other(
+                BookingId::parse(FIELD, id).map_or_else(|_| name.to_owned(), |id| format!("booking:{id}")),
+            ),
             _ => Self::Other(name.to_owned()),
         })
     }
@@ -57,7 +61,10 @@ impl Room {
             Self::User(user) => *user == member.user,
             Self::Role(role) => member.roles.contains(role),
             Self::Session(session) => member.session.as_deref() == Some(session),
-            Self::Other(name) => member.has_role(Role::ADMIN) || member.rooms.contains(name),
+            Self::Other(_) => {
+                let claimed = |name: &String| Self::parse(name).as_ref() == Ok(self);
+                member.has_role(Role::ADMIN) || member.rooms.iter().any(claimed)
+            }
         }
     }
 }
@@ -94,6 +101,17 @@ mod tests {
             assert_eq!(Room::parse(spelling).as_ref(), Ok(&canonical), "{spelling}");
         }
         assert_eq!(canonical.to_string(), "user:7");
+    }
+
+    #[test]
+    fn every_spelling_of_a_bookings_room_is_one_room() {
+        let canonical = "booking:0198a000-0000-7000-8000-00000000abcd";
+        let capitals = "booking:0198A000-0000-7000-8000-00000000ABCD";
+        for spelling in [canonical, capitals, "booking:0198a00000007000800000000000abcd"] {
+            let room = Room::parse(spelling).expect("a booking");
+            assert_eq!(room.to_string(), canonical, "{spelling}");
+            assert!(room.admits(&member("7", &[], &[capitals])), "{spelling}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::acquaintances::Acquaintances;
 use super::origin::AllowedOrigins;
 use super::problem::Problem;
 use crate::auth::Verifier;
-use crate::domain::{Clock, Identity};
+use crate::domain::{Clock, Identity, Timestamp};
 
 /// Finds and verifies tokens.
 #[derive(Debug, Clone)]
@@ -31,6 +31,11 @@ impl Authenticator {
     pub fn authenticate(&self, request: &HttpRequest) -> Result<Identity, Problem> {
         let token = self.find(request)?;
         self.verifier.verify(&token, self.clock.now()).map_err(Problem::from)
+    }
+
+    /// When the bearer's token is no longer believed: until then a connection may last.
+    pub fn believed_until(&self, identity: &Identity) -> Option<Timestamp> {
+        self.verifier.believed_until(identity)
     }
 
     /// Whether the token comes in the cookie, which a browser adds whatever page made it ask.

@@ -2,6 +2,7 @@
 //! bytes into events and the outbox's frames into bytes; what a session may do is decided here, once
 //! for every door.
 
+mod lookups;
 mod outbox;
 mod proof;
 mod queue;
@@ -19,6 +20,7 @@ use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use lookups::Lookups;
 pub use outbox::{Outbox, Terms};
 use rate::{RateWindow, Verdict};
 pub use shard::{LocalShard, Shard};
@@ -145,6 +147,8 @@ pub struct Session {
     me: Arc<Member>,
     outbox: Rc<Outbox>,
     rate: RateWindow,
+    frames: RateWindow,
+    lookups: Lookups,
     services: Arc<Services>,
 }
 
@@ -155,7 +159,8 @@ pub struct NotAdmitted(pub CloseReason);
 impl Session {
     pub fn new(me: &Identity, outbox: Rc<Outbox>, services: Arc<Services>) -> Self {
         let rate = RateWindow::new(&services.settings);
-        Self { me: Arc::new(Member::from(me)), outbox, rate, services }
+        let frames = RateWindow::of_frames(&services.settings);
+        Self { me: Arc::new(Member::from(me)), outbox, rate, frames, lookups: Lookups::default(), services }
     }
 
     /// Registers with the hub, then asks where the inbox stands. What is published in between waits in
@@ -196,6 +201,11 @@ impl Session {
     /// Tells the hub that this session is over.
     pub fn end(&self) {
         self.services.hub.do_send(Disconnected { session: self.outbox.reference() });
+    }
+
+    /// Counts a frame, whatever it is; answers whether there were too many of them.
+    pub fn counts_one_frame_too_many(&mut self) -> bool {
+        self.frames.count(tokio::time::Instant::now()) != Verdict::Fits
     }
 
     /// Takes one event. A client over its rate is told so, and who goes on regardless is closed.
@@ -275,8 +285,12 @@ impl Session {
         let Some(id) = id else { return Err(forbidden) };
         let party = self.is_party(id);
         let (services, session) = (Arc::clone(&self.services), self.outbox.reference());
+        let (lookups, ticket) = (self.lookups.clone(), self.lookups.begin(room.clone()));
         let answer = async move {
-            match party.await {
+            let party = party.await;
+            let wanted = lookups.end(ticket);
+            match party {
+                Ok(true) if !wanted => Refusal::new("left", "the room was left before it was joined").into(),
                 // Not a moment earlier: the hub is told when this is called, not when it is awaited.
                 Ok(true) => join(&services, session, room, joined).await,
                 Ok(false) => forbidden.into(),
@@ -305,6 +319,7 @@ impl Session {
     }
 
     fn leave(&self, room: Room) {
+        self.lookups.cancel(&room);
         self.services.hub.do_send(Leave { session: self.outbox.reference(), room });
     }
 

@@ -62,6 +62,8 @@ pub struct Outbox {
     socket: Cell<Option<RawFd>>,
     inbox: Cell<InboxState>,
     proof: RefCell<Proof>,
+    /// How many pings the client may still answer.
+    pings: Cell<u32>,
     /// The notification that ends a `once` session came before its greeting, which is owed first.
     ends_when_greeted: Cell<bool>,
     heard_at: Cell<Instant>,
@@ -81,6 +83,7 @@ impl Outbox {
             socket: Cell::new(socket),
             inbox: Cell::default(),
             proof: RefCell::default(),
+            pings: Cell::new(0),
             ends_when_greeted: Cell::new(false),
             heard_at: Cell::new(now),
             heartbeat_at: Cell::new(now + terms.heartbeat_interval),
@@ -140,7 +143,7 @@ impl Outbox {
                 ProofMode::Pong => {
                     let ping = self.proof.borrow_mut().sent(id, self.inbox.get().last_seq);
                     if let Some(payload) = ping {
-                        self.write(frame::ping(&payload));
+                        self.ping(&payload);
                     }
                 }
             }
@@ -241,7 +244,7 @@ impl Outbox {
     pub fn pong(&self, payload: &[u8]) -> Vec<NotificationId> {
         let (proven, next) = self.proof.borrow_mut().answered(payload, self.inbox.get().last_seq);
         if let Some(payload) = next {
-            self.write(frame::ping(&payload));
+            self.ping(&payload);
         }
         proven
     }
@@ -280,7 +283,20 @@ impl Outbox {
         let InboxState { last_seq, unread } = self.inbox.get();
         let data = Heartbeat { seq: last_seq, unread, server_time: wall };
         self.write(frame::text(&json::event("heartbeat", data)));
-        self.write(frame::ping(b"heartbeat"));
+        let ask = self.proof.borrow_mut().ask_again(last_seq);
+        self.ping(ask.as_deref().unwrap_or(b"heartbeat"));
+    }
+
+    fn ping(&self, payload: &[u8]) {
+        self.pings.set(self.pings.get().saturating_add(1));
+        self.write(frame::ping(payload));
+    }
+
+    /// Whether a pong that came can be the answer to a ping; each ping has one.
+    pub fn awaited_pong(&self) -> bool {
+        let left = self.pings.get().checked_sub(1);
+        self.pings.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     /// Whether frames are still taken.

@@ -9,14 +9,14 @@ use crate::domain::NotificationId;
 /// stopped; what is not remembered stays unconfirmed and goes by mail at its deadline.
 const WAITING_MAX: usize = 4_096;
 
-/// What was sent to one device and not proven yet. At most one ping is under way.
+/// What was sent to one device and not proven yet. One ping at a time is the one that counts.
 #[derive(Debug, Default)]
 pub(super) struct Proof {
     waiting: VecDeque<NotificationId>,
-    /// How many of `waiting` the ping under way covers; none is under way at 0.
+    /// How many of `waiting` the newest ping covers; none is under way at 0.
     covered: usize,
-    /// The seq that the ping under way carries.
-    seq: i64,
+    /// The seq that the newest ping carries, and how many before it carried the same.
+    asked: Option<(i64, u32)>,
 }
 
 impl Proof {
@@ -36,19 +36,30 @@ impl Proof {
         }
         let proven = self.waiting.drain(..self.covered).collect();
         self.covered = 0;
-        let next = if self.waiting.is_empty() { None } else { Some(self.ask(seq)) };
-        (proven, next)
+        (proven, self.ask_again(seq))
+    }
+
+    /// Asks anew for all that waits; answers the payload, if anything waits. RFC 6455 §5.5.3 lets a client
+    /// answer only the newest ping, so whoever sends one more has it ask what the one before it asked.
+    pub(super) fn ask_again(&mut self, seq: i64) -> Option<Vec<u8>> {
+        if self.waiting.is_empty() { None } else { Some(self.ask(seq)) }
     }
 
     fn ask(&mut self, seq: i64) -> Vec<u8> {
         self.covered = self.waiting.len();
-        self.seq = seq;
+        let before = self.asked.filter(|(asked, _)| *asked == seq);
+        self.asked = Some((seq, before.map_or(0, |(_, count)| count.wrapping_add(1))));
         self.payload()
     }
 
-    /// The seq in decimal digits.
+    /// The seq in decimal digits; pings that carry the same one are told apart by a number after it, so
+    /// that a late pong proves nothing that was sent after its ping.
     fn payload(&self) -> Vec<u8> {
-        self.seq.to_string().into_bytes()
+        match self.asked {
+            None => Vec::new(),
+            Some((seq, 0)) => seq.to_string().into_bytes(),
+            Some((seq, count)) => format!("{seq}.{count}").into_bytes(),
+        }
     }
 }
 
@@ -79,6 +90,31 @@ mod tests {
         proof.sent(id(1), 7);
         assert_eq!(proof.answered(b"", 7), (vec![], None));
         assert_eq!(proof.answered(b"8", 7), (vec![], None));
+    }
+
+    #[test]
+    fn a_newer_ask_covers_all_that_waits_and_replaces_the_older() {
+        let mut proof = Proof::default();
+        assert_eq!(proof.ask_again(0), None, "nothing waits");
+        assert_eq!(proof.sent(id(1), 1), Some(b"1".to_vec()));
+        assert_eq!(proof.sent(id(2), 2), None);
+        assert_eq!(proof.ask_again(2), Some(b"2".to_vec()));
+        assert_eq!(proof.sent(id(3), 3), None);
+        assert_eq!(proof.answered(b"1", 3), (vec![], None), "an older pong");
+        assert_eq!(proof.answered(b"2", 3), (vec![id(1), id(2)], Some(b"3".to_vec())));
+        assert_eq!(proof.answered(b"2", 3), (vec![], None));
+        assert_eq!(proof.answered(b"3", 3), (vec![id(3)], None));
+        assert_eq!(proof.ask_again(3), None);
+    }
+
+    #[test]
+    fn asks_with_the_same_seq_are_told_apart() {
+        let mut proof = Proof::default();
+        assert_eq!(proof.sent(id(1), 5), Some(b"5".to_vec()));
+        assert_eq!(proof.sent(id(2), 5), None, "overtaken by the one before it");
+        assert_eq!(proof.ask_again(5), Some(b"5.1".to_vec()));
+        assert_eq!(proof.answered(b"5", 5), (vec![], None), "its ping came before the second");
+        assert_eq!(proof.answered(b"5.1", 5), (vec![id(1), id(2)], None));
     }
 
     #[test]

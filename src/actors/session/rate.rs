@@ -6,7 +6,11 @@ use tokio::time::Instant;
 
 use crate::config::SessionSettings;
 
-/// Counts a connection's events.
+/// How many frames beside events a client may send in a window: pings, pongs that nobody asked for and
+/// fragments. The largest message there is by default is 1,024 fragments of 64 bytes; twice that is plenty.
+const FRAMES_BESIDE: u32 = 2_048;
+
+/// Counts a connection's events, or its frames.
 #[derive(Debug)]
 pub(super) struct RateWindow {
     window: Duration,
@@ -37,6 +41,12 @@ impl RateWindow {
             began: None,
             count: 0,
         }
+    }
+
+    /// For frames of any kind: all the events that are heard fit, and [`FRAMES_BESIDE`] more.
+    pub(super) fn of_frames(settings: &SessionSettings) -> Self {
+        let events = settings.rate_limit_max_requests.saturating_add(settings.rate_limit_strikes);
+        Self { most: events.saturating_add(FRAMES_BESIDE), strikes: 0, ..Self::new(settings) }
     }
 
     pub(super) fn count(&mut self, now: Instant) -> Verdict {

@@ -10,7 +10,7 @@ use actix_web_actors::ws::{self, CloseCode, WebsocketContext};
 use serde_json::value::RawValue;
 
 use super::fragments::{Assembly, Fragments};
-use super::guard::TooLarge;
+use super::guard::Intake;
 use crate::actors::session::{Answer, LocalShard, NotAdmitted, Outbox, Reaction, Session};
 use crate::domain::{CloseReason, Profile};
 use crate::protocol::events::{ClientEvent, Refusal};
@@ -32,8 +32,7 @@ pub(super) struct WebSocketDoor {
     fragments: Fragments,
     /// The largest message, all fragments together.
     message_bytes: usize,
-    /// Whether a frame was announced that is larger than that.
-    too_large: TooLarge,
+    intake: Intake,
     metrics: Metrics,
 }
 
@@ -45,11 +44,11 @@ impl WebSocketDoor {
         shard: Rc<LocalShard>,
         metrics: Metrics,
         message_bytes: usize,
-        too_large: TooLarge,
+        intake: Intake,
     ) -> Self {
         let profile = Some(Box::new(profile));
         let fragments = Fragments::default();
-        Self { session, profile, outbox, shard, fragments, message_bytes, too_large, metrics }
+        Self { session, profile, outbox, shard, fragments, message_bytes, intake, metrics }
     }
 
     fn say(&self, id: Option<&RawValue>, answer: &Answer) {
@@ -70,7 +69,7 @@ impl WebSocketDoor {
                     answer.into_actor(self).map(move |answer, door, _| door.say(id.as_deref(), &answer)),
                 );
             }
-            Reaction::Close(reason) => self.outbox.close(reason),
+            Reaction::Close(reason) => self.end(reason, ctx),
         }
     }
 }
@@ -102,6 +101,12 @@ impl Actor for WebSocketDoor {
 impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketDoor {
     fn handle(&mut self, message: Result<ws::Message, ProtocolError>, ctx: &mut Self::Context) {
         self.outbox.heard();
+        self.intake.heard();
+        let answers = matches!(message, Ok(ws::Message::Pong(_))) && self.outbox.awaited_pong();
+        if !answers && self.session.counts_one_frame_too_many() {
+            self.end(CloseReason::RateLimited, ctx);
+            return;
+        }
         match message {
             Ok(ws::Message::Text(text)) => self.text(&text, ctx),
             Ok(ws::Message::Ping(payload)) => self.outbox.write(frame::pong(&payload)),
@@ -127,7 +132,7 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketDoor {
                 ctx.stop();
             }
             Ok(ws::Message::Nop) => {}
-            Err(_) if self.too_large.is_set() => self.end(CloseReason::MessageTooLarge, ctx),
+            Err(_) if self.intake.is_too_large() => self.end(CloseReason::MessageTooLarge, ctx),
             Err(ProtocolError::Overflow) => self.end(CloseReason::MessageTooLarge, ctx),
             Err(ProtocolError::Io(error)) if is_not_text(&error) => self.end(CloseReason::InvalidText, ctx),
             // What broke is the connection: nobody is left to tell.

@@ -18,11 +18,11 @@ use tokio::time::Instant;
 
 use body::Body;
 use door::WebSocketDoor;
-use guard::{Guard, TooLarge};
+use guard::{Guard, Intake};
 
 use crate::actors::session::{LocalShard, Services, Session, Terms};
 use crate::config::SessionSettings;
-use crate::domain::{CloseReason, Identity, Profile};
+use crate::domain::{CloseReason, Profile, Timestamp};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Authenticator, Problem};
@@ -50,7 +50,7 @@ pub async fn open(
     let identity = authenticator.authenticate(&request)?;
     let wishes = Wishes::parse(request.query_string(), &services.settings)?;
     let mut response = ws::handshake(&request).map_err(refused)?;
-    let terms = wishes.terms(&identity, &services);
+    let terms = wishes.terms(authenticator.believed_until(&identity), &services);
     let services: Arc<Services> = services.into_inner();
     let shard = LocalShard::of_this_thread(&services);
     let socket = request.conn_data::<Socket>().map(|socket| socket.0);
@@ -60,9 +60,9 @@ pub async fn open(
     let metrics = services.metrics.clone();
     let session = Session::new(&identity, Rc::clone(&outbox), services);
     let profile = Profile::of(&identity);
-    let too_large = TooLarge::default();
-    let payload = Guard::new(payload, most.max(CONTROL_MAX), too_large.clone());
-    let door = WebSocketDoor::new(session, profile, Rc::clone(&outbox), shard, metrics, most, too_large);
+    let intake = Intake::default();
+    let payload = Guard::new(payload, most.max(CONTROL_MAX), intake.clone());
+    let door = WebSocketDoor::new(session, profile, Rc::clone(&outbox), shard, metrics, most, intake);
     let frames = WebsocketContext::with_codec(door, payload, codec);
     Ok(response.streaming(Body::new(frames, outbox)))
 }
@@ -101,12 +101,12 @@ impl Wishes {
         Ok(Self { ttl: ttl.transpose()?, once })
     }
 
-    fn terms(self, identity: &Identity, services: &Services) -> Terms {
+    fn terms(self, believed_until: Option<Timestamp>, services: &Services) -> Terms {
         let settings = &services.settings;
         let now = Instant::now();
         let ttl = self.ttl.map(|ttl| (now + ttl, CloseReason::TtlElapsed));
-        let expiry = identity.expires_at.map(|expires_at| {
-            let left = expires_at.as_micros() - services.clock.now().as_micros();
+        let expiry = believed_until.map(|until| {
+            let left = until.as_micros() - services.clock.now().as_micros();
             let left = Duration::from_micros(u64::try_from(left).unwrap_or(0)).min(LONGEST);
             (now + left, CloseReason::TokenExpired)
         });
