@@ -233,6 +233,9 @@ on_both_databases! {
         let taken_back = app.book("guest-3", "host-7").await;
         step(&app, "host-7", &taken_back["booking"], "cancel").await.expect(200);
         assert_eq!(app.delivery(&taken_back["notification"]).state, "withdrawn");
+        let figures = app.get("/metrics", "").await.text;
+        let counted = "bellhop_deliveries_finished_total{state=\"withdrawn\"} 1";
+        assert!(figures.lines().any(|line| line == counted), "{figures}");
 
         // What is due later has been mailed: the deadline of the first is over.
         let stands = app.book("guest-3", "host-7").await;

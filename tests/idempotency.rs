@@ -49,7 +49,6 @@ on_both_databases! {
             "bellhop_bookings_accepted_total 1",
             // The booking and its cancellation.
             "bellhop_notifications_stored_total 2",
-            "bellhop_deliveries_finished_total{state=\"withdrawn\"} 1",
         ] {
             assert!(figures.lines().any(|found| found == line), "{line} in\n{figures}");
         }

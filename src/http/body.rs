@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::problem::Problem;
 
@@ -24,6 +24,9 @@ pub struct BodyLimits {
     /// The time a client has to send all of it, counted from when its head was read.
     pub timeout: Duration,
 }
+
+/// More than it takes to send a short answer.
+const ANSWER_TIME: Duration = Duration::from_secs(1);
 
 /// A parsed JSON body with the bytes that it came as.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let accepted = is_json(request);
         let limits = request.app_data::<web::Data<BodyLimits>>().map(|limits| *limits.get_ref());
-        let payload = payload.take();
+        let mut payload = payload.take();
         Box::pin(async move {
             if !accepted {
                 return Err(Problem::new(
@@ -49,8 +52,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
                 ));
             }
             let limits = limits.ok_or_else(Problem::internal)?;
-            let bytes =
-                timeout(limits.timeout, read(payload, limits.bytes)).await.map_err(|_| too_late())??;
+            let bytes = match timeout(limits.timeout, read(&mut payload, limits.bytes)).await {
+                Ok(read) => read?,
+                Err(_) => return Err(too_late(payload)),
+            };
             let value = parse(&bytes)?;
             Ok(Self { value, bytes })
         })
@@ -63,11 +68,17 @@ fn is_json(request: &HttpRequest) -> bool {
     essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
 }
 
-fn too_late() -> Problem {
+/// The payload is held until the answer is sent: where it was dropped before, actix-http waits for the
+/// rest of a chunked body, however long that takes.
+fn too_late(payload: Payload) -> Problem {
+    actix_web::rt::spawn(async move {
+        sleep(ANSWER_TIME).await;
+        drop(payload);
+    });
     Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not come in time")
 }
 
-async fn read(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+async fn read(payload: &mut Payload, limit: usize) -> Result<Bytes, Problem> {
     let too_large =
         || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("at most {limit} bytes"));
     let mut whole = BytesMut::new();
