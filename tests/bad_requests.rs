@@ -97,7 +97,7 @@ async fn a_body_that_is_too_large_is_refused_however_it_comes() {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let builder = TestAppBuilder::new(Database::Sqlite);
-    let app = builder.with("BELLHOP__SERVER__REQUEST_TIMEOUT_MS", "300").start().await;
+    let app = builder.with("BELLHOP__SERVER__REQUEST_TIMEOUT_MS", "1500").start().await;
     let head = format!(
         "POST /bookings HTTP/1.1\r\nHost: bellhop\r\nContent-Type: application/json\r\n\
          Authorization: Bearer {}\r\n",
@@ -106,8 +106,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     for body in ["Content-Length: 60000\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"] {
         let mut connection = TcpStream::connect(app.address()).unwrap();
         connection.set_read_timeout(Some(SOON)).unwrap();
-        connection.write_all(head.as_bytes()).unwrap();
-        connection.write_all(body.as_bytes()).unwrap();
+        connection.write_all(format!("{head}{body}").as_bytes()).unwrap();
         let mut answer = String::new();
         // To its end: the connection is not kept for a body that nobody reads.
         let ended = connection.read_to_string(&mut answer);
