@@ -18,7 +18,7 @@ use anyhow::Context as _;
 
 use crate::actors::email::{Courier, EmailActor};
 use crate::actors::hub::NotificationHub;
-use crate::actors::persistence::{Parts, Persistence, WriteHealth};
+use crate::actors::persistence::{Greet, Parts, Persistence, WriteHealth};
 use crate::actors::reader::Reader;
 use crate::actors::session::Services;
 use crate::api::{TokenDesk, routes};
@@ -106,7 +106,12 @@ impl App {
             log::info!("listening on {address}");
         }
         match settings.mode {
-            Mode::Development => welcome::say(&settings, &addresses),
+            Mode::Development => {
+                if let Some(profile) = welcome::host() {
+                    running.services.persistence.do_send(Greet { profile });
+                }
+                welcome::say(&settings, &addresses);
+            }
             Mode::Production => welcome::warn(&settings),
         }
         stop.await;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use crate::auth::Minter;
 use crate::config::Settings;
-use crate::domain::{Clock, Identity, Role, SystemClock, UserId};
+use crate::domain::{Clock, Identity, Profile, Role, SystemClock, UserId};
 
 /// Says what a production server should have been told and was not.
 pub(super) fn warn(settings: &Settings) {
@@ -32,27 +32,41 @@ pub(super) fn say(settings: &Settings, addresses: &[SocketAddr]) {
     }
 }
 
+/// The demonstration's host, made known at the start so that mail finds an address even if nobody has
+/// ever watched.
+const HOST: &str = "demo-host";
+const HOST_ADDRESS: &str = "demo-host@example.org";
+
+/// What is known of the demonstration's host: the address alone, so that it is in nobody's audience.
+pub(super) fn host() -> Option<Profile> {
+    let host = person(HOST, "PROFESSIONAL", Some(HOST_ADDRESS))?;
+    Some(Profile { roles: Vec::new(), ..Profile::of(&host) })
+}
+
+fn person(user: &str, role: &str, email: Option<&str>) -> Option<Identity> {
+    Some(Identity {
+        user: UserId::parse("userId", user).ok()?,
+        roles: vec![Role::new(role)],
+        session: None,
+        email: email.map(str::to_owned),
+        name: None,
+        locale: None,
+        time_zone: None,
+        rooms: Vec::new(),
+        expires_at: None,
+    })
+}
+
 fn lines(settings: &Settings, addresses: &[SocketAddr]) -> Option<String> {
     let address = *addresses.first()?;
     let (http, port) = (format!("http://localhost:{}", address.port()), address.port());
     let minter = Minter::new(&settings.auth).ok()?;
-    let token = |user: &str, role: &str, email: Option<&str>| {
-        let identity = Identity {
-            user: UserId::parse("userId", user).ok()?,
-            roles: vec![Role::new(role)],
-            session: None,
-            email: email.map(str::to_owned),
-            name: None,
-            locale: None,
-            time_zone: None,
-            rooms: Vec::new(),
-            expires_at: None,
-        };
+    let token = |identity: &Identity| {
         let lifetime = settings.auth.jwt_expires_in.duration();
-        minter.mint(&identity, lifetime, SystemClock.now()).ok()
+        minter.mint(identity, lifetime, SystemClock.now()).ok()
     };
-    let host = token("host-7", "PROFESSIONAL", Some("host-7@example.org"))?;
-    let guest = token("guest-3", "CUSTOMER", None)?;
+    let host = token(&person(HOST, "PROFESSIONAL", Some(HOST_ADDRESS))?)?;
+    let guest = token(&person("demo-guest", "CUSTOMER", None)?)?;
     let mail = if settings.mail.smtp_url.is_empty() {
         format!("as files in {}/", settings.mail.outbox)
     } else {
@@ -76,7 +90,7 @@ bellhop is up (development mode) at {http}
 
    curl -sS -X POST {http}/bookings -H "Authorization: Bearer {guest}" \
      -H "Content-Type: application/json" \
-     -d '{{"hostId":"host-7","listingId":"sea-view","listingName":"Sea View","checkIn":"2030-12-03","checkOut":"2030-12-05","guests":2}}'
+     -d '{{"hostId":"{HOST}","listingId":"sea-view","listingName":"Sea View","checkIn":"2030-12-03","checkOut":"2030-12-05","guests":2}}'
 
 3. Close the host's terminal and book again: no device answers, so the host gets mail, {mail}.
 
