@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::support::app::{Database, TestApp, TestAppBuilder, booking, token_of};
 use crate::support::both::on_both_databases;
-use crate::support::deadline::wait_until_async;
+use crate::support::deadline::{wait_until_async, wait_within};
 use crate::support::smtp_sink::SmtpSink;
 
 const BOOKINGS: usize = 5_000;
@@ -65,16 +65,11 @@ fn text(value: &Value) -> String {
 /// Waits until every delivery has come to this end.
 async fn until_all_are(app: &TestApp, state: &str) {
     let line = format!("bellhop_deliveries_finished_total{{state=\"{state}\"}} {BOOKINGS}");
-    let began = Instant::now();
-    loop {
+    wait_within(LONGEST, format_args!("all deliveries to be {state}"), async || {
         let page = app.get("/metrics", "").await.text;
-        if page.lines().any(|found| found == line) {
-            return;
-        }
-        let found: Vec<&str> = page.lines().filter(|line| line.contains("finished_total{")).collect();
-        assert!(began.elapsed() < LONGEST, "not all are {state}: {found:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        page.lines().any(|found| found == line).then_some(())
+    })
+    .await;
 }
 
 /// A busy test machine may take longer to confirm than the usual deadline: what is tested is that a device

@@ -23,13 +23,22 @@ pub fn wait_until<T>(what: impl Display, mut look: impl FnMut() -> Option<T>) ->
 }
 
 /// The same where the looking is asynchronous.
-pub async fn wait_until_async<T>(what: impl Display, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + SOON;
+pub async fn wait_until_async<T>(what: impl Display, look: impl AsyncFnMut() -> Option<T>) -> T {
+    wait_within(SOON, what, look).await
+}
+
+/// The same with a deadline of the test's own, for what is long by its nature.
+pub async fn wait_within<T>(
+    limit: Duration,
+    what: impl Display,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let deadline = tokio::time::Instant::now() + limit;
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(tokio::time::Instant::now() < deadline, "{what}: not within {SOON:?}");
+        assert!(tokio::time::Instant::now() < deadline, "{what}: not within {limit:?}");
         tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
