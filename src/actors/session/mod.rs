@@ -33,7 +33,7 @@ use super::reader::Reader;
 use crate::config::SessionSettings;
 use crate::config::delivery::Proof as ProofMode;
 use crate::domain::{
-    BookingId, Clock, CloseReason, IdGenerator, Identity, InboxState, Member, Profile, Role, Room, UserId,
+    BookingId, Clock, CloseReason, IdGenerator, InboxState, Member, Profile, Role, Room, UserId,
 };
 use crate::protocol::events::{ClientEvent, Refusal};
 use crate::storage::bookings;
@@ -50,6 +50,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
     pub metrics: Metrics,
+    /// Tells this run of this instance from every other.
+    instance: Box<str>,
     /// Set when the server begins to stop: no new sessions.
     pub draining: AtomicBool,
     pub(super) next_session: AtomicU64,
@@ -68,6 +70,7 @@ impl Services {
         ids: Arc<dyn IdGenerator>,
         metrics: Metrics,
     ) -> Self {
+        let instance = instance_name(ids.as_ref());
         Self {
             hub,
             persistence,
@@ -77,15 +80,28 @@ impl Services {
             clock,
             ids,
             metrics,
+            instance,
             draining: AtomicBool::new(false),
             next_session: AtomicU64::new(1),
             next_shard: AtomicU32::new(0),
         }
     }
 
+    /// What a session is called: the platform's session where the token names one, else a name of its own
+    /// that no other session of any instance ever had.
+    fn session_name(&self, me: &Member, session: SessionRef) -> Box<str> {
+        me.session.clone().unwrap_or_else(|| format!("{}-{}", self.instance, session.number).into())
+    }
+
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
+}
+
+/// The random end of an id is enough to tell instances apart.
+fn instance_name(ids: &dyn IdGenerator) -> Box<str> {
+    let id = ids.next().simple().to_string();
+    id.get(24..).unwrap_or(&id).into()
 }
 
 /// What a session says back to one event.
@@ -157,10 +173,10 @@ pub struct Session {
 pub struct NotAdmitted(pub CloseReason);
 
 impl Session {
-    pub fn new(me: &Identity, outbox: Rc<Outbox>, services: Arc<Services>) -> Self {
+    pub fn new(me: Arc<Member>, outbox: Rc<Outbox>, services: Arc<Services>) -> Self {
         let rate = RateWindow::new(&services.settings);
         let frames = RateWindow::of_frames(&services.settings);
-        Self { me: Arc::new(Member::from(me)), outbox, rate, frames, lookups: Lookups::default(), services }
+        Self { me, outbox, rate, frames, lookups: Lookups::default(), services }
     }
 
     /// Registers with the hub, then asks where the inbox stands. What is published in between waits in
@@ -186,8 +202,7 @@ impl Session {
 
     /// The `connected` event, said first of all.
     pub fn connected(&self, inbox: InboxState) -> Answer {
-        let own = || self.outbox.reference().number.to_string().into();
-        let session: Box<str> = self.me.session.clone().unwrap_or_else(own);
+        let session = self.services.session_name(&self.me, self.outbox.reference());
         let data = json!({
             "userId": self.me.user,
             "sessionId": session,
@@ -237,8 +252,11 @@ impl Session {
             ClientEvent::LeaveRoom(name) => self.leave_room(&name),
             ClientEvent::GetPresence(users) => Ok(Reaction::Later(self.presence(users))),
             ClientEvent::MarkRead(selection) => {
-                let message =
-                    MarkRead { user: self.me.user.clone(), selection, asker: Some(self.outbox.reference()) };
+                let message = MarkRead {
+                    device: self.outbox.device(&self.services),
+                    selection,
+                    asker: Some(self.outbox.reference()),
+                };
                 let request = self.services.persistence.send(message);
                 let answer = async move {
                     match request.await.unwrap_or(Err(WriteError::Overloaded)) {

@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use bytes::Bytes;
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::time::Instant;
 
+use super::Services;
 use super::proof::Proof;
 use super::queue::Queue;
 use crate::actors::hub::{Parcel, SessionRef};
 use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{CloseReason, InboxState, NotificationId, Timestamp};
+use crate::domain::{Channel, CloseReason, Device, InboxState, Member, NotificationId, Timestamp};
 use crate::protocol::frame;
 use crate::protocol::json::{self, UNREAD_COUNT, UnreadCount};
 
@@ -35,6 +37,8 @@ pub struct Terms {
     /// Whether the first notification ends it.
     pub once: bool,
     pub proof: ProofMode,
+    /// The door.
+    pub channel: Channel,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +57,7 @@ enum State {
 pub struct Outbox {
     reference: Cell<SessionRef>,
     terms: Terms,
+    me: Arc<Member>,
     state: Cell<State>,
     /// Why the session ends, once it does; the first reason stays.
     reason: Cell<Option<CloseReason>>,
@@ -71,11 +76,12 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    pub fn new(terms: Terms, socket: Option<RawFd>, reference: SessionRef) -> Self {
+    pub fn new(terms: Terms, me: Arc<Member>, socket: Option<RawFd>, reference: SessionRef) -> Self {
         let now = Instant::now();
         Self {
             reference: Cell::new(reference),
             terms,
+            me,
             state: Cell::new(State::Held),
             reason: Cell::new(None),
             queue: RefCell::default(),
@@ -92,6 +98,12 @@ impl Outbox {
 
     pub fn reference(&self) -> SessionRef {
         self.reference.get()
+    }
+
+    /// The device at the other end, as the audit names it.
+    pub(super) fn device(&self, services: &Services) -> Arc<Device> {
+        let name = services.session_name(&self.me, self.reference());
+        Arc::new(Device { user: self.me.user.clone(), channel: self.terms.channel, name })
     }
 
     /// Why the session ended; a connection that just went away is the client's doing.

@@ -112,7 +112,7 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketDoor {
             Ok(ws::Message::Ping(payload)) => self.outbox.write(frame::pong(&payload)),
             Ok(ws::Message::Pong(payload)) => {
                 let proven = self.outbox.pong(&payload);
-                self.shard.confirm(proven);
+                self.shard.confirm(&self.outbox, proven);
             }
             Ok(ws::Message::Continuation(item)) => match self.fragments.add(item, self.message_bytes) {
                 Assembly::Incomplete => {}

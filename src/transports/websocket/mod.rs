@@ -22,7 +22,7 @@ use guard::{Guard, Intake};
 
 use crate::actors::session::{LocalShard, Services, Session, Terms};
 use crate::config::SessionSettings;
-use crate::domain::{CloseReason, Profile, Timestamp};
+use crate::domain::{Channel, CloseReason, Member, Profile, Timestamp};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Authenticator, Problem};
@@ -54,11 +54,12 @@ pub async fn open(
     let services: Arc<Services> = services.into_inner();
     let shard = LocalShard::of_this_thread(&services);
     let socket = request.conn_data::<Socket>().map(|socket| socket.0);
-    let outbox = shard.open(terms, socket);
+    let me = Arc::new(Member::from(&identity));
+    let outbox = shard.open(terms, Arc::clone(&me), socket);
     let codec = Codec::new().max_size(services.settings.message_bytes);
     let most = services.settings.message_bytes;
     let metrics = services.metrics.clone();
-    let session = Session::new(&identity, Rc::clone(&outbox), services);
+    let session = Session::new(me, Rc::clone(&outbox), services);
     let profile = Profile::of(&identity);
     let intake = Intake::default();
     let payload = Guard::new(payload, most.max(CONTROL_MAX), intake.clone());
@@ -117,6 +118,7 @@ impl Wishes {
             ends: [ttl, expiry].into_iter().flatten().min_by_key(|(ends, _)| *ends),
             once: self.once,
             proof: services.proof,
+            channel: Channel::WebSocket,
         }
     }
 }
