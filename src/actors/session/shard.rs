@@ -70,6 +70,10 @@ impl LocalShard {
         })
     }
 
+    pub(super) fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
     /// Makes room for a session.
     pub fn open(&self, terms: Terms, me: Arc<Member>, socket: Option<std::os::fd::RawFd>) -> Rc<Outbox> {
         let mut sessions = self.sessions.borrow_mut();
@@ -83,7 +87,7 @@ impl LocalShard {
     }
 
     /// Gives a session's room back.
-    pub fn close(&self, session: SessionRef) {
+    pub(super) fn close(&self, session: SessionRef) {
         let mut sessions = self.sessions.borrow_mut();
         let slot = session.slot as usize;
         if sessions.get(slot).is_some_and(|outbox| outbox.reference() == session) {
@@ -95,7 +99,7 @@ impl LocalShard {
     }
 
     /// Reports what a device has proven.
-    pub fn confirm(&self, outbox: &Outbox, proven: Vec<NotificationId>) {
+    pub(super) fn confirm(&self, outbox: &Outbox, proven: Vec<NotificationId>) {
         if proven.is_empty() {
             return;
         }
@@ -179,7 +183,8 @@ impl Handler<Deliver> for Shard {
             for recipient in recipients {
                 let outbox = sessions.get(recipient.slot as usize);
                 if let Some(outbox) = outbox.filter(|outbox| outbox.reference() == *recipient) {
-                    self.local.confirm(outbox, outbox.push(parcel).into_iter().collect());
+                    let confirmed = outbox.push(&self.local, parcel);
+                    self.local.confirm(outbox, confirmed.into_iter().collect());
                 }
             }
         }
