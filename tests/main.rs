@@ -24,6 +24,7 @@ mod idempotency;
 mod inbox;
 mod limits;
 mod mail;
+mod mail_fairness;
 mod mail_queue;
 mod migrations;
 mod overload;

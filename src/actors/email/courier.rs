@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::backoff;
 use crate::config::MailSettings;
-use crate::domain::{Clock, Notification, NotificationId, Recipient, Timestamp};
+use crate::domain::{Clock, Notification, NotificationId, Recipient, Timestamp, UserId};
 use crate::email::{Composer, MailError, Mailer};
 use crate::storage::deliveries::{self, Claimed, Ending};
 use crate::storage::{AnyConnection, Pool, StorageError, notifications, recipients};
@@ -40,6 +40,12 @@ pub(super) struct Letter {
     lease_until: Timestamp,
 }
 
+impl Letter {
+    pub(super) fn user(&self) -> &UserId {
+        &self.notification.user
+    }
+}
+
 /// How one try ended.
 enum Attempt {
     Over(Ending, Option<String>),
@@ -69,17 +75,23 @@ impl Courier {
         self.claim(until, claim).await
     }
 
-    /// Makes claimed deliveries free again, as if they had not been claimed.
-    pub(super) async fn release(&self, letters: Vec<Letter>) -> Result<(), StorageError> {
-        let now = self.clock.now();
+    /// Makes claimed deliveries free again after `pause`, as if they had not been claimed.
+    pub(super) async fn release(&self, letters: Vec<Letter>, pause: Duration) -> Result<(), StorageError> {
+        let due = self.clock.now().plus(pause);
         self.blocking(move |pool| {
             pool.write(|connection| {
                 letters.iter().try_for_each(|letter| {
-                    deliveries::release(connection, letter.notification.id, letter.lease_until, now)
+                    deliveries::release(connection, letter.notification.id, letter.lease_until, due)
                 })
             })
         })
         .await
+    }
+
+    /// Whether it waited too long for its place: by the time it was sent, somebody else might send it too.
+    pub(super) fn is_late(&self, letter: &Letter) -> bool {
+        let timeout = Duration::from_millis(self.settings.timeout_ms);
+        self.clock.now().plus(timeout) > letter.lease_until
     }
 
     fn lease_end(&self) -> Timestamp {
@@ -119,11 +131,9 @@ impl Courier {
 
     /// Sends one mail and records how that ended.
     pub(super) async fn deliver(&self, letter: Letter) {
-        let timeout = Duration::from_millis(self.settings.timeout_ms);
-        if self.clock.now().plus(timeout) > letter.lease_until {
-            // It waited too long for its place: by the time it was sent, somebody else might send it too.
+        if self.is_late(&letter) {
             let id = letter.notification.id;
-            if let Err(error) = self.release(vec![letter]).await {
+            if let Err(error) = self.release(vec![letter], Duration::ZERO).await {
                 log::warn!(notification:% = id; "a mail waits for the end of its lease: {error}");
             }
             return;

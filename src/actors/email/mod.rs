@@ -1,9 +1,11 @@
 //! The e-mail actor: takes over notifications that no device confirmed. The queue is in the database;
-//! what is here is only what this instance has claimed and is sending, a few at a time. One slow mail
-//! holds up nothing but its own place.
+//! what is here is only what this instance has claimed and is sending, a few at a time. A recipient
+//! whose mail is slow holds up nobody else: they have one place at most, and no more than a share of
+//! what waits.
 
 mod backoff;
 mod courier;
+mod queue;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,29 +16,32 @@ use tokio::sync::oneshot;
 
 pub use courier::Courier;
 use courier::Letter;
+use queue::Queue;
 
 use super::hub::Away;
-use crate::domain::NotificationId;
+use crate::domain::{NotificationId, UserId};
 use crate::telemetry::Metrics;
 
 /// How many messages may wait for the actor.
 const MAILBOX: usize = 4_096;
 /// How many ids of users who are away are remembered; the rest is found by its deadline.
 const HANDED_MAX: usize = 20_000;
+/// When a mail comes up again whose recipient has enough waiting already: long enough that a great many
+/// to one recipient are not claimed over and over, short enough for whoever takes their mail quickly.
+const SURPLUS_PAUSE: Duration = Duration::from_secs(10);
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct EmailActor {
     courier: Arc<Courier>,
     metrics: Metrics,
-    /// Mails under way at once.
-    concurrency: usize,
     sweep_interval: Duration,
     /// Handed over by the hub and not claimed yet.
     handed: VecDeque<NotificationId>,
-    /// Claimed and waiting for a place.
-    ready: VecDeque<Letter>,
-    under_way: usize,
+    /// Claimed and waiting for a place, and who has a mail under way.
+    queue: Queue<Letter>,
+    /// How many writes are under way that give claims back.
+    giving_back: usize,
     claiming: bool,
     /// Whether the database may hold overdue deliveries that were not looked at yet.
     sweep_due: bool,
@@ -51,11 +56,10 @@ impl EmailActor {
         Self {
             courier: Arc::new(courier),
             metrics,
-            concurrency: concurrency.max(1),
             sweep_interval,
             handed: VecDeque::new(),
-            ready: VecDeque::new(),
-            under_way: 0,
+            queue: Queue::new(concurrency.max(1)),
+            giving_back: 0,
             claiming: false,
             sweep_due: true,
             swept_last: false,
@@ -66,8 +70,11 @@ impl EmailActor {
     /// Does whatever can be done now; called whenever something changed.
     fn pump(&mut self, ctx: &mut Context<Self>) {
         if self.stopping.is_some() {
-            self.hand_back(ctx);
-            if self.under_way == 0
+            // So that nobody waits for the end of a lease.
+            let waiting = self.queue.take(|_| true);
+            self.give_back(waiting, Duration::ZERO, ctx);
+            if self.queue.under_way() == 0
+                && self.giving_back == 0
                 && !self.claiming
                 && let Some(waiting) = self.stopping.take()
             {
@@ -77,39 +84,36 @@ impl EmailActor {
             }
             return;
         }
-        while self.under_way < self.concurrency {
-            let Some(letter) = self.ready.pop_front() else { break };
-            self.send(letter, ctx);
+        while let Some((user, letter)) = self.queue.begin() {
+            self.send(user, letter, ctx);
         }
-        if self.ready.is_empty() && !self.claiming {
+        if self.queue.wants_more() && !self.claiming {
             self.claim(ctx);
         }
     }
 
-    fn send(&mut self, letter: Letter, ctx: &mut Context<Self>) {
-        self.under_way += 1;
+    fn send(&mut self, user: UserId, letter: Letter, ctx: &mut Context<Self>) {
         let courier = Arc::clone(&self.courier);
         let sent = async move { courier.deliver(letter).await };
-        ctx.spawn(sent.into_actor(self).map(|(), actor, ctx| {
-            actor.under_way -= 1;
+        ctx.spawn(sent.into_actor(self).map(move |(), actor, ctx| {
+            actor.queue.end(&user);
             actor.pump(ctx);
         }));
     }
 
-    /// Gives up what was claimed and not begun, so that nobody waits for its lease to end.
-    fn hand_back(&mut self, ctx: &mut Context<Self>) {
-        if self.ready.is_empty() {
+    /// Gives up claims that came to nothing; they may be claimed again after `pause`.
+    fn give_back(&mut self, letters: Vec<Letter>, pause: Duration, ctx: &mut Context<Self>) {
+        if letters.is_empty() {
             return;
         }
-        self.under_way += 1;
-        let letters = self.ready.drain(..).collect();
+        self.giving_back += 1;
         let courier = Arc::clone(&self.courier);
-        let released = async move { courier.release(letters).await };
+        let released = async move { courier.release(letters, pause).await };
         ctx.spawn(released.into_actor(self).map(|released, actor, ctx| {
             if let Err(error) = released {
                 log::warn!("claimed mail could not be handed back, its lease will end: {error}");
             }
-            actor.under_way -= 1;
+            actor.giving_back -= 1;
             actor.pump(ctx);
         }));
     }
@@ -135,12 +139,22 @@ impl EmailActor {
                 actor.sweep_due = claimed.as_ref().is_ok_and(|letters| !letters.is_empty());
             }
             match claimed {
-                Ok(letters) => actor.ready.extend(letters),
+                Ok(letters) => actor.line_up(letters, ctx),
                 // What could not be claimed is still in the database, and is found by the next sweep.
                 Err(error) => log::warn!("mail could not be claimed: {error}"),
             }
             actor.pump(ctx);
         }));
+    }
+
+    /// Puts claimed mails in line; those of a recipient for whom enough wait are put off.
+    fn line_up(&mut self, letters: Vec<Letter>, ctx: &mut Context<Self>) {
+        let mut surplus = Vec::new();
+        for letter in letters {
+            let user = letter.user().clone();
+            surplus.extend(self.queue.push(&user, letter).err());
+        }
+        self.give_back(surplus, SURPLUS_PAUSE, ctx);
     }
 }
 
@@ -151,6 +165,10 @@ impl Actor for EmailActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(self.sweep_interval, |actor, ctx| {
+            // Behind a slow mail to the same recipient, some wait until they are not theirs to send any
+            // more. Given back they are claimed anew; kept, they would be claimed a second time.
+            let late = actor.queue.take(|letter| actor.courier.is_late(letter));
+            actor.give_back(late, Duration::ZERO, ctx);
             actor.sweep_due = true;
             actor.pump(ctx);
         });
