@@ -41,5 +41,6 @@ mod storage;
     reason = "a vocabulary for tests, which stand outside of the program"
 )]
 mod support;
+mod wall_clock;
 mod websocket_handshake;
 mod wire_shapes;

@@ -18,6 +18,9 @@ const RECORD_TRIES: u32 = 5;
 /// The pause between those tries.
 const RECORD_PAUSE: Duration = Duration::from_millis(500);
 
+/// By how much the clocks of instances may differ before a deadline of another is taken for a mistake.
+const CLOCKS_DIFFER_MAX: Duration = Duration::from_mins(1);
+
 /// Sends mails one by one; shared by those under way.
 #[derive(Debug)]
 pub struct Courier {
@@ -27,6 +30,8 @@ pub struct Courier {
     pub settings: MailSettings,
     /// How many deliveries are claimed at once.
     pub portion: u32,
+    /// The longest that a device has to confirm, which no deadline that is set for one lies beyond.
+    pub longest_escalation: Duration,
     pub clock: Arc<dyn Clock>,
     pub metrics: Metrics,
 }
@@ -73,6 +78,22 @@ impl Courier {
         let claim =
             move |connection: &mut AnyConnection| deliveries::claim_overdue(connection, now, until, portion);
         self.claim(until, claim).await
+    }
+
+    /// Makes due what a clock that was ahead put off further than anything is ever put off; to be done
+    /// once after a start.
+    pub(super) async fn pull_in(&self) -> Result<(), StorageError> {
+        let [retry, lease] =
+            [self.settings.retry_longest_ms, self.settings.lease_ms].map(Duration::from_millis);
+        let longest = self.longest_escalation.max(retry).max(lease).max(super::SURPLUS_PAUSE);
+        let now = self.clock.now();
+        let latest = now.plus(longest).plus(CLOCKS_DIFFER_MAX);
+        let pulled_in =
+            self.blocking(move |pool| pool.write_statement(|c| deliveries::pull_in(c, latest, now))).await?;
+        if pulled_in > 0 {
+            log::warn!(deliveries = pulled_in; "a clock that was ahead had put deliveries off: they are due now");
+        }
+        Ok(())
     }
 
     /// Makes claimed deliveries free again after `pause`, as if they had not been claimed.

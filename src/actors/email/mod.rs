@@ -45,10 +45,18 @@ pub struct EmailActor {
     claiming: bool,
     /// Whether the database may hold overdue deliveries that were not looked at yet.
     sweep_due: bool,
-    /// Whether the last claim was a sweep: neither kind of claim may starve the other.
-    swept_last: bool,
+    /// Whether deadlines that a clock set wrongly, before the start, were put right.
+    pulled_in: bool,
+    /// What was claimed last: neither kind may starve the other.
+    last_claim: Claim,
     /// Set when the server stops: nothing new is claimed.
     stopping: Option<oneshot::Sender<()>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Handed,
+    Overdue,
 }
 
 impl EmailActor {
@@ -62,7 +70,8 @@ impl EmailActor {
             giving_back: 0,
             claiming: false,
             sweep_due: true,
-            swept_last: false,
+            pulled_in: false,
+            last_claim: Claim::Handed,
             stopping: None,
         }
     }
@@ -120,20 +129,25 @@ impl EmailActor {
 
     /// Claims the next portion: in turn what the hub handed over and what is overdue.
     fn claim(&mut self, ctx: &mut Context<Self>) {
-        let sweep = self.sweep_due && (self.handed.is_empty() || !self.swept_last);
+        let sweep = self.sweep_due && (self.handed.is_empty() || self.last_claim == Claim::Handed);
         if self.handed.is_empty() && !sweep {
             return;
         }
         self.claiming = true;
-        self.swept_last = sweep;
+        self.last_claim = if sweep { Claim::Overdue } else { Claim::Handed };
         let portion = if sweep { 0 } else { self.courier.claim_size().min(self.handed.len()) };
         let handed: Vec<NotificationId> = self.handed.drain(..portion).collect();
         let courier = Arc::clone(&self.courier);
+        let pull_in = sweep && !self.pulled_in;
         let claimed = async move {
+            if pull_in {
+                courier.pull_in().await?;
+            }
             if sweep { courier.claim_overdue().await } else { courier.claim_handed(handed).await }
         };
         ctx.spawn(claimed.into_actor(self).map(move |claimed, actor, ctx| {
             actor.claiming = false;
+            actor.pulled_in |= pull_in && claimed.is_ok();
             if sweep {
                 // A full portion means that there may be more.
                 actor.sweep_due = claimed.as_ref().is_ok_and(|letters| !letters.is_empty());
