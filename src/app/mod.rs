@@ -82,8 +82,12 @@ impl App {
             health: health.clone(),
         };
         let persistence = start_persistence(&settings, parts, &mut arbiters);
-        let reader =
-            Reader::new(pool, settings.database.read_connections as usize, settings.limits.read_queue);
+        let reader = Reader::new(
+            pool,
+            settings.database.read_connections as usize,
+            settings.limits.read_queue,
+            Duration::from_millis(settings.database.connection_timeout_ms),
+        );
         let services = Arc::new(Services::new(
             hub,
             persistence,
