@@ -18,6 +18,7 @@ mod client_events;
 mod codecs;
 mod delivery;
 mod email_smtp;
+mod faults;
 mod goodbye;
 mod harness;
 mod idempotency;
