@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backoff;
+use super::{backoff, surplus};
 use crate::config::MailSettings;
 use crate::domain::{Clock, Notification, NotificationId, Recipient, Timestamp, UserId};
 use crate::email::{Composer, MailError, Mailer};
@@ -85,7 +85,7 @@ impl Courier {
     pub(super) async fn pull_in(&self) -> Result<(), StorageError> {
         let [retry, lease] =
             [self.settings.retry_longest_ms, self.settings.lease_ms].map(Duration::from_millis);
-        let longest = self.longest_escalation.max(retry).max(lease).max(super::SURPLUS_PAUSE);
+        let longest = self.longest_escalation.max(retry).max(lease).max(surplus::LONGEST);
         let now = self.clock.now();
         let latest = now.plus(longest).plus(CLOCKS_DIFFER_MAX);
         let pulled_in =

@@ -6,6 +6,7 @@
 mod backoff;
 mod courier;
 mod queue;
+mod surplus;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 pub use courier::Courier;
 use courier::Letter;
 use queue::Queue;
+use surplus::Surplus;
 
 use super::hub::Away;
 use crate::domain::{NotificationId, UserId};
@@ -26,9 +29,6 @@ use crate::telemetry::Metrics;
 const MAILBOX: usize = 4_096;
 /// How many ids of users who are away are remembered; the rest is found by its deadline.
 const HANDED_MAX: usize = 20_000;
-/// When a mail comes up again whose recipient has enough waiting already: long enough that a great many
-/// to one recipient are not claimed over and over, short enough for whoever takes their mail quickly.
-const SURPLUS_PAUSE: Duration = Duration::from_secs(10);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ pub struct EmailActor {
     handed: VecDeque<NotificationId>,
     /// Claimed and waiting for a place, and who has a mail under way.
     queue: Queue<Letter>,
+    surplus: Surplus,
     /// How many writes are under way that give claims back.
     giving_back: usize,
     claiming: bool,
@@ -67,6 +68,7 @@ impl EmailActor {
             sweep_interval,
             handed: VecDeque::new(),
             queue: Queue::new(concurrency.max(1)),
+            surplus: Surplus::default(),
             giving_back: 0,
             claiming: false,
             sweep_due: true,
@@ -168,7 +170,10 @@ impl EmailActor {
             let user = letter.user().clone();
             surplus.extend(self.queue.push(&user, letter).err());
         }
-        self.give_back(surplus, SURPLUS_PAUSE, ctx);
+        if !surplus.is_empty() {
+            let pause = self.surplus.pause(surplus.len(), Instant::now());
+            self.give_back(surplus, pause, ctx);
+        }
     }
 }
 
