@@ -19,12 +19,14 @@ mod client_events;
 mod codecs;
 mod delivery;
 mod email_smtp;
+mod faults;
 mod goodbye;
 mod harness;
 mod idempotency;
 mod inbox;
 mod limits;
 mod mail;
+mod mail_fairness;
 mod mail_queue;
 mod migrations;
 mod overload;
@@ -42,5 +44,6 @@ mod storage;
     reason = "a vocabulary for tests, which stand outside of the program"
 )]
 mod support;
+mod wall_clock;
 mod websocket_handshake;
 mod wire_shapes;

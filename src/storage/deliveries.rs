@@ -163,6 +163,20 @@ pub fn claim_overdue(
     lease(connection, &ids, lease_until)
 }
 
+/// Makes due now what is due later than `latest`, which is later than any deadline that is ever set: a
+/// clock that was ahead wrote it. Answers how many there were.
+pub fn pull_in(
+    connection: &mut AnyConnection,
+    latest: Timestamp,
+    now: Timestamp,
+) -> Result<usize, StorageError> {
+    let too_far = deliveries::table
+        .filter(is_pending())
+        .filter(deliveries::escalate_at.gt(latest.as_micros()))
+        .filter(deliveries::channel.eq(EMAIL));
+    Ok(diesel::update(too_far).set(deliveries::escalate_at.eq(now.as_micros())).execute(connection)?)
+}
+
 fn lease(
     connection: &mut AnyConnection,
     ids: &[String],
