@@ -4,6 +4,7 @@
 //! own the transactions. Everything blocks, so it is called from worker threads.
 
 pub mod append;
+mod arrays;
 pub mod bookings;
 mod connection;
 pub mod deliveries;
