@@ -2,6 +2,7 @@
 //! per connection, one round trip and one transaction. SQLite has no arrays and needs none, because a
 //! statement costs it no round trip.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use chrono::NaiveDate;
@@ -10,15 +11,17 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Date, Integer, Nullable, Text};
 use diesel::{PgConnection, QueryResult, RunQueryDsl};
 
-/// One column of all rows.
+/// One column of all rows, or a value that all of them share.
 #[derive(Debug)]
 pub(super) enum Column<'a> {
     Text(Vec<&'a str>),
-    OwnedText(Vec<String>),
+    CowText(Vec<Cow<'a, str>>),
     OptionalText(Vec<Option<&'a str>>),
     BigInt(Vec<i64>),
     Integer(Vec<i32>),
     Date(Vec<NaiveDate>),
+    Number(i64),
+    Word(&'a str),
 }
 
 /// A text in which `$` stands for the next of the columns, and the types of a row of its answer.
@@ -42,11 +45,13 @@ impl<Answer> QueryFragment<Pg> for Statement<'_, Answer> {
         for (column, text) in self.columns.iter().zip(texts) {
             match column {
                 Column::Text(values) => out.push_bind_param::<Array<Text>, _>(values)?,
-                Column::OwnedText(values) => out.push_bind_param::<Array<Text>, _>(values)?,
+                Column::CowText(values) => out.push_bind_param::<Array<Text>, _>(values)?,
                 Column::OptionalText(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
                 Column::BigInt(values) => out.push_bind_param::<Array<BigInt>, _>(values)?,
                 Column::Integer(values) => out.push_bind_param::<Array<Integer>, _>(values)?,
                 Column::Date(values) => out.push_bind_param::<Array<Date>, _>(values)?,
+                Column::Number(value) => out.push_bind_param::<BigInt, _>(value)?,
+                Column::Word(value) => out.push_bind_param::<Text, _>(value)?,
             }
             out.push_sql(text);
         }

@@ -6,6 +6,7 @@
 pub mod append;
 mod arrays;
 pub mod bookings;
+pub mod confirmations;
 mod connection;
 pub mod deliveries;
 mod error;
@@ -14,6 +15,7 @@ pub mod inboxes;
 mod migrations;
 pub mod notifications;
 mod pool;
+pub mod receipts;
 pub mod recipients;
 mod schema;
 

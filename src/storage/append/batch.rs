@@ -131,7 +131,7 @@ impl<'a> Batch<'a> {
         vec![
             Column::Text(users.iter().map(|(user, _)| user.as_str()).collect()),
             Column::BigInt(users.iter().map(|(_, count)| *count).collect()),
-            Column::OwnedText(bookings.iter().map(|b| b.id.to_string()).collect()),
+            Column::CowText(bookings.iter().map(|b| b.id.to_string().into()).collect()),
             Column::Text(bookings.iter().map(|b| b.host.as_str()).collect()),
             Column::Text(bookings.iter().map(|b| b.guest.as_str()).collect()),
             Column::OptionalText(bookings.iter().map(|b| b.guest_name.as_deref()).collect()),
