@@ -40,5 +40,6 @@ mod storage;
     reason = "a vocabulary for tests, which stand outside of the program"
 )]
 mod support;
+mod trail;
 mod websocket_handshake;
 mod wire_shapes;
