@@ -48,7 +48,7 @@ pub fn confirm(
     if proofs.is_empty() {
         return Ok(0);
     }
-    // By id, so that two writers lock in one order.
+    // By id: two writers lock in one order, and the index of receipts takes them in its own.
     let mut proofs: Vec<(String, &Proven)> =
         proofs.iter().map(|proven| (proven.notification.to_string(), proven)).collect();
     proofs.sort_by(|(one, _), (other, _)| one.cmp(other));
