@@ -44,6 +44,7 @@ mod storage;
     reason = "a vocabulary for tests, which stand outside of the program"
 )]
 mod support;
+mod trail;
 mod wall_clock;
 mod websocket_handshake;
 mod wire_shapes;

@@ -178,9 +178,9 @@ impl Courier {
                 if let Some(error) = &error {
                     log::warn!(notification:% = id; "no mail: {error}");
                 }
-                let now = self.clock.now();
+                let (now, user) = (self.clock.now(), letter.notification.user);
                 self.record(id, move |connection| {
-                    deliveries::finish(connection, id, ending, error.as_deref(), now)
+                    deliveries::finish(connection, id, &user, ending, error.as_deref(), now)
                 })
                 .await;
                 self.metrics.deliveries_finished(ending.as_str()).inc();
@@ -193,8 +193,10 @@ impl Courier {
                     rand::random(),
                 );
                 log::warn!(notification:% = id, attempt = letter.attempt; "mail will be tried again: {error}");
-                let at = self.clock.now().plus(pause);
-                self.record(id, move |connection| deliveries::retry(connection, id, at, &error)).await;
+                let (now, user) = (self.clock.now(), letter.notification.user);
+                let at = now.plus(pause);
+                self.record(id, move |connection| deliveries::retry(connection, id, &user, at, &error, now))
+                    .await;
             }
         }
     }
@@ -242,7 +244,7 @@ impl Courier {
     ) {
         for attempt in 1..=RECORD_TRIES {
             let write = write.clone();
-            match self.blocking(move |pool| pool.write_statement(write)).await {
+            match self.blocking(move |pool| pool.write(write)).await {
                 Ok(()) => return,
                 Err(error) if attempt == RECORD_TRIES => {
                     log::error!(notification:% = id; "what became of a mail could not be recorded: {error}");
