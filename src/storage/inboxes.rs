@@ -66,14 +66,17 @@ pub fn states(
     Ok(rows.into_iter().map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread })).collect())
 }
 
-/// Holds an inbox until the transaction ends, so that nobody else changes it meanwhile. SQLite has one
-/// writer at a time anyway.
-pub fn lock(connection: &mut AnyConnection, user: &UserId) -> Result<(), StorageError> {
-    if let AnyConnection::Postgres(c) = connection {
-        let row = dsl::inboxes.find(user.as_str()).select(dsl::last_seq).for_update();
-        row.first::<i64>(c).optional()?;
+/// Holds an inbox until the transaction ends, so that nobody else changes it meanwhile; to be done before
+/// anything in it is touched, lest two who do so wait for each other. False where there is none to hold:
+/// then nothing is in it. SQLite has one writer at a time anyway.
+pub fn lock(connection: &mut AnyConnection, user: &UserId) -> Result<bool, StorageError> {
+    match connection {
+        AnyConnection::Postgres(c) => {
+            let row = dsl::inboxes.find(user.as_str()).select(dsl::last_seq).for_update();
+            Ok(row.first::<i64>(c).optional()?.is_some())
+        }
+        AnyConnection::Sqlite(_) => Ok(true),
     }
-    Ok(())
 }
 
 /// Takes `read` from the unread count; answers where the inbox stands afterwards.

@@ -14,7 +14,7 @@ use crate::actors::hub::{Publication, Publish};
 use crate::domain::{BookingId, BookingStatus, Draft, NotificationId, Timestamp, Transition, UserId};
 use crate::storage::append::{Acceptance, Entry, Outcome, append, append_alone};
 use crate::storage::deliveries::Ending;
-use crate::storage::{AnyConnection, StorageError, bookings, deliveries, recipients};
+use crate::storage::{AnyConnection, StorageError, bookings, deliveries, inboxes, recipients};
 
 type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
 
@@ -203,13 +203,16 @@ impl AppendWorker {
                 let status = bookings::find(connection, id)?.map_or(from, |booking| booking.status);
                 return Ok(Err(WriteError::WrongStatus(status)));
             }
-            let mut withdrawn = 0;
-            if to == BookingStatus::Cancelled {
-                withdrawn = deliveries::withdraw(connection, id, now)?;
-            }
             booking.status = to;
             booking.updated_at = now;
-            let drafts = vec![Draft::booking_moved(self.next_notification(), &booking, by)];
+            let draft = Draft::booking_moved(self.next_notification(), &booking, by);
+            let mut withdrawn = 0;
+            if to == BookingStatus::Cancelled {
+                // Before the deliveries in it, as whoever marks them as read does.
+                inboxes::lock(connection, &draft.user)?;
+                withdrawn = deliveries::withdraw(connection, id, now)?;
+            }
+            let drafts = vec![draft];
             let entry = Entry { booking: None, drafts, claim: None };
             let outcomes = append(connection, &[entry], now, &|category| self.escalate_after(category))?;
             Ok(Ok((booking, outcomes, withdrawn)))

@@ -199,8 +199,10 @@ impl Clerk {
     fn mark_read(&self, message: &MarkRead) -> Result<Read, WriteError> {
         let now = self.parts.clock.now();
         let (ids, inbox) = self.write(|connection| {
-            // The inbox's row first: it is what serialises a user's writers.
-            inboxes::lock(connection, &message.device.user)?;
+            // What arrives in an inbox that was not there could not be held.
+            if !inboxes::lock(connection, &message.device.user)? {
+                return Ok((Vec::new(), InboxState::default()));
+            }
             let ids = notifications::mark_read(connection, &message.device.user, &message.selection, now)?;
             finish_pending(connection, &ids, Ending::Confirmed, now)?;
             receipts::keep_read(connection, &ids, &message.device, now)?;
