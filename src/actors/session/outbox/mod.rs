@@ -2,8 +2,12 @@
 //! response body empties, on one thread. It knows the socket, so that a client that has stopped reading
 //! can be cut off although its actor is never polled again.
 
+mod delivery;
+
 use std::cell::{Cell, RefCell};
 use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -11,13 +15,16 @@ use bytes::Bytes;
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::time::Instant;
 
+use super::Services;
+use super::cursor::Cursor;
 use super::proof::Proof;
 use super::queue::Queue;
-use crate::actors::hub::{Parcel, SessionRef};
+use super::replay::Replay;
+use super::shard::LocalShard;
+use crate::actors::hub::SessionRef;
 use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{CloseReason, InboxState, NotificationId, Timestamp};
+use crate::domain::{Channel, CloseReason, Device, InboxState, Member, Timestamp};
 use crate::protocol::frame;
-use crate::protocol::json::{self, UNREAD_COUNT, UnreadCount};
 
 /// How long a client has to answer a close frame before its connection is cut.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -35,6 +42,10 @@ pub struct Terms {
     /// Whether the first notification ends it.
     pub once: bool,
     pub proof: ProofMode,
+    /// The door.
+    pub channel: Channel,
+    /// The newest seq that the client says it has; it is given what came after.
+    pub since: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +64,7 @@ enum State {
 pub struct Outbox {
     reference: Cell<SessionRef>,
     terms: Terms,
+    me: Arc<Member>,
     state: Cell<State>,
     /// Why the session ends, once it does; the first reason stays.
     reason: Cell<Option<CloseReason>>,
@@ -61,6 +73,12 @@ pub struct Outbox {
     /// The connection's descriptor, until the connection drops.
     socket: Cell<Option<RawFd>>,
     inbox: Cell<InboxState>,
+    pub(super) cursor: RefCell<Cursor>,
+    pub(super) replay: RefCell<Option<Box<Replay>>>,
+    /// Who waits for the queue to empty.
+    pub(super) room: RefCell<Option<Waker>>,
+    /// The inbox changed while a replay was due, and the client was not told its count.
+    owes_count: Cell<bool>,
     proof: RefCell<Proof>,
     /// How many pings the client may still answer.
     pings: Cell<u32>,
@@ -71,17 +89,22 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    pub fn new(terms: Terms, socket: Option<RawFd>, reference: SessionRef) -> Self {
+    pub fn new(terms: Terms, me: Arc<Member>, socket: Option<RawFd>, reference: SessionRef) -> Self {
         let now = Instant::now();
         Self {
             reference: Cell::new(reference),
             terms,
+            me,
             state: Cell::new(State::Held),
             reason: Cell::new(None),
             queue: RefCell::default(),
             waker: RefCell::default(),
             socket: Cell::new(socket),
             inbox: Cell::default(),
+            cursor: RefCell::new(Cursor::new(terms.since)),
+            replay: RefCell::default(),
+            room: RefCell::default(),
+            owes_count: Cell::new(false),
             proof: RefCell::default(),
             pings: Cell::new(0),
             ends_when_greeted: Cell::new(false),
@@ -94,13 +117,19 @@ impl Outbox {
         self.reference.get()
     }
 
+    /// The device at the other end, as the audit names it.
+    pub(super) fn device(&self, services: &Services) -> Arc<Device> {
+        let name = services.session_name(&self.me, self.reference());
+        Arc::new(Device { user: self.me.user.clone(), channel: self.terms.channel, name })
+    }
+
     /// Why the session ended; a connection that just went away is the client's doing.
     pub fn reason(&self) -> CloseReason {
         self.reason.get().unwrap_or(CloseReason::ClientLeft)
     }
 
     /// Queues the first words before whatever was published meanwhile, then lets everything go.
-    pub fn greet(&self, inbox: InboxState, connected: &str) {
+    pub(super) fn greet(self: &Rc<Self>, shard: &Rc<LocalShard>, inbox: InboxState, connected: &str) {
         if self.state.get() != State::Held {
             return;
         }
@@ -111,60 +140,16 @@ impl Outbox {
         self.wake();
         if self.ends_when_greeted.get() {
             self.close(CloseReason::OnceDelivered);
+            return;
         }
+        let gap = self.cursor.borrow_mut().greeted(inbox.last_seq);
+        self.begin_replay(shard, self.terms.since.map(|since| (since, None)), gap);
     }
 
     /// Ends a session that was never greeted: only the goodbye is said.
     pub fn refuse(&self, reason: CloseReason) {
         if self.state.get() == State::Held {
             self.close(reason);
-        }
-    }
-
-    /// Queues what the hub routed here; answers what counts as confirmed by being sent, where that is
-    /// how the configuration counts.
-    pub(super) fn push(&self, parcel: &Parcel) -> Option<NotificationId> {
-        if !self.takes() || parcel.except == Some(self.reference()) {
-            return None;
-        }
-        if let Some(reason) = parcel.close {
-            self.close(reason);
-            return None;
-        }
-        if self.ends_when_greeted.get() {
-            return None;
-        }
-        self.write(parcel.frames.clone());
-        self.note_inbox(parcel.inbox);
-        let mut confirmed = None;
-        if let Some(id) = parcel.notification {
-            match self.terms.proof {
-                ProofMode::Sent => confirmed = Some(id),
-                ProofMode::Pong => {
-                    let ping = self.proof.borrow_mut().sent(id, self.inbox.get().last_seq);
-                    if let Some(payload) = ping {
-                        self.ping(&payload);
-                    }
-                }
-            }
-        }
-        if self.terms.once && parcel.notifies {
-            if self.state.get() == State::Held {
-                self.ends_when_greeted.set(true);
-            } else {
-                self.close(CloseReason::OnceDelivered);
-            }
-        }
-        confirmed
-    }
-
-    /// Takes an inbox's state from a parcel. A report that was overtaken by a newer one is put right.
-    fn note_inbox(&self, reported: Option<InboxState>) {
-        let Some(reported) = reported else { return };
-        let merged = self.inbox.get().merge(reported);
-        self.inbox.set(merged);
-        if merged != reported {
-            self.write(frame::text(&json::event(UNREAD_COUNT, UnreadCount::from(merged))));
         }
     }
 
@@ -233,20 +218,12 @@ impl Outbox {
         self.socket.set(None);
         self.state.set(State::Dead);
         self.queue.borrow_mut().clear();
+        self.wake();
     }
 
     /// Something was heard from the client.
     pub fn heard(&self) {
         self.heard_at.set(Instant::now());
-    }
-
-    /// Takes a pong; answers the notifications that it proves the device has.
-    pub fn pong(&self, payload: &[u8]) -> Vec<NotificationId> {
-        let (proven, next) = self.proof.borrow_mut().answered(payload, self.inbox.get().last_seq);
-        if let Some(payload) = next {
-            self.ping(&payload);
-        }
-        proven
     }
 
     /// Keeps the session's deadlines. Called by the shard, because a stalled session runs no timers.
@@ -271,42 +248,38 @@ impl Outbox {
         }
     }
 
-    /// An event for the client's code and a ping for its WebSocket stack, which must answer.
-    fn heartbeat(&self, wall: Timestamp) {
-        #[derive(serde::Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Heartbeat {
-            seq: i64,
-            unread: i64,
-            server_time: Timestamp,
-        }
-        let InboxState { last_seq, unread } = self.inbox.get();
-        let data = Heartbeat { seq: last_seq, unread, server_time: wall };
-        self.write(frame::text(&json::event("heartbeat", data)));
-        let ask = self.proof.borrow_mut().ask_again(last_seq);
-        self.ping(ask.as_deref().unwrap_or(b"heartbeat"));
-    }
-
-    fn ping(&self, payload: &[u8]) {
-        self.pings.set(self.pings.get().saturating_add(1));
-        self.write(frame::ping(payload));
-    }
-
-    /// Whether a pong that came can be the answer to a ping; each ping has one.
-    pub fn awaited_pong(&self) -> bool {
-        let left = self.pings.get().checked_sub(1);
-        self.pings.set(left.unwrap_or(0));
-        left.is_some()
-    }
-
     /// Whether frames are still taken.
     fn takes(&self) -> bool {
         matches!(self.state.get(), State::Held | State::Open)
     }
 
+    /// Whether nothing more will be said.
+    pub(super) fn is_over(&self) -> bool {
+        !self.takes()
+    }
+
+    /// Whether the client has taken so much that a replay may go on.
+    pub(super) fn takes_replay(&self) -> bool {
+        self.state.get() == State::Open && self.queue.borrow().bytes() <= self.terms.queue_bytes / 4
+    }
+
+    /// Whether a replay may queue so many bytes more: half of the room is left to what is said live. A
+    /// frame that is alone may take all of it.
+    pub(super) fn fits_replay(&self, bytes: usize) -> bool {
+        let queued = self.queue.borrow().bytes();
+        queued == 0 || queued + bytes <= self.terms.queue_bytes / 2
+    }
+
     fn wake(&self) {
+        self.wake_replay();
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
+        }
+    }
+
+    fn wake_replay(&self) {
+        if let Some(waker) = self.room.borrow_mut().take() {
+            waker.wake();
         }
     }
 
@@ -317,7 +290,9 @@ impl Outbox {
             State::Dead => return Poll::Ready(None),
             State::Held => {}
             State::Open | State::Closing(_) => {
-                if let Some(bytes) = self.queue.borrow_mut().take_chunk() {
+                let chunk = self.queue.borrow_mut().take_chunk();
+                if let Some(bytes) = chunk {
+                    self.wake_replay();
                     return Poll::Ready(Some(bytes));
                 }
             }
