@@ -91,7 +91,7 @@ impl World {
             self.write(index, &[UPGRADE.as_bytes(), &hello].concat());
             if let Some(since) = after(request, b"since=").and_then(number) {
                 (since + 1..=last).for_each(|seq| self.write(index, &review(seq)));
-                let data = format!(r#"{{"from":{since},"to":{last}}}"#);
+                let data = format!(r#"{{"from":{},"to":{last}}}"#, since + 1);
                 self.write(index, &text(&format!(r#"{{"event":"resumed","data":{data}}}"#)));
             }
         } else if request.starts_with(b"POST /bookings") {

@@ -32,12 +32,12 @@ pub(crate) fn run(common: &Common, options: &Reconnect, database: &str) -> Resul
     drop(server);
 
     let (title, begin) = match options.cut {
-        Cut::Sockets => ("all sockets are cut", "the first comes back"),
+        Cut::Sockets => ("all sockets are cut", "when the first comes back"),
         Cut::Server => ("the server is killed and started again", "the kill"),
     };
     let mut table = Table::new(
         format!(
-            "Everybody comes back: {title}, {} published to all meanwhile; timed from when {begin} ({})",
+            "Everybody comes back: {title}, {} published to all meanwhile; timed from {begin} ({})",
             options.live, database.name
         ),
         &[

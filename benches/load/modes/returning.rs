@@ -34,7 +34,7 @@ struct Host {
     place: Place,
     /// The last `seq` that it got.
     last: u64,
-    /// The `seq` that it came back with, and the one that it must have been told before it is back.
+    /// The `seq` that it said it has, and the one that it must have been told before it is back.
     since: u64,
     owed: u64,
     /// When it first tried to come back.
@@ -90,7 +90,6 @@ impl Returning {
         let now = clock::now();
         for (index, host) in self.hosts.iter_mut().enumerate() {
             host.place = Place::Away;
-            host.since = host.last;
             host.owed = host.last + missed;
             self.queue.push_back((now, index));
         }
@@ -106,6 +105,7 @@ impl Returning {
             self.queue.pop_front();
             let host = self.hosts.get_mut(index).context("no such host")?;
             host.tried_at.get_or_insert_with(clock::now);
+            host.since = host.last;
             let query = format!("token={}&since={}", host.access, host.last);
             match crowd.connect(index, address, &query) {
                 Ok(()) => {
@@ -138,12 +138,13 @@ impl Returning {
     }
 
     fn resumed(&mut self, device: usize, text: &[u8]) -> Result<()> {
+        let from = after(text, br#""from":"#).and_then(number).context("resumed without from")?;
         let to = after(text, br#""to":"#).and_then(number).context("resumed without to")?;
         let host = self.hosts.get_mut(device).context("a host that is not ours")?;
         ensure!(host.place == Place::Catching, "host {device} was resumed where it was {:?}", host.place);
         ensure!(
-            to == host.last && to >= host.owed,
-            "host {device} came back with {} and was resumed to {to} with {}, {} were published",
+            from == host.since + 1 && to == host.last && to >= host.owed,
+            "host {device} came back with {}, was resumed {from} to {to} when it had {}, {} were published",
             host.since,
             host.last,
             host.owed
@@ -187,7 +188,6 @@ impl Audience for Returning {
             Place::Away | Place::Back => return Err(lost),
         }
         host.place = Place::Away;
-        host.since = host.last;
         self.retries += 1;
         self.queue.push_back((clock::now() + PAUSE, device));
         Ok(())
