@@ -4,7 +4,7 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Measures bellhop: bookings from the request to the host's device, fan-out, memory, and the limits
 /// that they can be held against. It starts the server itself, and needs Linux.
@@ -21,6 +21,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Mode {
     /// Bookings a second, and how long one takes to its host's device, at several loads.
     Bookings(Bookings),
+    /// What proof of receipt costs: bookings with it, with less of it and without.
+    Proof(Proof),
+    /// Everybody is cut off at once and comes back for what was missed.
+    Reconnect(Reconnect),
     /// Processor time for each copy of a message to everybody, beside the limit of plain epoll.
     Fanout(Fanout),
     /// Memory of a connection that waits.
@@ -43,7 +47,8 @@ pub(crate) struct Common {
     #[arg(long, global = true, default_value = env!("CARGO_BIN_EXE_bellhop"))]
     pub(crate) server: PathBuf,
     /// `postgres` (a throw-away cluster), `sqlite` (a throw-away file) or a database's URL. The default is
-    /// `postgres` for bookings and inserts, and `sqlite` where no database is touched.
+    /// `postgres` for bookings, inserts and `reconnect`, and `sqlite` where no database is touched. `proof` takes
+    /// `postgres,sqlite`, its default, or one of them.
     #[arg(long, global = true)]
     database: Option<String>,
     /// Where throw-away files go; what is measured is this disk. The default is the temporary directory.
@@ -64,6 +69,11 @@ impl Common {
 
     pub(crate) fn directory(&self) -> PathBuf {
         self.directory.clone().unwrap_or_else(env::temp_dir)
+    }
+
+    /// The databases that were named, separated by commas; none where nobody did.
+    pub(crate) fn databases(&self) -> Option<impl Iterator<Item = &str>> {
+        self.database.as_ref().map(|names| names.split(','))
     }
 
     pub(crate) fn database_or(&self, otherwise: &str) -> String {
@@ -88,6 +98,46 @@ pub(crate) struct Bookings {
     /// Leaves the bare inserts out.
     #[arg(long)]
     pub(crate) no_limit: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Proof {
+    /// Hosts that are connected.
+    #[arg(long, value_parser = positive, default_value_t = 1000)]
+    pub(crate) hosts: usize,
+    /// Bookings of each run.
+    #[arg(long, value_parser = positive, default_value_t = 10_000)]
+    pub(crate) count: usize,
+    /// Requests under way at once.
+    #[arg(long, value_parser = positive, default_value_t = 64)]
+    pub(crate) in_flight: usize,
+    /// Runs of each way, in turn; the table has their medians.
+    #[arg(long, value_parser = positive, default_value_t = 3)]
+    pub(crate) rounds: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reconnect {
+    /// Sockets connected, each a host's of its own.
+    #[arg(long, value_parser = positive, default_value_t = 10_000)]
+    pub(crate) sockets: usize,
+    /// Notifications that each host misses.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) missed: usize,
+    /// Notifications to every host while they come back.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) live: usize,
+    /// What breaks.
+    #[arg(long, value_enum, default_value_t = Cut::Sockets)]
+    pub(crate) cut: Cut,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cut {
+    /// Every connection, while the server goes on.
+    Sockets,
+    /// The server: killed, and started again at once.
+    Server,
 }
 
 #[derive(Debug, Args)]

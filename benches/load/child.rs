@@ -49,6 +49,13 @@ impl Process {
         Ok(())
     }
 
+    /// Kills it (SIGKILL), and returns when it is gone.
+    pub(crate) fn end(&mut self) {
+        // Both fail only where the process is gone already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// The end of what it wrote.
     pub(crate) fn last_words(&self) -> String {
         let read = || -> std::io::Result<String> {
@@ -65,8 +72,6 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only where the process is gone already, which is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }

@@ -1,5 +1,5 @@
 //! Many devices in one event loop: connecting them at a bounded pace, and turning the loop for
-//! whoever measures. Other sources of events, a mode's HTTP connections, take tokens from `OTHERS` on.
+//! whoever measures. A device may be lost and connect again. Other sources of events, a mode's HTTP connections, take tokens from `OTHERS` on.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -10,12 +10,12 @@ use mio::{Events, Poll, Token};
 
 use crate::clock::Deadline;
 use crate::scan;
-use crate::websocket::WebSocket;
+use crate::websocket::{Lost, WebSocket};
 
 /// The first token that is not a device's.
 pub(crate) const OTHERS: usize = 1 << 32;
 /// Handshakes under way at once: enough to keep the server busy, far below its backlog.
-const CONNECTING_MAX: usize = 128;
+pub(crate) const CONNECTING_MAX: usize = 128;
 /// How long one turn waits for something to happen before deadlines are looked at again.
 const TURN: Duration = Duration::from_millis(200);
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -25,6 +25,11 @@ const EVENTS_PER_TURN: usize = 1024;
 pub(crate) trait Audience {
     /// A device got a text frame.
     fn text(&mut self, device: usize, text: &[u8]) -> Result<()>;
+
+    /// A device's connection has ended, which is a failure unless somebody expects it.
+    fn lost(&mut self, _device: usize, lost: anyhow::Error) -> Result<()> {
+        Err(lost)
+    }
 
     /// Something that is not a device became readable.
     fn other(&mut self, _index: usize, _scratch: &mut [u8]) -> Result<()> {
@@ -36,7 +41,8 @@ pub(crate) trait Audience {
 pub(crate) struct Crowd {
     pub(crate) poll: Poll,
     events: Events,
-    devices: Vec<WebSocket>,
+    /// Those that are connected, or about to be.
+    devices: Vec<Option<WebSocket>>,
     scratch: Vec<u8>,
 }
 
@@ -56,27 +62,57 @@ impl Crowd {
                 let index = crowd.devices.len();
                 let address = *addresses.get(index % addresses.len()).context("no address to connect to")?;
                 let access = tokens.get(index).map_or("", String::as_str);
-                let device = WebSocket::connect(address, index, access, crowd.poll.registry(), Token(index))?;
-                crowd.devices.push(device);
+                crowd.devices.push(None);
+                crowd.connect(index, address, &format!("token={access}"))?;
             }
             crowd.turn(&mut greeted)?;
         }
         Ok(crowd)
     }
 
+    /// Connects a device that is not connected, or not any more.
+    pub(crate) fn connect(&mut self, device: usize, address: SocketAddr, query: &str) -> Result<()> {
+        let socket = WebSocket::connect(address, device, query, self.poll.registry(), Token(device))?;
+        *self.devices.get_mut(device).context("a device that is not ours")? = Some(socket);
+        Ok(())
+    }
+
+    /// Closes all connections at once, without a word.
+    pub(crate) fn cut(&mut self) {
+        self.devices.iter_mut().for_each(|device| *device = None);
+    }
+
+    /// Has the devices answer no pings from now on.
+    pub(crate) fn keep_silent(&mut self) {
+        self.devices.iter_mut().flatten().for_each(WebSocket::keep_silent);
+    }
+
     /// Waits for something to happen, briefly, and tells the audience.
     pub(crate) fn turn(&mut self, audience: &mut impl Audience) -> Result<()> {
-        match self.poll.poll(&mut self.events, Some(TURN)) {
+        self.turn_within(TURN, audience)
+    }
+
+    /// Turns once, waiting no longer than that.
+    pub(crate) fn turn_within(&mut self, wait: Duration, audience: &mut impl Audience) -> Result<()> {
+        match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
         for event in &self.events {
             let Token(token) = event.token();
-            match self.devices.get_mut(token) {
-                Some(device) => device
-                    .receive(&mut self.scratch, |text| audience.text(token, text))
-                    .with_context(|| format!("device {token}"))?,
-                None => audience.other(token.saturating_sub(OTHERS), &mut self.scratch)?,
+            let Some(place) = self.devices.get_mut(token) else {
+                audience.other(token.saturating_sub(OTHERS), &mut self.scratch)?;
+                continue;
+            };
+            // One that was cut may have left an event behind.
+            let Some(device) = place else { continue };
+            let received = device.receive(&mut self.scratch, |text| audience.text(token, text));
+            if let Err(error) = received.with_context(|| format!("device {token}")) {
+                if !error.is::<Lost>() {
+                    return Err(error);
+                }
+                *place = None;
+                audience.lost(token, error)?;
             }
         }
         Ok(())

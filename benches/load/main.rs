@@ -27,7 +27,10 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser};
 
 use args::{Arguments, Mode};
-use modes::{bookings, fanout, idle, insert_limit};
+use modes::{bookings, fanout, idle, insert_limit, proof, reconnect};
+
+/// What is measured where nobody names a database and every one is of interest.
+const DATABASES: [&str; 2] = ["postgres", "sqlite"];
 
 fn main() -> ExitCode {
     match run() {
@@ -56,12 +59,23 @@ fn run() -> Result<()> {
     server::raise_file_limit()?;
     match mode {
         Mode::Bookings(options) => bookings::run(&common, &options, &common.database_or("postgres")),
+        Mode::Proof(options) => match common.databases() {
+            Some(mut named) => named.try_for_each(|database| proof::run(&common, &options, database)),
+            None => DATABASES.into_iter().try_for_each(|database| proof::run(&common, &options, database)),
+        },
+        Mode::Reconnect(options) => reconnect::run(&common, &options, &common.database_or("postgres")),
         Mode::Fanout(options) => fanout::run(&common, &options),
         Mode::Idle(options) => idle::run(&common, &options),
         Mode::InsertLimit(options) => insert_limit::run(&common, &options),
         Mode::All => {
-            for database in ["postgres", "sqlite"] {
+            for database in DATABASES {
                 bookings::run(&common, &args::defaults(), database)?;
+            }
+            for database in DATABASES {
+                proof::run(&common, &args::defaults(), database)?;
+            }
+            for database in DATABASES {
+                reconnect::run(&common, &args::defaults(), database)?;
             }
             fanout::run(&common, &args::defaults())?;
             idle::run(&common, &args::defaults())

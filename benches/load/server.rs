@@ -2,7 +2,7 @@
 //! waited for until it is ready.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use std::{env, thread};
@@ -26,34 +26,40 @@ pub(crate) const STAND_IN: &str = "stand-in";
 pub(crate) struct Server {
     process: Process,
     pub(crate) address: SocketAddr,
+    launch: Launch,
+}
+
+/// A setting by its name in the environment.
+pub(crate) type Setting = (&'static str, &'static str);
+
+/// How the server is started, and started again.
+#[derive(Debug)]
+struct Launch {
+    program: PathBuf,
+    database: String,
+    /// Where its mail and its log go.
+    directory: PathBuf,
+    settings: Vec<Setting>,
 }
 
 impl Server {
-    /// Starts `program` in `directory`, where its mail and its log go.
-    pub(crate) fn start(program: &Path, database: &str, directory: &Path) -> Result<Self> {
+    /// Starts `program` in `directory`, where its mail and its log go, and waits until it is ready.
+    pub(crate) fn start(
+        program: &Path,
+        database: &str,
+        directory: &Path,
+        settings: &[Setting],
+    ) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let mut command = if program == Path::new(STAND_IN) {
-            let mut command = Command::new(env::current_exe()?);
-            command.arg(STAND_IN);
-            command
-        } else {
-            Command::new(std::path::absolute(program)?)
+        let launch = Launch {
+            program: program.to_owned(),
+            database: database.to_owned(),
+            directory: directory.to_owned(),
+            settings: settings.to_owned(),
         };
-        // Nothing of the caller's environment: a run must not write to somebody's mail server.
-        command
-            .env_clear()
-            .current_dir(directory)
-            .env("BELLHOP_MODE", "production")
-            .env("BELLHOP__SERVER__HOST", address.ip().to_string())
-            .env("PORT", address.port().to_string())
-            .env("DATABASE_URL", database)
-            .env("JWT_SECRET", token::SECRET)
-            .env("API_RATE_LIMIT_PER_MINUTE", "0")
-            .env("LOG_LEVEL", "warn");
-        let process = Process::start("the server", command, &directory.join("server.log"), false)?;
-        let mut server = Self { process, address };
+        let mut server = Self { process: launch.start(address)?, address, launch };
         let deadline = Deadline::after(START_TIMEOUT);
-        while !server.is_ready() {
+        while !is_ready(address) {
             server.process.check()?;
             deadline
                 .check(|| format!("the server to be ready; it said:\n{}", server.process.last_words()))?;
@@ -62,11 +68,12 @@ impl Server {
         Ok(server)
     }
 
-    fn is_ready(&self) -> bool {
-        let request = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        TcpStream::connect(self.address).is_ok_and(|mut stream| {
-            http::exchange(&mut stream, request).is_ok_and(|(status, _)| status == 200)
-        })
+    /// Kills the server, which hears nothing of it (SIGKILL), and starts it again where it was. It is
+    /// not waited for.
+    pub(crate) fn crash(&mut self) -> Result<()> {
+        self.process.end();
+        self.process = self.launch.start(self.address)?;
+        Ok(())
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -81,6 +88,37 @@ impl Server {
             if words.is_empty() { error } else { error.context(format!("the server said:\n{words}")) }
         })
     }
+}
+
+impl Launch {
+    fn start(&self, address: SocketAddr) -> Result<Process> {
+        let mut command = if self.program == Path::new(STAND_IN) {
+            let mut command = Command::new(env::current_exe()?);
+            command.arg(STAND_IN);
+            command
+        } else {
+            Command::new(std::path::absolute(&self.program)?)
+        };
+        // Nothing of the caller's environment: a run must not write to somebody's mail server.
+        command
+            .env_clear()
+            .current_dir(&self.directory)
+            .env("BELLHOP_MODE", "production")
+            .env("BELLHOP__SERVER__HOST", address.ip().to_string())
+            .env("PORT", address.port().to_string())
+            .env("DATABASE_URL", &self.database)
+            .env("JWT_SECRET", token::SECRET)
+            .env("API_RATE_LIMIT_PER_MINUTE", "0")
+            .env("LOG_LEVEL", "warn")
+            .envs(self.settings.iter().copied());
+        Process::start("the server", command, &self.directory.join("server.log"), false)
+    }
+}
+
+pub(crate) fn is_ready(address: SocketAddr) -> bool {
+    let request = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    TcpStream::connect(address)
+        .is_ok_and(|mut stream| http::exchange(&mut stream, request).is_ok_and(|(status, _)| status == 200))
 }
 
 /// A port that nothing listens on now.

@@ -14,7 +14,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use uuid::Uuid;
 
-use crate::scan::{after, string};
+use crate::scan::{after, number, string};
 
 const LISTENER: Token = Token(usize::MAX);
 const UPGRADE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
@@ -39,11 +39,16 @@ pub(crate) fn run() -> Result<()> {
                     stream.set_nodelay(true)?;
                     let token = Token(world.streams.len());
                     poll.registry().register(&mut stream, token, Interest::READABLE)?;
-                    world.streams.push(stream);
+                    world.streams.push(Some(stream));
                 }
-            } else if let Some(stream) = world.streams.get_mut(index) {
+            } else if let Some(place) = world.streams.get_mut(index) {
+                let Some(stream) = place else { continue };
                 let read = stream.read(&mut scratch).unwrap_or(0);
-                world.obey(index, scratch.get(..read).unwrap_or_default())?;
+                if read == 0 {
+                    *place = None;
+                    continue;
+                }
+                world.hear(index, scratch.get(..read).unwrap_or_default())?;
             }
         }
     }
@@ -51,23 +56,55 @@ pub(crate) fn run() -> Result<()> {
 
 #[derive(Default)]
 struct World {
-    streams: Vec<TcpStream>,
+    /// Those that are open, by number.
+    streams: Vec<Option<TcpStream>>,
     /// User → the connection, and the last `seq`.
     inboxes: HashMap<String, (usize, u64)>,
+    /// Connection → the beginning of a request whose end has not arrived.
+    partial: HashMap<usize, Vec<u8>>,
 }
 
 impl World {
-    /// A request comes in one piece, small as it is; pongs and the end of a connection are let pass.
+    /// Puts a request together that comes in pieces; only one that names many users does.
+    fn hear(&mut self, index: usize, bytes: &[u8]) -> Result<()> {
+        let mut request = self.partial.remove(&index).unwrap_or_default();
+        request.extend_from_slice(bytes);
+        let announced = after(&request, b"Content-Length: ").and_then(number).unwrap_or(0);
+        let body = after(&request, b"\r\n\r\n").map_or(0, <[u8]>::len);
+        if usize::try_from(announced)? > body {
+            self.partial.insert(index, request);
+            return Ok(());
+        }
+        self.obey(index, &request)
+    }
+
+    /// Pongs are let pass.
     fn obey(&mut self, index: usize, request: &[u8]) -> Result<()> {
         if request.starts_with(b"GET /ready") {
             self.write(index, answer("200 OK", "{}").as_bytes());
         } else if request.starts_with(b"GET /ws/") {
             let user = user(request).context("a token without a user")?;
-            self.inboxes.insert(user, (index, 0));
-            let hello = text(r#"{"event":"connected","data":{"seq":0}}"#);
+            let (to, last) = self.inboxes.entry(user).or_insert((index, 0));
+            *to = index;
+            let last = *last;
+            let hello = text(&format!(r#"{{"event":"connected","data":{{"seq":{last}}}}}"#));
             self.write(index, &[UPGRADE.as_bytes(), &hello].concat());
+            if let Some(since) = after(request, b"since=").and_then(number) {
+                (since + 1..=last).for_each(|seq| self.write(index, &review(seq)));
+                let data = format!(r#"{{"from":{},"to":{last}}}"#, since + 1);
+                self.write(index, &text(&format!(r#"{{"event":"resumed","data":{data}}}"#)));
+            }
         } else if request.starts_with(b"POST /bookings") {
             self.book(index, request)?;
+        } else if let Some(users) = after(request, br#""userIds":[""#) {
+            let users = users.split(|byte| *byte == b']').next().unwrap_or_default();
+            for user in std::str::from_utf8(users)?.trim_end_matches('"').split(r#"",""#) {
+                let (to, last) = self.inboxes.get_mut(user).context("no such user")?;
+                *last += 1;
+                let (to, last) = (*to, *last);
+                self.write(to, &review(last));
+            }
+            self.write(index, answer("201 Created", "{}").as_bytes());
         } else if request.starts_with(b"POST /notifications") {
             let data = "x".repeat(220);
             let frame = text(&format!(r#"{{"event":"system.maintenance","data":"{data}"}}"#));
@@ -97,8 +134,13 @@ impl World {
 
     fn write(&mut self, index: usize, bytes: &[u8]) {
         // What is not taken is missed by the load program, which says so.
-        let _ = self.streams.get_mut(index).map(|stream| stream.write(bytes));
+        let _ = self.streams.get_mut(index).and_then(Option::as_mut).map(|stream| stream.write(bytes));
     }
+}
+
+/// What a user is told of by name.
+fn review(seq: u64) -> Vec<u8> {
+    text(&format!(r#"{{"event":"review.created","data":{{"seq":{seq},"type":"review.created"}}}}"#))
 }
 
 fn answer(status: &str, body: &str) -> String {

@@ -1,6 +1,7 @@
 //! A minimal WebSocket client (RFC 6455) in the event loop: the handshake, text frames in, pings
 //! answered. It keeps no buffer of its own but for a frame that arrived in part, so that ten thousand
-//! of them cost little; anything that this server has no reason to send is an error.
+//! of them cost little; anything that this server has no reason to send is an error, and the end of a
+//! connection is `Lost`, for those to whom it may happen.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,13 +27,31 @@ const FRAME_MAX: usize = 1024 * 1024;
 /// Connections from one source address to one port: below the 28,000 that Linux has to give by default.
 const SOCKETS_PER_SOURCE: usize = 10_000;
 
+/// The connection is over, or never came to be. Another kind of error is a mistake on either side.
+#[derive(Debug, thiserror::Error)]
+#[error("a device's connection: {0}")]
+pub(crate) struct Lost(String);
+
+impl Lost {
+    fn while_doing(what: &str) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self(format!("{what}: {error}"))
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct WebSocket {
+    link: Link,
+    /// The beginning of a frame, or of the handshake's answer, whose end has not arrived.
+    partial: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Link {
     stream: TcpStream,
     /// Whether the server has agreed to speak WebSocket.
     open: bool,
-    /// The beginning of a frame, or of the handshake's answer, whose end has not arrived.
-    partial: Vec<u8>,
+    /// Whether pings are answered, as every device does; without it nothing is ever proven.
+    pongs: bool,
 }
 
 impl WebSocket {
@@ -40,21 +59,26 @@ impl WebSocket {
     pub(crate) fn connect(
         address: SocketAddr,
         index: usize,
-        access: &str,
+        query: &str,
         registry: &Registry,
         token: Token,
     ) -> Result<Self> {
-        let mut stream = dial(address, index).context("connecting a device")?;
+        let mut stream = dial(address, index)?;
         let request = format!(
-            "GET /ws/notifications?token={access} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+            "GET /ws/notifications?{query} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
-        stream.write_all(request.as_bytes())?;
+        stream.write_all(request.as_bytes()).map_err(Lost::while_doing("asking for the upgrade"))?;
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
         registry.register(&mut stream, token, Interest::READABLE)?;
-        Ok(Self { stream, open: false, partial: Vec::new() })
+        Ok(Self { link: Link { stream, open: false, pongs: true }, partial: Vec::new() })
+    }
+
+    /// Answers no ping from now on.
+    pub(crate) fn keep_silent(&mut self) {
+        self.link.pongs = false;
     }
 
     /// Reads what has arrived, answers pings, and hands on every text frame that is complete.
@@ -64,20 +88,20 @@ impl WebSocket {
         mut on_text: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         loop {
-            let read = match self.stream.read(scratch) {
-                Ok(0) => bail!("the server closed a device's connection"),
+            let read = match self.link.stream.read(scratch) {
+                Ok(0) => bail!(Lost("the server closed it".to_owned())),
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error).context("reading from a device's connection"),
+                Err(error) => return Err(Lost::while_doing("reading")(error).into()),
             };
             let fresh = scratch.get(..read).unwrap_or_default();
             if self.partial.is_empty() {
-                let used = consume(fresh, &mut self.open, &mut self.stream, &mut on_text)?;
+                let used = self.link.consume(fresh, &mut on_text)?;
                 self.partial.extend_from_slice(fresh.get(used..).unwrap_or_default());
             } else {
                 self.partial.extend_from_slice(fresh);
-                let used = consume(&self.partial, &mut self.open, &mut self.stream, &mut on_text)?;
+                let used = self.link.consume(&self.partial, &mut on_text)?;
                 self.partial.drain(..used);
             }
             ensure!(self.partial.len() <= FRAME_MAX, "a frame of more than {FRAME_MAX} bytes");
@@ -95,37 +119,36 @@ fn dial(address: SocketAddr, index: usize) -> Result<std::net::TcpStream> {
         let last = u8::try_from(1 + index / SOCKETS_PER_SOURCE).context("too many sockets")?;
         socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())?;
     }
-    socket.connect(&address.into())?;
+    socket.connect(&address.into()).map_err(Lost::while_doing("connecting"))?;
     socket.set_tcp_nodelay(true)?;
     Ok(socket.into())
 }
 
-/// Works off what is complete and answers how many bytes that was.
-fn consume(
-    bytes: &[u8],
-    open: &mut bool,
-    stream: &mut TcpStream,
-    on_text: &mut impl FnMut(&[u8]) -> Result<()>,
-) -> Result<usize> {
-    let mut used = 0;
-    if !*open {
-        let Some(end) = scan::find(bytes, b"\r\n\r\n") else { return Ok(0) };
-        ensure!(bytes.starts_with(b"HTTP/1.1 101"), "no upgrade: {}", String::from_utf8_lossy(bytes));
-        *open = true;
-        used = end + 4;
-    }
-    while let Some((kind, payload, length)) = frame(bytes.get(used..).unwrap_or_default())? {
-        match kind {
-            FINAL_TEXT => on_text(payload)?,
-            FINAL_PING => pong(stream, payload)?,
-            FINAL_CLOSE => bail!("the server closed a device: {}", close_reason(payload)),
-            // An unsolicited pong is allowed and means nothing.
-            FINAL_PONG => {}
-            other => bail!("an unexpected kind of frame: {other:#04x}"),
+impl Link {
+    /// Works off what is complete and answers how many bytes that was.
+    fn consume(&mut self, bytes: &[u8], on_text: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<usize> {
+        let mut used = 0;
+        if !self.open {
+            let Some(end) = scan::find(bytes, b"\r\n\r\n") else { return Ok(0) };
+            if !bytes.starts_with(b"HTTP/1.1 101") {
+                bail!(Lost(format!("no upgrade: {}", String::from_utf8_lossy(bytes))));
+            }
+            self.open = true;
+            used = end + 4;
         }
-        used += length;
+        while let Some((kind, payload, length)) = frame(bytes.get(used..).unwrap_or_default())? {
+            match kind {
+                FINAL_TEXT => on_text(payload)?,
+                FINAL_PING if self.pongs => pong(&mut self.stream, payload)?,
+                FINAL_CLOSE => bail!(Lost(format!("the server said {}", close_reason(payload)))),
+                // An unsolicited pong is allowed and means nothing.
+                FINAL_PING | FINAL_PONG => {}
+                other => bail!("an unexpected kind of frame: {other:#04x}"),
+            }
+            used += length;
+        }
+        Ok(used)
     }
-    Ok(used)
 }
 
 /// The frame that `bytes` begin with: its first byte, its payload, and its length with the header.
@@ -162,7 +185,8 @@ fn pong(stream: &mut TcpStream, payload: &[u8]) -> Result<()> {
         *to = from ^ mask;
     }
     let whole = 6 + payload.len();
-    let written = stream.write(frame.get(..whole).unwrap_or_default()).context("answering a ping")?;
+    let frame = frame.get(..whole).unwrap_or_default();
+    let written = stream.write(frame).map_err(Lost::while_doing("answering a ping"))?;
     ensure!(written == whole, "only part of a pong was taken by the socket");
     Ok(())
 }

@@ -1,10 +1,17 @@
 //! What can be measured, a mode a file.
 
+mod booking_load;
 pub(crate) mod bookings;
+mod deliveries;
 pub(crate) mod fanout;
 pub(crate) mod idle;
 pub(crate) mod insert_limit;
 mod ledger;
+mod notices;
+pub(crate) mod proof;
+pub(crate) mod reconnect;
+mod returning;
+mod spent;
 mod statement;
 
 use std::path::Path;
@@ -14,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::args::Common;
 use crate::cluster::Cluster;
-use crate::server::Server;
+use crate::server::{Server, Setting};
 
 /// A database for one server: made for the occasion, or somebody's own.
 #[derive(Debug)]
@@ -40,8 +47,13 @@ impl Database {
         Ok(Self { name, url, cluster, directory })
     }
 
+    /// The server over this database, as it is when nobody configures anything.
     pub(crate) fn serve(&self, common: &Common) -> Result<Server> {
-        Server::start(&common.server, &self.url, self.directory.path())
+        self.serve_with(common, &[])
+    }
+
+    pub(crate) fn serve_with(&self, common: &Common, settings: &[Setting]) -> Result<Server> {
+        Server::start(&common.server, &self.url, self.directory.path(), settings)
     }
 
     /// Where the bare inserts go: the same cluster, or a file beside the server's.
