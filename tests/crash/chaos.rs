@@ -1,0 +1,95 @@
+//! What fails: the server is killed, the database is stopped, the mail server misbehaves, at random moments
+//! one after the other. At the end everything is in order again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::support::postgres::Cluster;
+use crate::support::process::Process;
+use crate::support::smtp_sink::{Behaviour, SmtpSink};
+
+/// How often it is the database that fails, where there is one that can.
+const DATABASE_SHARE: f64 = 0.2;
+
+#[derive(Debug)]
+pub(super) struct Chaos<'a> {
+    pub(super) server: &'a mut Process,
+    /// None where the database is a file.
+    pub(super) cluster: Option<Arc<Cluster>>,
+    pub(super) sink: &'a SmtpSink,
+    pub(super) choices: StdRng,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub(super) struct Damage {
+    pub(super) kills: usize,
+    pub(super) database_stops: usize,
+}
+
+impl Chaos<'_> {
+    /// Breaks something time and again, until the server was killed so often.
+    pub(super) async fn rage(&mut self, kills: usize) -> Damage {
+        let mut damage = Damage::default();
+        while damage.kills < kills {
+            self.pause(100..1_500).await;
+            let behaviour = self.behaviour();
+            self.sink.set(behaviour);
+            let database = self.cluster.clone().filter(|_| self.choices.random_bool(DATABASE_SHARE));
+            if let Some(cluster) = database {
+                self.stop_database(cluster).await;
+                damage.database_stops += 1;
+            } else {
+                self.kill().await;
+                damage.kills += 1;
+            }
+        }
+        self.sink.set(Behaviour::Accept);
+        damage
+    }
+
+    async fn kill(&mut self) {
+        self.server.kill();
+        self.pause(0..200).await;
+        self.server.restart().await;
+    }
+
+    async fn stop_database(&mut self, cluster: Arc<Cluster>) {
+        let stopped = cluster.clone();
+        spawn_blocking(move || stopped.stop()).await.unwrap();
+        self.pause(50..800).await;
+        // Now and then nobody is left to notice that it comes back.
+        let also_server = self.choices.random_bool(0.3);
+        if also_server {
+            self.server.kill();
+        }
+        spawn_blocking(move || cluster.start()).await.unwrap();
+        if also_server {
+            self.server.restart().await;
+        }
+    }
+
+    async fn pause(&mut self, milliseconds: std::ops::Range<u64>) {
+        sleep(Duration::from_millis(self.choices.random_range(milliseconds))).await;
+    }
+
+    /// Mostly in order; never one that refuses for good, since then nobody promised anything.
+    fn behaviour(&mut self) -> Behaviour {
+        match self.choices.random_range(0..12) {
+            0 => Behaviour::Busy,
+            1 => Behaviour::CloseOnConnect,
+            2 => Behaviour::CloseAfterData { recorded: false },
+            3 => Behaviour::CloseAfterData { recorded: true },
+            4 => Behaviour::Greylist,
+            // Six answers make a mail: the first takes longer than the server waits, the second not.
+            5 => Behaviour::Slow(Duration::from_millis(400)),
+            6 => Behaviour::Slow(Duration::from_millis(50)),
+            _ => Behaviour::Accept,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Hosts' devices, as they are: each comes, listens for a while, and then stalls, leaves, breaks off or
+//! vanishes, over and over. What it receives goes into the ledger before it answers any ping.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use super::conversation::Conversation;
+use super::ledger::SharedLedger;
+use crate::support::socket::event;
+
+/// Whether devices that return ask for what they missed.
+const RESUMES: bool = false;
+
+/// What a device waits for a connection, and for the end of one that it has closed.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many devices at once may have vanished; the system of the one before forgets its connection.
+const GRAVES: usize = 200;
+/// A receive buffer that a stall soon fills.
+const NARROW: u32 = 4_096;
+
+type Socket = WebSocketStream<TcpStream>;
+
+/// Connections of devices that are gone without a word: open, and neither read nor answered.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Graveyard(Arc<Mutex<VecDeque<Socket>>>);
+
+impl Graveyard {
+    fn bury(&self, socket: Socket) {
+        let mut graves = self.0.lock().unwrap();
+        graves.push_back(socket);
+        if graves.len() > GRAVES {
+            graves.pop_front();
+        }
+    }
+}
+
+/// What a device has of its host's inbox.
+#[derive(Debug, Default)]
+struct Held {
+    /// It has everything up to this seq.
+    whole: i64,
+    /// What it has beyond a hole.
+    beyond: BTreeSet<i64>,
+}
+
+impl Held {
+    fn insert(&mut self, seq: i64) {
+        self.beyond.insert(seq);
+        while self.beyond.remove(&(self.whole + 1)) {
+            self.whole += 1;
+        }
+    }
+
+    fn highest(&self) -> i64 {
+        self.beyond.last().copied().unwrap_or(self.whole).max(self.whole)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) number: usize,
+    pub(super) host: String,
+    pub(super) token: String,
+    pub(super) server: SocketAddr,
+    pub(super) ledger: SharedLedger,
+    pub(super) graveyard: Graveyard,
+    pub(super) choices: StdRng,
+}
+
+impl Device {
+    /// One life after the other, until the task is ended.
+    pub(super) async fn live(mut self) {
+        let mut held = Held::default();
+        loop {
+            if let Some(socket) = self.connect(&held).await {
+                self.visit(socket, &mut held).await;
+            }
+            let away = if self.choices.random_bool(0.4) { 500..4_000 } else { 20..300 };
+            sleep(Duration::from_millis(self.choices.random_range(away))).await;
+        }
+    }
+
+    /// A server that is down, starting or full is no news here.
+    async fn connect(&mut self, held: &Held) -> Option<Socket> {
+        let path = if RESUMES { format!("?since={}", held.whole) } else { String::new() };
+        let url = format!("ws://{}/ws/notifications{path}", self.server);
+        let mut request = url.into_client_request().unwrap();
+        request.headers_mut().insert(AUTHORIZATION, format!("Bearer {}", self.token).parse().unwrap());
+        let tcp = TcpSocket::new_v4().unwrap();
+        if self.choices.random_bool(0.3) {
+            tcp.set_recv_buffer_size(NARROW).unwrap();
+        }
+        let opened = async { client_async(request, tcp.connect(self.server).await?).await };
+        let (socket, _) = timeout(PATIENCE, opened).await.ok()?.ok()?;
+        Some(socket)
+    }
+
+    /// One connection, from its beginning to one of its many ends.
+    async fn visit(&mut self, mut socket: Socket, held: &mut Held) {
+        let since = RESUMES.then_some(held.whole);
+        let mut conversation = Conversation::new(&self.host, since, held.highest());
+        loop {
+            let stay = Duration::from_millis(self.choices.random_range(200..3_000));
+            if !self.listen(&mut socket, &mut conversation, held, stay).await {
+                return;
+            }
+            match self.choices.random_range(0..10) {
+                // Goes on.
+                0..=2 => {}
+                // Stalls and goes on: as long as it takes to become overdue, or not quite.
+                3..=5 => sleep(Duration::from_millis(self.choices.random_range(500..2_500))).await,
+                6 | 7 => return self.graveyard.bury(socket),
+                8 => {
+                    // What is thrown away now with a reset was never received.
+                    socket.get_ref().set_zero_linger().unwrap();
+                    return;
+                }
+                _ => {
+                    if socket.close(None).await.is_ok() {
+                        self.listen(&mut socket, &mut conversation, held, PATIENCE).await;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads, which is what answers pings, for as long as this; false when the connection has ended.
+    async fn listen(
+        &mut self,
+        socket: &mut Socket,
+        conversation: &mut Conversation,
+        held: &mut Held,
+        time: Duration,
+    ) -> bool {
+        let end = Instant::now() + time;
+        while let Ok(next) = timeout_at(end, socket.next()).await {
+            let Some(Ok(message)) = next else { return false };
+            let Message::Text(text) = message else { continue };
+            let mut ledger = self.ledger.lock().unwrap();
+            match conversation.hear(&event(&text)) {
+                Ok(None) => {}
+                Ok(Some(told)) => {
+                    ledger.received(self.number, &self.host, &told.id, told.seq);
+                    held.insert(told.seq);
+                }
+                Err(why) => {
+                    ledger.wrong(format_args!("device {}: {why}", self.number));
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_whole_up_to_the_first_hole() {
+        let mut held = Held::default();
+        for (seq, whole, highest) in [(2, 0, 2), (5, 0, 5), (1, 2, 5), (4, 2, 5), (3, 5, 5), (6, 6, 6)] {
+            held.insert(seq);
+            assert_eq!((held.whole, held.highest()), (whole, highest), "after {seq}");
+        }
+    }
+}
