@@ -28,7 +28,7 @@ use crate::support::smtp_sink::SmtpSink;
 use chaos::Chaos;
 use guests::Desk;
 use hosts::{Device, Graveyard};
-use ledger::SharedLedger;
+use ledger::{Figures, SharedLedger};
 use plan::Plan;
 
 const HOSTS: usize = 30;
@@ -39,6 +39,8 @@ const GUESTS: u32 = 12;
 const MAIL_INTERVAL: Duration = Duration::from_millis(50);
 /// What everything may take to arrive when nothing fails any more: far more than it does.
 const SETTLED_WITHIN: Duration = Duration::from_mins(2);
+/// What a device may take to come for what the server counts as delivered.
+const LATE_WITHIN: Duration = Duration::from_secs(15);
 /// How often that is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -80,8 +82,8 @@ async fn run(database: Database) {
     let _seed = Seed(plan.seed);
     let ledger = SharedLedger::default();
     let sink = Arc::new(SmtpSink::start().await);
-    let cluster = (database == Database::Postgres).then(|| Arc::new(Cluster::start_new(Durability::Fsync)));
-    let mut server = server(&sink, cluster.as_deref()).serve().await;
+    let cluster = (database == Database::Postgres).then(|| Cluster::start_new(Durability::Fsync));
+    let mut server = server(&plan, &sink, cluster.as_ref()).serve().await;
     let url = match &cluster {
         Some(cluster) => cluster.url("postgres"),
         None => format!("sqlite://{}", server.folder().join("data/bellhop.db").display()),
@@ -95,7 +97,7 @@ async fn run(database: Database) {
     let mut guests = bring_guests(&plan, &server, &ledger, &open);
 
     let choices = plan.choices(CHAOS_CHOICES);
-    let mut chaos = Chaos { server: &mut server, cluster, sink: &sink, choices };
+    let mut chaos = Chaos { server: &mut server, cluster: cluster.as_ref(), sink: &sink, choices };
     let damage = chaos.rage(plan.kills).await;
     close.send_replace(false);
     while let Some(guest) = guests.join_next().await {
@@ -108,37 +110,35 @@ async fn run(database: Database) {
         assert!(failed.is_none(), "who takes part ended: {failed:?}");
     }
 
-    let mut ledger = ledger.lock().unwrap();
-    for request in audit::doubled_requests(&url) {
-        ledger.wrong(format_args!("the request for {request} made two bookings"));
-    }
-    if server.output().contains("panicked") {
-        ledger.wrong("the server panicked");
-    }
-    let records = audit::records(&url);
-    let findings = audit::findings(&mut ledger, &records, address);
+    let (figures, findings) = judge(&ledger, &server, &url);
     let name = if database == Database::Sqlite { "sqlite" } else { "postgres" };
     println!(
-        "crash {name}: seed {}, kills {}, database stops {}, {}",
-        plan.seed,
-        damage.kills,
-        damage.database_stops,
-        ledger.figures()
+        "crash {name}: seed {}, kills {}, drains {}, database stops {}, {figures}",
+        plan.seed, damage.kills, damage.drains, damage.database_stops,
     );
-    assert!(ledger.figures().bookings > 0, "nothing was booked");
-    let lines = said_of(&server, &ledger.lost());
-    assert!(findings.is_empty(), "{}\n{lines}", findings.join("\n"));
+    assert!(figures.bookings > 0, "nothing was booked");
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
 }
 
-/// What the server wrote about these notifications.
-fn said_of(server: &Process, ids: &[&str]) -> String {
+/// The figures, everything that is wrong, and what the server wrote of what is lost.
+fn judge(ledger: &SharedLedger, server: &Process, url: &str) -> (Figures, Vec<String>) {
+    let mut ledger = ledger.lock().unwrap();
+    for request in audit::doubled_requests(url) {
+        ledger.wrong(format_args!("the request for {request} made two bookings"));
+    }
     let output = server.output();
-    let lines = output.lines().filter(|line| ids.iter().any(|id| line.contains(id)));
-    lines.collect::<Vec<_>>().join("\n")
+    if output.contains("panicked") {
+        ledger.wrong("the server panicked");
+    }
+    let mut findings = audit::findings(&mut ledger, &audit::records(url), address);
+    let lost = ledger.lost();
+    let said = output.lines().filter(|line| lost.iter().any(|id| line.contains(id)));
+    findings.extend(said.map(str::to_owned));
+    (ledger.figures(), findings)
 }
 
 /// A server that loses patience soon, so that much happens in little time.
-fn server(sink: &SmtpSink, cluster: Option<&Cluster>) -> ProcessBuilder {
+fn server(plan: &Plan, sink: &SmtpSink, cluster: Option<&Cluster>) -> ProcessBuilder {
     let server = [
         ("JWT_SECRET", JWT_SECRET),
         ("LOG_LEVEL", "warn"),
@@ -148,6 +148,7 @@ fn server(sink: &SmtpSink, cluster: Option<&Cluster>) -> ProcessBuilder {
         ("BELLHOP__LIMITS__SESSIONS_PER_USER", "1000"),
         ("BELLHOP__SESSION__HEARTBEAT_INTERVAL_MS", "2000"),
         ("BELLHOP__SESSION__HEARTBEAT_TIMEOUT_MS", "8000"),
+        ("BELLHOP__DELIVERY__PROOF", &plan.proof),
         ("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "1500"),
         ("BELLHOP__DELIVERY__SWEEP_INTERVAL_MS", "200"),
         ("BELLHOP__MAIL__CONCURRENCY", "16"),
@@ -234,10 +235,13 @@ fn write_down(sink: &SmtpSink, ledger: &SharedLedger) {
 
 /// Waits until everything has arrived and is recorded. What has not in that time is for the audit to tell.
 async fn settle(ledger: &SharedLedger, url: &str) {
-    let deadline = Instant::now() + SETTLED_WITHIN;
+    let mut deadline = Instant::now() + SETTLED_WITHIN;
     while Instant::now() < deadline {
-        if audit::count_pending(url) == 0 && ledger.lock().unwrap().lost().is_empty() {
-            return;
+        if audit::count_pending(url) == 0 {
+            if ledger.lock().unwrap().lost().is_empty() {
+                return;
+            }
+            deadline = deadline.min(Instant::now() + LATE_WITHIN);
         }
         sleep(LOOK_INTERVAL).await;
     }

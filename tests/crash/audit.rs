@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
-use super::ledger::{Account, Ledger};
+use super::ledger::{Account, Hole, Ledger};
+use super::plan::STRICT;
 use crate::support::records::{rows, texts};
 
 /// The most of one kind that is written out.
@@ -71,7 +72,10 @@ pub(super) fn findings(ledger: &mut Ledger, records: &[Record], address: fn(&str
         disagreement(record, account, address).map(|why| format!("{why}: {record:?}, {account:?}"))
     });
     found.note("the database says otherwise", disagreeing);
-    found.note("an inbox has a hole", holes(records).into_iter());
+    found.note("an inbox has a hole", broken_inboxes(records).into_iter());
+    if STRICT {
+        found.note("not told", ledger.holes().iter().map(|hole| not_told(hole, records)));
+    }
     found.0
 }
 
@@ -94,7 +98,7 @@ fn disagreement(record: &Record, account: &Account, address: fn(&str) -> String)
 }
 
 /// Inboxes that do not count 1, 2, 3 …
-fn holes(records: &[Record]) -> Vec<String> {
+fn broken_inboxes(records: &[Record]) -> Vec<String> {
     let mut inboxes: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
     for record in records {
         inboxes.entry(&record.host).or_default().insert(record.seq);
@@ -104,6 +108,12 @@ fn holes(records: &[Record]) -> Vec<String> {
         (seqs.first(), seqs.last()) != (Some(&1), Some(&count))
     });
     broken.map(|(host, seqs)| format!("{host}, {} up to {:?}", seqs.len(), seqs.last())).collect()
+}
+
+/// A hole, and what the database says of it.
+fn not_told(hole: &Hole, records: &[Record]) -> String {
+    let missing = records.iter().filter(|one| one.host == hole.host && hole.seqs.contains(&one.seq));
+    format!("{hole:?}: {:?}", missing.collect::<Vec<_>>())
 }
 
 struct Findings(Vec<String>);

@@ -1,12 +1,11 @@
-//! What fails: the server is killed, the database is stopped, the mail server misbehaves, at random moments
-//! one after the other. At the end everything is in order again.
+//! What fails: the server is killed or told to stop, the database is stopped, the mail server misbehaves, at
+//! random moments one after the other. At the end everything is in order again.
 
-use std::sync::Arc;
+use std::ops::Range;
 use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::support::postgres::Cluster;
@@ -15,12 +14,15 @@ use crate::support::smtp_sink::{Behaviour, SmtpSink};
 
 /// How often it is the database that fails, where there is one that can.
 const DATABASE_SHARE: f64 = 0.2;
+/// How often the server is told to stop instead of being killed.
+const DRAIN_SHARE: f64 = 0.1;
 
+/// Everything that can fail. It may block: those who take part do not run on its thread.
 #[derive(Debug)]
 pub(super) struct Chaos<'a> {
     pub(super) server: &'a mut Process,
     /// None where the database is a file.
-    pub(super) cluster: Option<Arc<Cluster>>,
+    pub(super) cluster: Option<&'a Cluster>,
     pub(super) sink: &'a SmtpSink,
     pub(super) choices: StdRng,
 }
@@ -29,6 +31,7 @@ pub(super) struct Chaos<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Damage {
     pub(super) kills: usize,
+    pub(super) drains: usize,
     pub(super) database_stops: usize,
 }
 
@@ -40,10 +43,17 @@ impl Chaos<'_> {
             self.pause(100..1_500).await;
             let behaviour = self.behaviour();
             self.sink.set(behaviour);
-            let database = self.cluster.clone().filter(|_| self.choices.random_bool(DATABASE_SHARE));
+            // Once at least, also in a run that is short.
+            let due = damage.database_stops == 0 && damage.kills == kills / 2;
+            let database = self.cluster.filter(|_| self.choices.random_bool(DATABASE_SHARE) || due);
             if let Some(cluster) = database {
                 self.stop_database(cluster).await;
                 damage.database_stops += 1;
+            } else if self.choices.random_bool(DRAIN_SHARE) {
+                let status = self.server.terminate();
+                assert!(status.success(), "told to stop, the server ended with {status}");
+                self.server.restart().await;
+                damage.drains += 1;
             } else {
                 self.kill().await;
                 damage.kills += 1;
@@ -59,22 +69,21 @@ impl Chaos<'_> {
         self.server.restart().await;
     }
 
-    async fn stop_database(&mut self, cluster: Arc<Cluster>) {
-        let stopped = cluster.clone();
-        spawn_blocking(move || stopped.stop()).await.unwrap();
+    async fn stop_database(&mut self, cluster: &Cluster) {
+        cluster.stop();
         self.pause(50..800).await;
         // Now and then nobody is left to notice that it comes back.
         let also_server = self.choices.random_bool(0.3);
         if also_server {
             self.server.kill();
         }
-        spawn_blocking(move || cluster.start()).await.unwrap();
+        cluster.start();
         if also_server {
             self.server.restart().await;
         }
     }
 
-    async fn pause(&mut self, milliseconds: std::ops::Range<u64>) {
+    async fn pause(&mut self, milliseconds: Range<u64>) {
         sleep(Duration::from_millis(self.choices.random_range(milliseconds))).await;
     }
 
@@ -86,7 +95,7 @@ impl Chaos<'_> {
             2 => Behaviour::CloseAfterData { recorded: false },
             3 => Behaviour::CloseAfterData { recorded: true },
             4 => Behaviour::Greylist,
-            // Six answers make a mail: the first takes longer than the server waits, the second not.
+            // Several answers make a mail: with the first it takes longer than the server waits.
             5 => Behaviour::Slow(Duration::from_millis(400)),
             6 => Behaviour::Slow(Duration::from_millis(50)),
             _ => Behaviour::Accept,

@@ -1,5 +1,7 @@
 //! What one connection may hear, in which order: `connected` first, then what was missed, then what is new,
-//! each notification right after the one before it. Knows no socket.
+//! each notification after the one before it. Knows no socket.
+
+use std::ops::Range;
 
 use serde_json::Value;
 
@@ -10,6 +12,8 @@ use crate::support::socket::Event;
 pub(super) struct Told {
     pub(super) id: String,
     pub(super) seq: i64,
+    /// The seqs between the one before it and this: none, where nothing was left out.
+    pub(super) left_out: Range<i64>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -32,11 +36,18 @@ pub(super) struct Conversation {
     stage: Stage,
     /// The seq after which the next one must come, once that is known.
     last: Option<i64>,
+    /// Questions of the device that have no answer yet.
+    asked: usize,
 }
 
 impl Conversation {
     pub(super) fn new(host: &str, since: Option<i64>, highest: i64) -> Self {
-        Self { host: host.to_owned(), since, highest, stage: Stage::Silent, last: None }
+        Self { host: host.to_owned(), since, highest, stage: Stage::Silent, last: None, asked: 0 }
+    }
+
+    /// The device says that something was read, which may be refused for the moment.
+    pub(super) fn ask(&mut self) {
+        self.asked += 1;
     }
 
     /// Takes what was said next; answers the notification that it is, or what is wrong with it.
@@ -58,6 +69,10 @@ impl Conversation {
             "resumed" if self.stage != Stage::Replay => return wrong("nothing is replayed"),
             "resumed" if number(&event.data["to"]) != self.last => return wrong("not all was replayed"),
             "resumed" => self.stage = Stage::Live,
+            "error" if self.asked == 0 => return wrong("nothing was asked"),
+            "error" => self.asked -= 1,
+            // Also when another device of the host has read something.
+            "notificationRead" => self.asked = self.asked.saturating_sub(1),
             "notification:unread_count" | "heartbeat" => {}
             "gap" => return wrong("nothing was ever removed"),
             _ => return wrong("not an answer to anything"),
@@ -73,12 +88,13 @@ impl Conversation {
         if event.data["userId"] != self.host {
             return wrong("another's notification");
         }
-        if self.last.is_some_and(|last| seq != last + 1) {
-            return wrong("a hole or a repeat");
+        let next = self.last.map_or(seq, |last| last + 1);
+        if seq < next {
+            return wrong("a repeat");
         }
         self.last = Some(seq);
         self.highest = self.highest.max(seq);
-        Ok(Some(Told { id: id.to_owned(), seq }))
+        Ok(Some(Told { id: id.to_owned(), seq, left_out: next..seq }))
     }
 }
 
@@ -111,7 +127,10 @@ mod tests {
     /// Whether all of this may be said, in this order.
     fn may_be_said(since: Option<i64>, events: &[Event]) -> bool {
         let mut conversation = Conversation::new("host", since, 3);
-        events.iter().all(|event| conversation.hear(event).is_ok())
+        events.iter().all(|event| {
+            let told = conversation.hear(event);
+            told.is_ok_and(|told| told.is_none_or(|told| told.left_out.is_empty()))
+        })
     }
 
     #[test]
@@ -120,6 +139,16 @@ mod tests {
         assert!(may_be_said(Some(3), &[connected(5), booking(4), booking(5), resumed(5), booking(6), count]));
         assert!(may_be_said(Some(3), &[connected(3), resumed(3), booking(4)]));
         assert!(may_be_said(None, &[connected(5), booking(6), booking(7)]));
+    }
+
+    #[test]
+    fn a_question_may_be_refused_once() {
+        let mut conversation = Conversation::new("host", None, 0);
+        conversation.hear(&connected(0)).unwrap();
+        conversation.ask();
+        let refusal = event("error", json!({"code": "unavailable"}));
+        assert_eq!(conversation.hear(&refusal), Ok(None));
+        assert!(conversation.hear(&refusal).is_err());
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use rand::RngExt;
 use rand::rngs::StdRng;
+use serde_json::json;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
@@ -16,17 +17,17 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, Told};
 use super::ledger::SharedLedger;
+use super::plan::STRICT;
 use crate::support::socket::event;
-
-/// Whether devices that return ask for what they missed.
-const RESUMES: bool = false;
 
 /// What a device waits for a connection, and for the end of one that it has closed.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many devices at once may have vanished; the system of the one before forgets its connection.
 const GRAVES: usize = 200;
+/// How often what was received is read at once.
+const READS: f64 = 0.05;
 /// A receive buffer that a stall soon fills.
 const NARROW: u32 = 4_096;
 
@@ -94,7 +95,7 @@ impl Device {
 
     /// A server that is down, starting or full is no news here.
     async fn connect(&mut self, held: &Held) -> Option<Socket> {
-        let path = if RESUMES { format!("?since={}", held.whole) } else { String::new() };
+        let path = if STRICT { format!("?since={}", held.whole) } else { String::new() };
         let url = format!("ws://{}/ws/notifications{path}", self.server);
         let mut request = url.into_client_request().unwrap();
         request.headers_mut().insert(AUTHORIZATION, format!("Bearer {}", self.token).parse().unwrap());
@@ -109,7 +110,7 @@ impl Device {
 
     /// One connection, from its beginning to one of its many ends.
     async fn visit(&mut self, mut socket: Socket, held: &mut Held) {
-        let since = RESUMES.then_some(held.whole);
+        let since = STRICT.then_some(held.whole);
         let mut conversation = Conversation::new(&self.host, since, held.highest());
         loop {
             let stay = Duration::from_millis(self.choices.random_range(200..3_000));
@@ -149,20 +150,31 @@ impl Device {
         while let Ok(next) = timeout_at(end, socket.next()).await {
             let Some(Ok(message)) = next else { return false };
             let Message::Text(text) = message else { continue };
-            let mut ledger = self.ledger.lock().unwrap();
-            match conversation.hear(&event(&text)) {
-                Ok(None) => {}
-                Ok(Some(told)) => {
-                    ledger.received(self.number, &self.host, &told.id, told.seq);
-                    held.insert(told.seq);
-                }
+            let told = match conversation.hear(&event(&text)) {
+                Ok(None) => continue,
+                Ok(Some(told)) => told,
                 Err(why) => {
-                    ledger.wrong(format_args!("device {}: {why}", self.number));
+                    self.ledger.lock().unwrap().wrong(format_args!("device {}: {why}", self.number));
                     return false;
                 }
+            };
+            let id = told.id.clone();
+            held.insert(told.seq);
+            self.write_down(told);
+            if self.choices.random_bool(READS) {
+                let read = json!({"event": "markNotificationRead", "data": {"id": id}}).to_string();
+                conversation.ask();
+                // A server that does not even take it any more is heard of next.
+                let _ = timeout_at(end, socket.send(Message::text(read))).await;
             }
         }
         true
+    }
+
+    fn write_down(&self, told: Told) {
+        let mut ledger = self.ledger.lock().unwrap();
+        ledger.received(self.number, &self.host, &told.id, told.seq);
+        ledger.left_out(self.number, &self.host, told.left_out);
     }
 }
 

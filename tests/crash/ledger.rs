@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// The most contradictions that are written down; the rest is counted.
@@ -39,6 +40,15 @@ impl Account {
     }
 }
 
+/// What a device that stayed was not told of, between two notifications that it got.
+#[derive(Debug)]
+#[expect(dead_code, reason = "some of it is only shown when something is wrong")]
+pub(super) struct Hole {
+    pub(super) device: usize,
+    pub(super) host: String,
+    pub(super) seqs: Range<i64>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     accounts: BTreeMap<String, Account>,
@@ -46,6 +56,7 @@ pub(super) struct Ledger {
     places: HashMap<(String, i64), String>,
     refused: usize,
     device_repeats: usize,
+    holes: Vec<Hole>,
     wrongs: Vec<String>,
     wrongs_left_out: usize,
 }
@@ -71,6 +82,17 @@ impl Ledger {
         self.tell(id, host, seq);
         let first = self.accounts.entry(id.to_owned()).or_default().devices.insert(device);
         self.device_repeats += usize::from(!first);
+    }
+
+    /// A device was told of what comes after these, and not of these.
+    pub(super) fn left_out(&mut self, device: usize, host: &str, seqs: Range<i64>) {
+        if !seqs.is_empty() {
+            self.holes.push(Hole { device, host: host.to_owned(), seqs });
+        }
+    }
+
+    pub(super) fn holes(&self) -> &[Hole] {
+        &self.holes
     }
 
     /// The mail server took a mail about a notification.

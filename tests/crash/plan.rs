@@ -9,6 +9,9 @@ const KILLS: usize = 6;
 /// Bookings a second, of all guests together: a machine that is busy with other tests can take them.
 const RATE: u32 = 150;
 
+/// Whether devices that return ask for what they missed, and whether a hole within a connection is wrong.
+pub(super) const STRICT: bool = false;
+
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     /// What every choice follows from; the moments depend on the machine as well.
@@ -17,15 +20,18 @@ pub(super) struct Plan {
     pub(super) kills: usize,
     /// Bookings asked for in a second.
     pub(super) rate: u32,
+    /// What the server takes for a proof; with anything but `pong` the test is meant to fail.
+    pub(super) proof: String,
 }
 
 impl Plan {
-    /// `BELLHOP_CRASH_SEED`, `BELLHOP_CRASH_KILLS` and `BELLHOP_CRASH_RATE`, or what CI takes.
+    /// `BELLHOP_CRASH_SEED`, `…_KILLS`, `…_RATE` and `…_PROOF`, or what CI takes.
     pub(super) fn from_environment() -> Self {
         Self {
             seed: variable("SEED").unwrap_or_else(|| u64::from(rand::random::<u32>())),
             kills: variable("KILLS").unwrap_or(KILLS),
             rate: variable("RATE").unwrap_or(RATE),
+            proof: variable("PROOF").unwrap_or_else(|| "pong".to_owned()),
         }
     }
 
@@ -42,6 +48,6 @@ impl Plan {
 fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
     let name = format!("BELLHOP_CRASH_{name}");
     let text = std::env::var(&name).ok()?;
-    let Ok(value) = text.parse() else { panic!("{name} must be a number, not {text:?}") };
+    let Ok(value) = text.parse() else { panic!("{name} must not be {text:?}") };
     Some(value)
 }
