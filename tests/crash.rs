@@ -113,8 +113,8 @@ async fn run(database: Database) {
     let (figures, findings) = judge(&ledger, &server, &url);
     let name = if database == Database::Sqlite { "sqlite" } else { "postgres" };
     println!(
-        "crash {name}: seed {}, kills {}, drains {}, database stops {}, {figures}",
-        plan.seed, damage.kills, damage.drains, damage.database_stops,
+        "crash {name}: seed {}, kills {}, drains {}, freezes {}, database stops {}, {figures}",
+        plan.seed, damage.kills, damage.drains, damage.freezes, damage.database_stops,
     );
     assert!(figures.bookings > 0, "nothing was booked");
     assert!(findings.is_empty(), "{}", findings.join("\n"));

@@ -1,9 +1,10 @@
-//! What fails: the server is killed or told to stop, the database is stopped, the mail server misbehaves, at
+//! What fails: the server is killed, frozen or told to stop, the database is stopped, the mail server misbehaves, at
 //! random moments one after the other. At the end everything is in order again.
 
 use std::ops::Range;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::sleep;
@@ -16,6 +17,10 @@ use crate::support::smtp_sink::{Behaviour, SmtpSink};
 const DATABASE_SHARE: f64 = 0.2;
 /// How often the server is told to stop instead of being killed.
 const DRAIN_SHARE: f64 = 0.1;
+/// How often it is frozen for a while instead, as a machine that is moved or overloaded freezes.
+const FREEZE_SHARE: f64 = 0.1;
+/// How often it is killed once more while it starts.
+const RELAPSE_SHARE: f64 = 0.2;
 
 /// Everything that can fail. It may block: those who take part do not run on its thread.
 #[derive(Debug)]
@@ -32,6 +37,7 @@ pub(super) struct Chaos<'a> {
 pub(super) struct Damage {
     pub(super) kills: usize,
     pub(super) drains: usize,
+    pub(super) freezes: usize,
     pub(super) database_stops: usize,
 }
 
@@ -54,6 +60,11 @@ impl Chaos<'_> {
                 assert!(status.success(), "told to stop, the server ended with {status}");
                 self.server.restart().await;
                 damage.drains += 1;
+            } else if self.choices.random_bool(FREEZE_SHARE) {
+                self.server.signal(Signal::SIGSTOP);
+                self.pause(500..4_000).await;
+                self.server.signal(Signal::SIGCONT);
+                damage.freezes += 1;
             } else {
                 self.kill().await;
                 damage.kills += 1;
@@ -66,6 +77,11 @@ impl Chaos<'_> {
     async fn kill(&mut self) {
         self.server.kill();
         self.pause(0..200).await;
+        if self.choices.random_bool(RELAPSE_SHARE) {
+            self.server.launch();
+            self.pause(1..300).await;
+            self.server.kill();
+        }
         self.server.restart().await;
     }
 
