@@ -8,6 +8,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod acks;
 mod acquaintances;
 mod architecture;
 mod bad_requests;
@@ -31,6 +32,7 @@ mod overload;
 mod persistence;
 mod protocol_violations;
 mod publishing;
+mod resume;
 mod rooms;
 mod stopping;
 mod storage;

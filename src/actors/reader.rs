@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::storage::{AnyConnection, Pool, StorageError};
 
@@ -37,6 +37,8 @@ pub struct Reader {
     line: Arc<Semaphore>,
     /// One permit per connection, so that waiting costs no thread.
     connections: Arc<Semaphore>,
+    /// Half of them: what those who are patient may have, so that requests find the others free.
+    patient: Arc<Semaphore>,
 }
 
 impl Reader {
@@ -46,6 +48,7 @@ impl Reader {
             pool,
             line: Arc::new(Semaphore::new(queue + connections)),
             connections: Arc::new(Semaphore::new(connections.max(1))),
+            patient: Arc::new(Semaphore::new((connections / 2).max(1))),
         }
     }
 
@@ -54,6 +57,24 @@ impl Reader {
         query: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, ReadError> {
         let place = Arc::clone(&self.line).try_acquire_owned().map_err(|_| ReadError::Overloaded)?;
+        self.run_holding(place, query).await
+    }
+
+    /// The same for sessions, whose number is bounded and who rather wait, in the order they came, than be
+    /// refused.
+    pub async fn run_patiently<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let place = Arc::clone(&self.patient).acquire_owned().await.map_err(|_| ReadError::Failed)?;
+        self.run_holding(place, query).await
+    }
+
+    async fn run_holding<T: Send + 'static>(
+        &self,
+        place: OwnedSemaphorePermit,
+        query: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, ReadError> {
         let turn = Arc::clone(&self.connections).acquire_owned().await.map_err(|_| ReadError::Failed)?;
         let pool = self.pool.clone();
         let work = move || {

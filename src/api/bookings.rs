@@ -12,7 +12,7 @@ use crate::actors::reader::Reader;
 use crate::domain::booking::check_name;
 use crate::domain::{Booking, BookingId, Identity, NewBooking, NotificationId, Transition, UserId};
 use crate::http::{Caller, JsonBody, Problem};
-use crate::storage::append::Receipt;
+use crate::storage::append::Acceptance;
 use crate::storage::bookings;
 
 /// What a guest sends.
@@ -104,13 +104,13 @@ struct NotificationPlace {
     seq: i64,
 }
 
-impl TryFrom<Receipt> for Answer {
+impl TryFrom<Acceptance> for Answer {
     type Error = Problem;
 
-    fn try_from(receipt: Receipt) -> Result<Self, Problem> {
+    fn try_from(acceptance: Acceptance) -> Result<Self, Problem> {
         let place =
-            receipt.notifications.first().map(|place| NotificationPlace { id: place.id, seq: place.seq });
-        match (receipt.booking, place) {
+            acceptance.notifications.first().map(|place| NotificationPlace { id: place.id, seq: place.seq });
+        match (acceptance.booking, place) {
             (Some(booking), Some(notification)) => Ok(Self { booking, notification }),
             _ => Err(Problem::internal()),
         }
@@ -181,7 +181,7 @@ async fn step(
     Ok(HttpResponse::Ok().json(answer))
 }
 
-async fn ask(persistence: &Addr<Persistence>, event: BookingEvent) -> Result<Receipt, Problem> {
+async fn ask(persistence: &Addr<Persistence>, event: BookingEvent) -> Result<Acceptance, Problem> {
     let answered = persistence.send(event).await;
     Ok(answered.unwrap_or(Err(WriteError::Overloaded))?)
 }

@@ -122,9 +122,9 @@ pub(super) async fn notify(
         data: None,
     };
     let draft = draft_of(&*services.ids, user, &kind, category, content)?;
-    let receipt = persistence
+    let acceptance = persistence
         .send(Notify { drafts: vec![draft], claim: None })
         .await
         .unwrap_or(Err(WriteError::Overloaded))?;
-    Ok(HttpResponse::Created().json(json!({ "notifications": receipt.notifications })))
+    Ok(HttpResponse::Created().json(json!({ "notifications": acceptance.notifications })))
 }

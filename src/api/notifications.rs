@@ -1,5 +1,7 @@
 //! `/notifications`: publishing for services, and everybody's own inbox: count, list, mark-read.
 
+use std::sync::Arc;
+
 use actix::Addr;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -14,7 +16,8 @@ use crate::actors::session::Services;
 use crate::config::LimitSettings;
 use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX, check_type};
 use crate::domain::{
-    Category, Content, Draft, IdGenerator, Invalid, NotificationId, Priority, Role, Room, Selection, UserId,
+    Category, Channel, Content, Draft, IdGenerator, Invalid, NotificationId, Priority, Role, Room, Selection,
+    UserId,
 };
 use crate::http::{Caller, JsonBody, Problem};
 use crate::protocol::events::SelectionBody;
@@ -221,8 +224,8 @@ async fn notify(
         Draft { id, user, ..draft.clone() }
     });
     let message = Notify { drafts: drafts.collect(), claim };
-    let receipt = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
-    Ok(HttpResponse::Created().json(json!({ "notifications": receipt.notifications })))
+    let acceptance = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
+    Ok(HttpResponse::Created().json(json!({ "notifications": acceptance.notifications })))
 }
 
 /// Stored for everybody who holds the role, in several transactions: there is no one answer to keep.
@@ -365,7 +368,7 @@ pub(super) async fn mark_read(
     persistence: web::Data<Addr<Persistence>>,
 ) -> Result<HttpResponse, Problem> {
     let selection = Selection::try_from(body.value)?;
-    let message = MarkRead { user: caller.0.user, selection, asker: None };
+    let message = MarkRead { device: Arc::new(caller.0.into_device(Channel::Rest)), selection, asker: None };
     let read = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
     Ok(HttpResponse::Ok().json(read))
 }

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::clock::Timestamp;
 use super::ids::UserId;
+use super::receipt::{Channel, Device};
 
 /// A role from a token. Spelt in upper case: roles compare without regard to case. The roles that every
 /// platform has cost a session no memory.
@@ -90,6 +91,11 @@ impl Identity {
 
     pub fn is_admin(&self) -> bool {
         self.has_role(Role::ADMIN)
+    }
+
+    /// What a request was sent from, as far as the token tells.
+    pub fn into_device(self, channel: Channel) -> Device {
+        Device { user: self.user, channel, name: self.session.unwrap_or_default().into() }
     }
 
     /// A back end that publishes, or an administrator.

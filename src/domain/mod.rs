@@ -8,6 +8,7 @@ pub mod identity;
 pub mod ids;
 pub mod invalid;
 pub mod notification;
+pub mod receipt;
 pub mod recipient;
 pub mod room;
 
@@ -18,5 +19,6 @@ pub use identity::{Identity, Member, Role};
 pub use ids::{BookingId, IdGenerator, NotificationId, TimeOrderedIds, UserId};
 pub use invalid::Invalid;
 pub use notification::{Category, Content, Draft, InboxState, Notification, Priority, Selection};
+pub use receipt::{Channel, Device, Proven, Step};
 pub use recipient::{Preferences, Profile, Recipient};
 pub use room::Room;

@@ -21,7 +21,7 @@ pub const MESSAGE_MAX: usize = 2_000;
 pub const ACTOR_TEXT_MAX: usize = 500;
 
 /// Names that the doors use for themselves: a notification of such a type could pass for an answer.
-const RESERVED_TYPES: [&str; 24] = [
+const RESERVED_TYPES: [&str; 25] = [
     "connect",
     "connect_error",
     "disconnect",
@@ -41,6 +41,7 @@ const RESERVED_TYPES: [&str; 24] = [
     "notificationRead",
     "tokenRefreshed",
     "locationUpdated",
+    "acked",
     "resumed",
     "gap",
     "message",

@@ -22,6 +22,10 @@ pub enum ClientEvent {
     /// Whether these users are online, beside the totals.
     GetPresence(Vec<UserId>),
     MarkRead(Selection),
+    /// Everything up to this seq has been received.
+    Ack(i64),
+    /// Everything up to this seq was received, perhaps on another connection; what came after it is asked for.
+    Resume(i64),
 }
 
 /// An event that was refused; the connection stays.
@@ -59,6 +63,8 @@ impl ClientEvent {
             "leaveRoom" => room(data).map(Self::LeaveRoom),
             "getPresence" => users(data).map(Self::GetPresence),
             "markNotificationRead" => selection(data).map(Self::MarkRead),
+            "ack" => seq(data, "seq").map(Self::Ack),
+            "resume" => seq(data, "since").map(Self::Resume),
             _ => Err(Refusal::new("unknown_event", "this event is not known")),
         }
     }
@@ -86,6 +92,13 @@ fn room(data: Value) -> Result<String, Refusal> {
         },
         _ => Err(Refusal::bad_data("data must be a room's name or {room}")),
     }
+}
+
+/// A seq by itself or in the field `name`.
+fn seq(mut data: Value, name: &str) -> Result<i64, Refusal> {
+    let value = data.get_mut(name).map(Value::take).unwrap_or(data);
+    let seq = value.as_i64().filter(|seq| *seq >= 0);
+    seq.ok_or_else(|| Refusal::bad_data(&format!("data must be {{{name}}}, a whole number, 0 or above")))
 }
 
 fn users(data: Value) -> Result<Vec<UserId>, Refusal> {
@@ -216,10 +229,24 @@ mod tests {
             ("getPresence", r#"{"userIds":"x"}"#),
             ("getPresence", r#"{"userIds":[""]}"#),
             ("getPresence", r#"[["u1"]]"#),
+            ("ack", "null"),
+            ("ack", r#"{"seq":-1}"#),
+            ("ack", r#"{"seq":1.5}"#),
+            ("resume", r#"{"seq":1}"#),
+            ("resume", r#"{"since":"1"}"#),
+            ("resume", r#"{"since":9223372036854775808}"#),
         ] {
             let refusal = ClientEvent::parse(name, Some(data)).expect_err(data);
             assert_eq!(refusal.code, "bad_data", "{name} {data}");
         }
+    }
+
+    #[test]
+    fn a_seq_may_stand_alone_or_in_its_field() {
+        for data in ["7", r#"{"seq":7}"#] {
+            assert_eq!(ClientEvent::parse("ack", Some(data)), Ok(ClientEvent::Ack(7)), "{data}");
+        }
+        assert_eq!(ClientEvent::parse("resume", Some(r#"{"since":0}"#)), Ok(ClientEvent::Resume(0)));
     }
 
     #[test]

@@ -127,6 +127,23 @@ pub fn find_all(
     rows.into_iter().map(Notification::try_from).collect()
 }
 
+/// The ids of the newest `most` unread notifications of a user's up to `seq`.
+pub fn newest_unread(
+    connection: &mut AnyConnection,
+    user: &UserId,
+    seq: i64,
+    most: i64,
+) -> Result<Vec<String>, StorageError> {
+    let ids = notifications::table
+        .filter(notifications::user_id.eq(user.as_str()))
+        .filter(notifications::read_at.is_null())
+        .filter(notifications::seq.le(seq))
+        .order(notifications::seq.desc())
+        .limit(most)
+        .select(notifications::id);
+    Ok(ids.load(connection)?)
+}
+
 /// Marks what is selected and unread of this user's as read; answers the ids that changed.
 pub fn mark_read(
     connection: &mut AnyConnection,

@@ -1,10 +1,10 @@
 //! What shares a transaction, what is refused when the line is full, and what a flush waits for.
 
-use bellhop::actors::persistence::{Confirm, Flush, NotifyRole, WriteError};
+use bellhop::actors::persistence::{Flush, NotifyRole, WriteError};
 use bellhop::domain::{Profile, Role};
 use bellhop::storage::recipients::remember;
 
-use super::bench::{answer, on_bench, on_bench_with};
+use super::bench::{answer, confirm, on_bench, on_bench_with};
 use crate::support::both::on_both_stores;
 use crate::support::deadline::soon;
 use crate::support::store::{NOW, draft, user};
@@ -12,8 +12,8 @@ use crate::support::store::{NOW, draft, user};
 on_both_stores! {
     fn a_lone_event_is_written_by_itself(store) {
         on_bench(store, async |bench| {
-            let receipt = answer(bench.book("host")).await.unwrap();
-            assert_eq!(receipt.notifications[0].seq, 1);
+            let acceptance = answer(bench.book("host")).await.unwrap();
+            assert_eq!(acceptance.notifications[0].seq, 1);
             assert_eq!(bench.batches(), (1, 1.0));
         });
     }
@@ -27,8 +27,8 @@ on_both_stores! {
             bench.ids.open();
             answer(held).await.unwrap();
             for (number, task) in waiting.into_iter().enumerate() {
-                let receipt = answer(task).await.unwrap();
-                assert_eq!(receipt.notifications[0].seq, i64::try_from(number / 10 + 1).unwrap(), "in order");
+                let acceptance = answer(task).await.unwrap();
+                assert_eq!(acceptance.notifications[0].seq, i64::try_from(number / 10 + 1).unwrap(), "in order");
             }
             assert_eq!(bench.batches(), (2, 101.0));
             assert_eq!(bench.metrics.write_queue_depth().get(), 0);
@@ -105,10 +105,9 @@ on_both_stores! {
 
     fn a_flush_of_nothing_is_answered_at_once_and_confirmations_are_still_taken(store) {
         on_bench(store, async |bench| {
-            let receipt = answer(bench.book("host")).await.unwrap();
+            let acceptance = answer(bench.book("host")).await.unwrap();
             soon("the flush", bench.persistence.send(Flush)).await.unwrap();
-            let confirm = Confirm { notifications: vec![receipt.notifications[0].id] };
-            soon("an answer", bench.persistence.send(confirm)).await.unwrap().unwrap();
+            soon("an answer", bench.persistence.send(confirm(&acceptance))).await.unwrap().unwrap();
             assert_eq!(bench.store.deliveries("confirmed"), 1);
             soon("another flush", bench.persistence.send(Flush)).await.unwrap();
         });

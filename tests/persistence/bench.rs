@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bellhop::actors::hub::{Away, Connect, Deliver, NotificationHub, RegisterShard, SessionRef, ShardId};
-use bellhop::actors::persistence::{BookingEvent, Notify, Parts, Persistence, WriteError};
+use bellhop::actors::persistence::{BookingEvent, Confirm, Notify, Parts, Persistence, WriteError};
 use bellhop::config::LimitSettings;
-use bellhop::domain::{Draft, IdGenerator, Member, NewBooking, NotificationId, SystemClock, TimeOrderedIds};
-use bellhop::storage::append::Receipt;
+use bellhop::domain::{
+    Channel, Device, Draft, IdGenerator, Member, NewBooking, NotificationId, Proven, SystemClock,
+    TimeOrderedIds,
+};
+use bellhop::storage::append::Acceptance;
 use bellhop::telemetry::Metrics;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::support::deadline::{SOON, soon, wait_until_async};
-use crate::support::store::{TestStore, user};
+use crate::support::store::{NOW, TestStore, user};
 
 /// What came out of the hub.
 #[derive(Debug)]
@@ -178,21 +181,21 @@ impl Bench {
     }
 
     /// Asks for a booking without waiting; the answer comes later.
-    pub(super) fn book(&self, host: &str) -> tokio::task::JoinHandle<Result<Receipt, WriteError>> {
+    pub(super) fn book(&self, host: &str) -> tokio::task::JoinHandle<Result<Acceptance, WriteError>> {
         let request =
             self.persistence.send(BookingEvent::Created { booking: new_booking(host), claim: None });
         actix::spawn(async move { soon("an answer", request).await.expect("the actor lives") })
     }
 
     /// Asks for a notification from this draft.
-    pub(super) fn notify(&self, draft: Draft) -> tokio::task::JoinHandle<Result<Receipt, WriteError>> {
+    pub(super) fn notify(&self, draft: Draft) -> tokio::task::JoinHandle<Result<Acceptance, WriteError>> {
         let request = self.persistence.send(Notify { drafts: vec![draft], claim: None });
         actix::spawn(async move { soon("an answer", request).await.expect("the actor lives") })
     }
 
     /// Gives the worker a booking that it cannot finish before the gate is opened, and waits until it is
     /// at the gate.
-    pub(super) async fn hold_worker(&self) -> tokio::task::JoinHandle<Result<Receipt, WriteError>> {
+    pub(super) async fn hold_worker(&self) -> tokio::task::JoinHandle<Result<Acceptance, WriteError>> {
         self.ids.close();
         let held = self.book("held");
         wait_until_async("the worker is held", async || {
@@ -234,4 +237,16 @@ pub(super) fn new_booking(host: &str) -> NewBooking {
         guests: 2,
         note: None,
     }
+}
+
+/// A device of `of`.
+pub(super) fn device(of: &str) -> Arc<Device> {
+    Arc::new(Device { user: user(of), channel: Channel::WebSocket, name: "phone".into() })
+}
+
+/// The device of the first recipient has the notification.
+pub(super) fn confirm(accepted: &Acceptance) -> Confirm {
+    let place = &accepted.notifications[0];
+    let device = device(place.user.as_str());
+    Confirm { proofs: vec![Proven { notification: place.id, device, at: NOW }] }
 }

@@ -1,10 +1,10 @@
 //! What goes wrong with one event stays with it, and a worker that dies is replaced.
 
-use bellhop::actors::persistence::{BookingEvent, Confirm, WriteError};
+use bellhop::actors::persistence::{BookingEvent, WriteError};
 use bellhop::domain::{BookingId, Transition};
 use uuid::Uuid;
 
-use super::bench::{Spoilt, answer, on_bench};
+use super::bench::{Spoilt, answer, confirm, on_bench};
 use crate::support::app::Database;
 use crate::support::both::on_both_stores;
 use crate::support::deadline::{soon, wait_until};
@@ -27,7 +27,7 @@ on_both_stores! {
             answer(held).await.unwrap();
             let mut seqs = Vec::new();
             for task in tasks {
-                seqs.push(answer(task).await.map(|receipt| receipt.notifications[0].seq));
+                seqs.push(answer(task).await.map(|acceptance| acceptance.notifications[0].seq));
             }
             assert_eq!(seqs, [Ok(1), Ok(2), Err(WriteError::Failed), Ok(3)]);
             assert_eq!(bench.store.number("SELECT COUNT(*) FROM notifications"), 4);
@@ -40,8 +40,8 @@ on_both_stores! {
             answer(bench.book("host")).await.unwrap();
             assert_eq!(answer(bench.book("host")).await, Err(WriteError::Failed));
             bench.ids.spoil(None);
-            let receipt = answer(bench.book("host")).await.unwrap();
-            assert_eq!(receipt.notifications[0].seq, 2, "what failed leaves no hole");
+            let acceptance = answer(bench.book("host")).await.unwrap();
+            assert_eq!(acceptance.notifications[0].seq, 2, "what failed leaves no hole");
         });
     }
 
@@ -51,8 +51,8 @@ on_both_stores! {
                 bench.ids.spoil(Some(Spoilt::Panics));
                 assert_eq!(answer(bench.book("host")).await, Err(WriteError::Failed));
                 bench.ids.spoil(None);
-                let receipt = answer(bench.book("host")).await.expect("the next worker is there");
-                assert_eq!(u64::try_from(receipt.notifications[0].seq), Ok(round));
+                let acceptance = answer(bench.book("host")).await.expect("the next worker is there");
+                assert_eq!(u64::try_from(acceptance.notifications[0].seq), Ok(round));
                 assert_eq!(bench.metrics.refused("worker_panic").get(), round);
             }
         });
@@ -67,8 +67,8 @@ on_both_stores! {
             let panicked = soon("an answer", bench.persistence.send(accept())).await.unwrap();
             assert_eq!(panicked, Err(WriteError::Failed));
             bench.ids.spoil(None);
-            let receipt = soon("an answer", bench.persistence.send(accept())).await.unwrap();
-            assert_eq!(receipt.expect("still pending").notifications[0].user, user("guest"));
+            let acceptance = soon("an answer", bench.persistence.send(accept())).await.unwrap();
+            assert_eq!(acceptance.expect("still pending").notifications[0].user, user("guest"));
         });
     }
 
@@ -134,13 +134,12 @@ fn a_database_that_is_away_is_said_and_the_first_write_after_it_succeeds() {
         answer(bench.book("host")).await.unwrap();
         cluster.stop();
         cluster.start();
-        let receipt = answer(bench.book("host")).await.expect("dead connections are replaced");
-        assert_eq!(receipt.notifications[0].seq, 2);
+        let acceptance = answer(bench.book("host")).await.expect("dead connections are replaced");
+        assert_eq!(acceptance.notifications[0].seq, 2);
 
         cluster.stop();
         assert_eq!(answer(bench.book("host")).await, Err(WriteError::Unavailable));
-        let confirm = Confirm { notifications: vec![receipt.notifications[0].id] };
-        let refused = soon("an answer", bench.persistence.send(confirm)).await.unwrap();
+        let refused = soon("an answer", bench.persistence.send(confirm(&acceptance))).await.unwrap();
         assert_eq!(refused, Err(WriteError::Unavailable));
 
         cluster.start();

@@ -5,7 +5,7 @@ use bellhop::actors::persistence::{Greet, MarkRead, Pass, SavePreferences};
 use bellhop::domain::{InboxState, NotificationId, Preferences, Profile, Role, Room, Selection};
 use bellhop::storage::recipients;
 
-use super::bench::{Bench, Seen, answer, on_bench};
+use super::bench::{Bench, Seen, answer, device, on_bench};
 use crate::support::both::on_both_stores;
 use crate::support::deadline::soon;
 use crate::support::store::{draft, user};
@@ -43,11 +43,11 @@ on_both_stores! {
         on_bench(store, async |mut bench| {
             let devices = [bench.connect("host", 0).await, bench.connect("host", 1).await];
             bench.connect("somebody-else", 2).await;
-            let receipt = answer(bench.book("host")).await.unwrap();
+            let acceptance = answer(bench.book("host")).await.unwrap();
             let pushed = next_parcels(&mut bench).await;
             assert_eq!(pushed.len(), 1);
             assert_eq!(pushed[0].to, devices);
-            assert_eq!(pushed[0].notification, Some(receipt.notifications[0].id));
+            assert_eq!(pushed[0].notification, Some(acceptance.notifications[0].id));
             assert_eq!(pushed[0].inbox, Some(InboxState { last_seq: 1, unread: 1 }));
             assert!(pushed[0].text.contains(r#""event":"booking.created""#), "{}", pushed[0].text);
             assert!(pushed[0].text.contains(r#""event":"notification:unread_count""#), "{}", pushed[0].text);
@@ -57,9 +57,9 @@ on_both_stores! {
     fn what_finds_nobody_is_handed_to_mail(store) {
         on_bench(store, async |mut bench| {
             bench.connect("somebody-else", 0).await;
-            let receipt = answer(bench.book("host")).await.unwrap();
+            let acceptance = answer(bench.book("host")).await.unwrap();
             match bench.next().await {
-                Seen::Away(ids) => assert_eq!(ids, [receipt.notifications[0].id]),
+                Seen::Away(ids) => assert_eq!(ids, [acceptance.notifications[0].id]),
                 other @ Seen::Delivered(_) => panic!("{other:?}"),
             }
         });
@@ -91,7 +91,7 @@ on_both_stores! {
                 answer(bench.book("host")).await.unwrap();
                 next_parcels(&mut bench).await;
             }
-            let mark = |selection| MarkRead { user: user("host"), selection, asker: Some(asker) };
+            let mark = |selection| MarkRead { device: device("host"), selection, asker: Some(asker) };
             let read = bench.persistence.send(mark(Selection::UpTo(2)));
             let read = soon("an answer", read).await.unwrap().unwrap();
             assert_eq!((read.ids.len(), read.up_to, read.unread, read.seq), (2, Some(2), 1, 3));

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use bellhop::domain::Timestamp;
-use bellhop::storage::append::{Entry, Outcome, Receipt};
+use bellhop::storage::append::{Acceptance, Entry, Outcome};
 use bellhop::storage::idempotency::{self, IdempotencyClaim};
 use bellhop::storage::notifications::{Filter, Position, page};
 use bellhop::storage::{AnyConnection, StorageError, bookings, inboxes};
@@ -25,9 +25,9 @@ fn seqs(connection: &mut AnyConnection, of: &str) -> Vec<i64> {
     all.into_iter().map(|notification| notification.seq).collect()
 }
 
-fn stored(outcome: &Outcome) -> &Receipt {
+fn stored(outcome: &Outcome) -> &Acceptance {
     match outcome {
-        Outcome::Stored { receipt, .. } => receipt,
+        Outcome::Stored { acceptance, .. } => acceptance,
         other => panic!("not stored: {other:?}"),
     }
 }
@@ -51,11 +51,11 @@ on_both_stores! {
     fn a_booking_reads_back_as_it_was_written(store) {
         let entry = booked("guest", "host");
         let outcomes = store.try_append(std::slice::from_ref(&entry)).unwrap();
-        let receipt = stored(&outcomes[0]);
+        let acceptance = stored(&outcomes[0]);
         let booking = entry.booking.unwrap();
         let connection = &mut *store.connection();
         assert_eq!(bookings::find(connection, booking.id).unwrap().as_ref(), Some(&booking));
-        assert_eq!(receipt.booking.as_ref(), Some(&booking));
+        assert_eq!(acceptance.booking.as_ref(), Some(&booking));
 
         let inbox = page(connection, &user("host"), &Filter::default(), Position::After(0), 10, 0).unwrap();
         assert_eq!(inbox[0].id, entry.drafts[0].id);
@@ -130,15 +130,15 @@ on_both_stores! {
     fn a_key_that_comes_again_gets_the_first_answer(store) {
         let first = under_key(booked("guest", "host"), "guest", "k", "f");
         let outcomes = store.try_append(&[first]).unwrap();
-        let receipt = stored(&outcomes[0]).clone();
+        let acceptance = stored(&outcomes[0]).clone();
 
         let again = under_key(booked("guest", "host"), "guest", "k", "f");
         let other = under_key(booked("guest", "host"), "guest", "k", "another body");
         let somebody_else = under_key(booked("other", "host"), "other", "k", "f");
         let outcomes = store.try_append(&[again, other, somebody_else]).unwrap();
-        assert!(matches!(&outcomes[0], Outcome::Repeated(earlier) if *earlier == receipt), "{outcomes:?}");
+        assert!(matches!(&outcomes[0], Outcome::Repeated(earlier) if *earlier == acceptance), "{outcomes:?}");
         assert!(matches!(&outcomes[1], Outcome::KeyReused));
-        assert_ne!(stored(&outcomes[2]).booking, receipt.booking, "keys belong to users");
+        assert_ne!(stored(&outcomes[2]).booking, acceptance.booking, "keys belong to users");
         assert_eq!(seqs(&mut store.connection(), "host"), [1, 2]);
         assert_eq!(store.number("SELECT COUNT(*) FROM bookings"), 2);
     }
@@ -147,9 +147,9 @@ on_both_stores! {
         let entry = || under_key(booked("guest", "host"), "guest", "k", "f");
         let other = under_key(booked("guest", "host"), "guest", "k", "another body");
         let outcomes = store.try_append(&[booked("guest", "host"), entry(), other, entry()]).unwrap();
-        let receipt = stored(&outcomes[1]);
+        let acceptance = stored(&outcomes[1]);
         assert!(matches!(&outcomes[2], Outcome::KeyReused));
-        assert!(matches!(&outcomes[3], Outcome::Repeated(earlier) if earlier == receipt), "{outcomes:?}");
+        assert!(matches!(&outcomes[3], Outcome::Repeated(earlier) if earlier == acceptance), "{outcomes:?}");
         assert_eq!(seqs(&mut store.connection(), "host"), [1, 2]);
     }
 
@@ -162,7 +162,7 @@ on_both_stores! {
             let first = store.try_append(std::slice::from_ref(&entry));
             let outcomes = first.or_else(|_| store.try_append(std::slice::from_ref(&entry))).unwrap();
             match outcomes.into_iter().next() {
-                Some(Outcome::Stored { receipt, .. } | Outcome::Repeated(receipt)) => receipt,
+                Some(Outcome::Stored { acceptance, .. } | Outcome::Repeated(acceptance)) => acceptance,
                 other => panic!("{other:?}"),
             }
         };

@@ -31,6 +31,19 @@ pub fn texts(url: &str, sql: &str) -> Vec<String> {
     rows::<Value>(url, sql).into_iter().map(|row| row.value).collect()
 }
 
+/// Changes what the database holds, as nobody but an operator can.
+pub fn execute(url: &str, sql: &str) {
+    let query = diesel::sql_query(sql);
+    match url.strip_prefix("sqlite://") {
+        Some(path) => {
+            let mut connection = SqliteConnection::establish(path).unwrap();
+            diesel::sql_query("PRAGMA busy_timeout = 5000").execute(&mut connection).unwrap();
+            query.execute(&mut connection).unwrap();
+        }
+        None => drop(query.execute(&mut PgConnection::establish(url).unwrap()).unwrap()),
+    }
+}
+
 /// What became of a notification so far.
 pub fn delivery_state(url: &str, notification: &str) -> String {
     let sql = format!("SELECT state AS value FROM deliveries WHERE notification_id = '{notification}'");

@@ -105,6 +105,11 @@ impl Parcel {
         Self { frames, notification: None, inbox, notifies: false, close: None, except: None }
     }
 
+    /// The stored notification that this is, with its seq.
+    pub fn stored(&self) -> Option<(NotificationId, i64)> {
+        self.notification.zip(self.inbox.map(|inbox| inbox.last_seq))
+    }
+
     pub fn close(reason: CloseReason) -> Self {
         Self { close: Some(reason), ..Self::event(Bytes::new(), None) }
     }

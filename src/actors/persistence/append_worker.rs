@@ -12,7 +12,7 @@ use super::messages::{BookingEvent, Notify, NotifyRole, Pass, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::{Publication, Publish};
 use crate::domain::{BookingId, BookingStatus, Draft, NotificationId, Timestamp, Transition, UserId};
-use crate::storage::append::{Entry, Outcome, Receipt, append, append_alone};
+use crate::storage::append::{Acceptance, Entry, Outcome, append, append_alone};
 use crate::storage::deliveries::Ending;
 use crate::storage::{AnyConnection, StorageError, bookings, deliveries, recipients};
 
@@ -24,8 +24,8 @@ const ROLE_CHUNK: i64 = 500;
 /// A piece of work and who waits for it.
 #[derive(Debug)]
 pub(super) enum AppendJob {
-    Booking(BookingEvent, Reply<Receipt>),
-    Notify(Notify, Reply<Receipt>),
+    Booking(BookingEvent, Reply<Acceptance>),
+    Notify(Notify, Reply<Acceptance>),
     NotifyRole(NotifyRole, Reply<usize>),
     Pass(Pass, Reply<()>),
 }
@@ -180,14 +180,14 @@ impl AppendWorker {
     }
 
     /// Pushes first, then answers: both only after the commit.
-    fn settle(&self, outcomes: Vec<Outcome>, replies: Vec<Reply<Receipt>>) {
+    fn settle(&self, outcomes: Vec<Outcome>, replies: Vec<Reply<Acceptance>>) {
         self.push_stored(&outcomes);
         for (outcome, reply) in outcomes.into_iter().zip(replies) {
-            answer(reply, receipt_of(outcome));
+            answer(reply, acceptance_of(outcome));
         }
     }
 
-    fn move_booking(&self, id: BookingId, step: Transition, by: &UserId) -> Result<Receipt, WriteError> {
+    fn move_booking(&self, id: BookingId, step: Transition, by: &UserId) -> Result<Acceptance, WriteError> {
         let moved = self.transaction(|connection, now| {
             let Some(mut booking) = bookings::find(connection, id)?.filter(|booking| booking.is_party(by))
             else {
@@ -217,9 +217,9 @@ impl AppendWorker {
         let (booking, outcomes, withdrawn) = moved.map_err(|error| report(&error))??;
         self.parts.metrics.deliveries_finished(Ending::Withdrawn.as_str()).inc_by(withdrawn as u64);
         self.push_stored(&outcomes);
-        let mut receipt = outcomes.into_iter().next().map_or(Err(WriteError::Failed), receipt_of)?;
-        receipt.booking = Some(booking);
-        Ok(receipt)
+        let mut acceptance = outcomes.into_iter().next().map_or(Err(WriteError::Failed), acceptance_of)?;
+        acceptance.booking = Some(booking);
+        Ok(acceptance)
     }
 
     /// Writes to all who hold a role, a chunk at a time. A chunk that fails ends it: those before it have
@@ -265,8 +265,8 @@ impl AppendWorker {
     /// Counts and pushes what is new: a repeat was counted and pushed when it came first.
     fn push_stored(&self, outcomes: &[Outcome]) {
         for outcome in outcomes {
-            let Outcome::Stored { receipt, notifications } = outcome else { continue };
-            self.parts.metrics.bookings_accepted().inc_by(u64::from(receipt.booking.is_some()));
+            let Outcome::Stored { acceptance, notifications } = outcome else { continue };
+            self.parts.metrics.bookings_accepted().inc_by(u64::from(acceptance.booking.is_some()));
             self.parts.metrics.notifications_stored().inc_by(notifications.len() as u64);
         }
         self.publish(outcomes.iter().flat_map(stored_of).map(publications::of_stored).collect());
@@ -292,11 +292,11 @@ impl AppendWorker {
 #[derive(Debug, Default)]
 struct Gathered {
     entries: Vec<Entry>,
-    replies: Vec<Reply<Receipt>>,
+    replies: Vec<Reply<Acceptance>>,
 }
 
 impl Gathered {
-    fn push(&mut self, entry: Entry, reply: Reply<Receipt>) {
+    fn push(&mut self, entry: Entry, reply: Reply<Acceptance>) {
         self.entries.push(entry);
         self.replies.push(reply);
     }
@@ -309,9 +309,9 @@ fn stored_of(outcome: &Outcome) -> &[crate::storage::append::Stamped] {
     }
 }
 
-fn receipt_of(outcome: Outcome) -> Result<Receipt, WriteError> {
+fn acceptance_of(outcome: Outcome) -> Result<Acceptance, WriteError> {
     match outcome {
-        Outcome::Stored { receipt, .. } | Outcome::Repeated(receipt) => Ok(receipt),
+        Outcome::Stored { acceptance, .. } | Outcome::Repeated(acceptance) => Ok(acceptance),
         Outcome::KeyReused => Err(WriteError::KeyReused),
     }
 }

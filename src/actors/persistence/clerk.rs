@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::append_worker::{answer, report};
 use super::line::Weigh;
-use super::messages::{Confirm, Greet, MarkRead, Read, SavePreferences, WriteError};
+use super::messages::{Confirm, ConfirmUpTo, Greet, MarkRead, Read, SavePreferences, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::Publish;
 use crate::domain::{InboxState, Profile, Selection};
@@ -20,12 +20,17 @@ use crate::storage::{AnyConnection, StorageError, idempotency, inboxes, notifica
 
 type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
 
+/// How many unread notifications below a seq are looked at when a device says that it has everything up
+/// to there. A device proves what it got within a round trip, so that few of them can still be pending.
+const UP_TO_MAX: i64 = 256;
+
 /// A piece of work and who waits for it.
 #[derive(Debug)]
 pub(super) enum ClericalJob {
     MarkRead(MarkRead, Reply<Read>),
     Greet(Greet, Reply<InboxState>),
     Confirm(Confirm, Reply<()>),
+    ConfirmUpTo(ConfirmUpTo, Reply<()>),
     SavePreferences(SavePreferences, Reply<()>),
     /// Forget idempotency keys that are older than this.
     ForgetKeys(Duration),
@@ -33,7 +38,7 @@ pub(super) enum ClericalJob {
 
 impl ClericalJob {
     pub(super) fn is_confirmation(&self) -> bool {
-        matches!(self, Self::Confirm(..))
+        matches!(self, Self::Confirm(..) | Self::ConfirmUpTo(..))
     }
 
     /// Answers without doing it. Who waits may have gone.
@@ -41,7 +46,9 @@ impl ClericalJob {
         match self {
             Self::MarkRead(_, reply) => answer(reply, Err(error)),
             Self::Greet(_, reply) => answer(reply, Err(error)),
-            Self::Confirm(_, reply) | Self::SavePreferences(_, reply) => answer(reply, Err(error)),
+            Self::Confirm(_, reply) | Self::ConfirmUpTo(_, reply) | Self::SavePreferences(_, reply) => {
+                answer(reply, Err(error));
+            }
             // Nobody waits; the next hour's job does it.
             Self::ForgetKeys(_) => {}
         }
@@ -96,7 +103,7 @@ impl Clerk {
         for job in jobs {
             match job {
                 ClericalJob::Confirm(message, reply) => {
-                    confirmed.extend(message.notifications.iter().map(ToString::to_string));
+                    confirmed.extend(message.proofs.iter().map(|proven| proven.notification.to_string()));
                     confirmers.push(reply);
                 }
                 ClericalJob::Greet(message, reply) => {
@@ -114,6 +121,7 @@ impl Clerk {
                 ClericalJob::SavePreferences(message, reply) => {
                     answer(reply, self.save_preferences(&message));
                 }
+                ClericalJob::ConfirmUpTo(message, reply) => answer(reply, self.confirm_up_to(&message)),
                 ClericalJob::ForgetKeys(age) => self.forget_keys(age),
                 ClericalJob::Confirm(..) | ClericalJob::Greet(..) => {}
             }
@@ -143,6 +151,16 @@ impl Clerk {
         for reply in replies {
             answer(reply, done.clone());
         }
+    }
+
+    fn confirm_up_to(&self, message: &ConfirmUpTo) -> Result<(), WriteError> {
+        let now = self.parts.clock.now();
+        let count = self.write(|connection| {
+            let ids = notifications::newest_unread(connection, &message.device.user, message.seq, UP_TO_MAX)?;
+            finish_pending(connection, &ids, Ending::Confirmed, now)
+        })?;
+        self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str()).inc_by(count as u64);
+        Ok(())
     }
 
     /// Answers where the inboxes stand and keeps what the tokens say, where that is new: in the usual
@@ -186,11 +204,11 @@ impl Clerk {
         let now = self.parts.clock.now();
         let (ids, inbox) = self.write(|connection| {
             // The inbox's row first: it is what serialises a user's writers.
-            inboxes::lock(connection, &message.user)?;
-            let ids = notifications::mark_read(connection, &message.user, &message.selection, now)?;
+            inboxes::lock(connection, &message.device.user)?;
+            let ids = notifications::mark_read(connection, &message.device.user, &message.selection, now)?;
             finish_pending(connection, &ids, Ending::Confirmed, now)?;
             let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-            let inbox = inboxes::count_read(connection, &message.user, count)?;
+            let inbox = inboxes::count_read(connection, &message.device.user, count)?;
             Ok((ids, inbox))
         })?;
         let changed = !ids.is_empty();
@@ -202,7 +220,7 @@ impl Clerk {
         let ids = ids.into_iter().take(IDS_MAX).collect();
         let read = Read { ids, up_to, unread: inbox.unread, seq: inbox.last_seq };
         if changed {
-            let publications = publications::of_read(&message.user, &read, message.asker);
+            let publications = publications::of_read(&message.device.user, &read, message.asker);
             if self.parts.hub.try_send(Publish { publications }).is_err() {
                 // The next heartbeat carries the right count.
                 self.parts.metrics.refused("hub_mailbox").inc();

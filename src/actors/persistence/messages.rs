@@ -1,14 +1,16 @@
 //! What the persistence actor is asked to write, and what it answers.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 use serde::Serialize;
 
 use crate::actors::hub::SessionRef;
 use crate::domain::{
-    BookingId, BookingStatus, Draft, InboxState, NewBooking, NotificationId, Preferences, Profile, Room,
+    BookingId, BookingStatus, Device, Draft, InboxState, NewBooking, Preferences, Profile, Proven, Room,
     Selection, Transition, UserId,
 };
-use crate::storage::append::Receipt;
+use crate::storage::append::Acceptance;
 use crate::storage::idempotency::IdempotencyClaim;
 
 /// Why something was not written.
@@ -48,7 +50,7 @@ impl WriteError {
 /// Something happened to a booking: it is written with what is said of it, in one transaction, and
 /// only then answered and pushed.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Receipt, WriteError>")]
+#[rtype(result = "Result<Acceptance, WriteError>")]
 pub enum BookingEvent {
     /// A guest books.
     Created { booking: NewBooking, claim: Option<IdempotencyClaim> },
@@ -58,7 +60,7 @@ pub enum BookingEvent {
 
 /// Stores notifications of any type; answered when they are durable.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Receipt, WriteError>")]
+#[rtype(result = "Result<Acceptance, WriteError>")]
 pub struct Notify {
     pub drafts: Vec<Draft>,
     pub claim: Option<IdempotencyClaim>,
@@ -86,7 +88,8 @@ pub struct Pass {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Read, WriteError>")]
 pub struct MarkRead {
-    pub user: UserId,
+    /// Where they are read, and by whom.
+    pub device: Arc<Device>,
     pub selection: Selection,
     /// The session that asked: it gets the answer, the others are told.
     pub asker: Option<SessionRef>,
@@ -116,7 +119,15 @@ pub struct Greet {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), WriteError>")]
 pub struct Confirm {
-    pub notifications: Vec<NotificationId>,
+    pub proofs: Vec<Proven>,
+}
+
+/// A device says that it has everything of its user's inbox up to a seq.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), WriteError>")]
+pub struct ConfirmUpTo {
+    pub device: Arc<Device>,
+    pub seq: i64,
 }
 
 /// Keeps what a person chose.

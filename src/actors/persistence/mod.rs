@@ -23,8 +23,8 @@ use append_worker::{AppendBatch, AppendJob, AppendWorker};
 use clerk::{ClericalBatch, ClericalJob, Clerk};
 use line::Line;
 pub use messages::{
-    BookingEvent, Confirm, Flush, Greet, MarkRead, Notify, NotifyRole, Pass, Read, SavePreferences,
-    WriteError,
+    BookingEvent, Confirm, ConfirmUpTo, Flush, Greet, MarkRead, Notify, NotifyRole, Pass, Read,
+    SavePreferences, WriteError,
 };
 
 use super::hub::NotificationHub;
@@ -185,13 +185,14 @@ macro_rules! job {
     };
 }
 
-job!(BookingEvent => crate::storage::append::Receipt, append, AppendJob::Booking);
-job!(Notify => crate::storage::append::Receipt, append, AppendJob::Notify);
+job!(BookingEvent => crate::storage::append::Acceptance, append, AppendJob::Booking);
+job!(Notify => crate::storage::append::Acceptance, append, AppendJob::Notify);
 job!(NotifyRole => usize, append, AppendJob::NotifyRole);
 job!(Pass => (), append, AppendJob::Pass);
 job!(MarkRead => Read, clerical, ClericalJob::MarkRead);
 job!(Greet => crate::domain::InboxState, clerical, ClericalJob::Greet);
 job!(Confirm => (), clerical, ClericalJob::Confirm);
+job!(ConfirmUpTo => (), clerical, ClericalJob::ConfirmUpTo);
 job!(SavePreferences => (), clerical, ClericalJob::SavePreferences);
 
 impl Handler<Flush> for Persistence {

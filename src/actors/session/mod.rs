@@ -2,91 +2,38 @@
 //! bytes into events and the outbox's frames into bytes; what a session may do is decided here, once
 //! for every door.
 
+mod cursor;
 mod lookups;
 mod outbox;
 mod proof;
 mod queue;
 mod rate;
+mod replay;
+mod services;
 mod shard;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use actix::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use lookups::Lookups;
 pub use outbox::{Outbox, Terms};
 use rate::{RateWindow, Verdict};
+pub use services::Services;
 pub use shard::{LocalShard, Shard};
 
-use super::hub::{
-    Admission, Connect, Disconnected, GetPresence, Join, Joined, Leave, NotificationHub, Presence, SessionRef,
-};
-use super::persistence::{Greet, MarkRead, Persistence, WriteError};
-use super::reader::Reader;
-use crate::config::SessionSettings;
-use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{
-    BookingId, Clock, CloseReason, IdGenerator, Identity, InboxState, Member, Profile, Role, Room, UserId,
-};
+use super::hub::{Admission, Connect, Disconnected, GetPresence, Join, Joined, Leave, Presence, SessionRef};
+use super::persistence::{ConfirmUpTo, Greet, MarkRead, WriteError};
+use crate::domain::{BookingId, CloseReason, InboxState, Member, Profile, Role, Room, UserId};
 use crate::protocol::events::{ClientEvent, Refusal};
 use crate::storage::bookings;
-use crate::telemetry::Metrics;
-
-/// What every session of an instance needs of the rest.
-#[derive(Debug)]
-pub struct Services {
-    pub hub: Addr<NotificationHub>,
-    pub persistence: Addr<Persistence>,
-    pub reader: Reader,
-    pub settings: SessionSettings,
-    pub proof: ProofMode,
-    pub clock: Arc<dyn Clock>,
-    pub ids: Arc<dyn IdGenerator>,
-    pub metrics: Metrics,
-    /// Set when the server begins to stop: no new sessions.
-    pub draining: AtomicBool,
-    pub(super) next_session: AtomicU64,
-    pub(super) next_shard: AtomicU32,
-}
-
-impl Services {
-    #[expect(clippy::too_many_arguments, reason = "the composition root names each part once")]
-    pub fn new(
-        hub: Addr<NotificationHub>,
-        persistence: Addr<Persistence>,
-        reader: Reader,
-        settings: SessionSettings,
-        proof: ProofMode,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn IdGenerator>,
-        metrics: Metrics,
-    ) -> Self {
-        Self {
-            hub,
-            persistence,
-            reader,
-            settings,
-            proof,
-            clock,
-            ids,
-            metrics,
-            draining: AtomicBool::new(false),
-            next_session: AtomicU64::new(1),
-            next_shard: AtomicU32::new(0),
-        }
-    }
-
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-}
 
 /// What a session says back to one event.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,6 +96,9 @@ pub struct Session {
     rate: RateWindow,
     frames: RateWindow,
     lookups: Lookups,
+    /// Up to where the client has claimed what other connections gave it.
+    claimed: Cell<i64>,
+    shard: Rc<LocalShard>,
     services: Arc<Services>,
 }
 
@@ -157,10 +107,12 @@ pub struct Session {
 pub struct NotAdmitted(pub CloseReason);
 
 impl Session {
-    pub fn new(me: &Identity, outbox: Rc<Outbox>, services: Arc<Services>) -> Self {
+    pub fn new(me: Arc<Member>, outbox: Rc<Outbox>, shard: Rc<LocalShard>) -> Self {
+        let services = Arc::clone(shard.services());
         let rate = RateWindow::new(&services.settings);
         let frames = RateWindow::of_frames(&services.settings);
-        Self { me: Arc::new(Member::from(me)), outbox, rate, frames, lookups: Lookups::default(), services }
+        let (lookups, claimed) = (Lookups::default(), Cell::new(0));
+        Self { me, outbox, rate, frames, lookups, claimed, shard, services }
     }
 
     /// Registers with the hub, then asks where the inbox stands. What is published in between waits in
@@ -186,8 +138,7 @@ impl Session {
 
     /// The `connected` event, said first of all.
     pub fn connected(&self, inbox: InboxState) -> Answer {
-        let own = || self.outbox.reference().number.to_string().into();
-        let session: Box<str> = self.me.session.clone().unwrap_or_else(own);
+        let session = self.services.session_name(&self.me, self.outbox.reference());
         let data = json!({
             "userId": self.me.user,
             "sessionId": session,
@@ -198,9 +149,24 @@ impl Session {
         Answer::new("connected", data)
     }
 
-    /// Tells the hub that this session is over.
+    /// Says the first words, then gives what the client missed, if it said what it has.
+    pub fn greet(&self, inbox: InboxState, connected: &str) {
+        self.outbox.greet(&self.shard, inbox, connected);
+        if let Some(since) = self.outbox.since() {
+            self.claim(since.min(inbox.last_seq));
+        }
+    }
+
+    /// Takes a pong: it proves what was sent before its ping.
+    pub fn pong(&self, payload: &[u8]) {
+        self.shard.confirm(&self.outbox, self.outbox.pong(payload));
+    }
+
+    /// Tells the hub that this session is over, and gives its place back.
     pub fn end(&self) {
-        self.services.hub.do_send(Disconnected { session: self.outbox.reference() });
+        let session = self.outbox.reference();
+        self.services.hub.do_send(Disconnected { session });
+        self.shard.close(session);
     }
 
     /// Counts a frame, whatever it is; answers whether there were too many of them.
@@ -210,6 +176,12 @@ impl Session {
 
     /// Takes one event. A client over its rate is told so, and who goes on regardless is closed.
     pub fn handle(&mut self, event: Result<ClientEvent, Refusal>) -> Reaction {
+        // As many as there are notifications are welcome: they are what a pong is from other clients.
+        if let Ok(ClientEvent::Ack(seq)) = event
+            && let Some(acked) = self.ack_news(seq)
+        {
+            return Reaction::Answer(acked);
+        }
         match self.rate.count(tokio::time::Instant::now()) {
             Verdict::Fits => {}
             Verdict::Over { retry_after } => {
@@ -236,9 +208,14 @@ impl Session {
             ClientEvent::JoinRoom(name) => self.join_room(&name),
             ClientEvent::LeaveRoom(name) => self.leave_room(&name),
             ClientEvent::GetPresence(users) => Ok(Reaction::Later(self.presence(users))),
+            ClientEvent::Ack(seq) => Ok(Reaction::Answer(self.ack(seq))),
+            ClientEvent::Resume(since) => self.resume(since),
             ClientEvent::MarkRead(selection) => {
-                let message =
-                    MarkRead { user: self.me.user.clone(), selection, asker: Some(self.outbox.reference()) };
+                let message = MarkRead {
+                    device: self.outbox.device(&self.services),
+                    selection,
+                    asker: Some(self.outbox.reference()),
+                };
                 let request = self.services.persistence.send(message);
                 let answer = async move {
                     match request.await.unwrap_or(Err(WriteError::Overloaded)) {
@@ -249,6 +226,55 @@ impl Session {
                 Ok(Reaction::Later(answer.boxed_local()))
             }
         }
+    }
+
+    /// Takes an ack that proves what this connection gave; none if it proves nothing of that.
+    fn ack_news(&self, seq: i64) -> Option<Answer> {
+        let proven = self.outbox.acked(seq);
+        if proven.is_empty() {
+            return None;
+        }
+        self.shard.confirm(&self.outbox, proven);
+        Some(self.ack(seq))
+    }
+
+    /// What the client has is at most what it can have: a seq that is ahead of the inbox is cut to it.
+    fn ack(&self, seq: i64) -> Answer {
+        let seq = seq.min(self.outbox.inbox().last_seq);
+        self.claim(seq.min(self.outbox.first_given()));
+        Answer::new("acked", json!({ "seq": seq }))
+    }
+
+    /// Confirms what the client says it got otherwise than on this connection, which knows what it gave.
+    fn claim(&self, seq: i64) {
+        if seq <= self.claimed.get() {
+            return;
+        }
+        self.claimed.set(seq);
+        let claim = ConfirmUpTo { device: self.outbox.device(&self.services), seq };
+        let request = self.services.persistence.send(claim);
+        let metrics = self.services.metrics.clone();
+        actix::spawn(async move {
+            if !matches!(request.await, Ok(Ok(()))) {
+                // What stays unconfirmed is mailed: one too many rather than none.
+                metrics.refused("confirm_up_to").inc();
+            }
+        });
+    }
+
+    fn resume(&self, since: i64) -> Result<Reaction, Refusal> {
+        let (answer, ended) = oneshot::channel();
+        if !self.outbox.resume(&self.shard, since, answer) {
+            return Err(Refusal::new("resuming", "a replay is under way: wait for its end"));
+        }
+        self.claim(since.min(self.outbox.inbox().last_seq));
+        let answer = async move {
+            match ended.await {
+                Ok(resumed) => Answer::new("resumed", json!(resumed)),
+                Err(_) => Refusal::new("unavailable", "the connection ended before the replay did").into(),
+            }
+        };
+        Ok(Reaction::Later(answer.boxed_local()))
     }
 
     fn own_room(&self, user: Option<String>) -> Result<(String, Room), Refusal> {

@@ -4,6 +4,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -11,11 +13,15 @@ use bytes::Bytes;
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::time::Instant;
 
+use super::Services;
+use super::cursor::{Arrival, Cursor};
 use super::proof::Proof;
 use super::queue::Queue;
+use super::replay::Replay;
+use super::shard::LocalShard;
 use crate::actors::hub::{Parcel, SessionRef};
 use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{CloseReason, InboxState, NotificationId, Timestamp};
+use crate::domain::{Channel, CloseReason, Device, InboxState, Member, NotificationId, Timestamp, UserId};
 use crate::protocol::frame;
 use crate::protocol::json::{self, UNREAD_COUNT, UnreadCount};
 
@@ -35,6 +41,10 @@ pub struct Terms {
     /// Whether the first notification ends it.
     pub once: bool,
     pub proof: ProofMode,
+    /// The door.
+    pub channel: Channel,
+    /// The newest seq that the client says it has; it is given what came after.
+    pub since: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +63,7 @@ enum State {
 pub struct Outbox {
     reference: Cell<SessionRef>,
     terms: Terms,
+    me: Arc<Member>,
     state: Cell<State>,
     /// Why the session ends, once it does; the first reason stays.
     reason: Cell<Option<CloseReason>>,
@@ -61,6 +72,12 @@ pub struct Outbox {
     /// The connection's descriptor, until the connection drops.
     socket: Cell<Option<RawFd>>,
     inbox: Cell<InboxState>,
+    pub(super) cursor: RefCell<Cursor>,
+    pub(super) replay: RefCell<Option<Box<Replay>>>,
+    /// Who waits for the queue to empty.
+    pub(super) room: RefCell<Option<Waker>>,
+    /// The inbox changed while a replay was due, and the client was not told its count.
+    owes_count: Cell<bool>,
     proof: RefCell<Proof>,
     /// How many pings the client may still answer.
     pings: Cell<u32>,
@@ -71,17 +88,22 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    pub fn new(terms: Terms, socket: Option<RawFd>, reference: SessionRef) -> Self {
+    pub fn new(terms: Terms, me: Arc<Member>, socket: Option<RawFd>, reference: SessionRef) -> Self {
         let now = Instant::now();
         Self {
             reference: Cell::new(reference),
             terms,
+            me,
             state: Cell::new(State::Held),
             reason: Cell::new(None),
             queue: RefCell::default(),
             waker: RefCell::default(),
             socket: Cell::new(socket),
             inbox: Cell::default(),
+            cursor: RefCell::new(Cursor::new(terms.since)),
+            replay: RefCell::default(),
+            room: RefCell::default(),
+            owes_count: Cell::new(false),
             proof: RefCell::default(),
             pings: Cell::new(0),
             ends_when_greeted: Cell::new(false),
@@ -94,13 +116,19 @@ impl Outbox {
         self.reference.get()
     }
 
+    /// The device at the other end, as the audit names it.
+    pub(super) fn device(&self, services: &Services) -> Arc<Device> {
+        let name = services.session_name(&self.me, self.reference());
+        Arc::new(Device { user: self.me.user.clone(), channel: self.terms.channel, name })
+    }
+
     /// Why the session ended; a connection that just went away is the client's doing.
     pub fn reason(&self) -> CloseReason {
         self.reason.get().unwrap_or(CloseReason::ClientLeft)
     }
 
     /// Queues the first words before whatever was published meanwhile, then lets everything go.
-    pub fn greet(&self, inbox: InboxState, connected: &str) {
+    pub(super) fn greet(self: &Rc<Self>, shard: &Rc<LocalShard>, inbox: InboxState, connected: &str) {
         if self.state.get() != State::Held {
             return;
         }
@@ -111,7 +139,10 @@ impl Outbox {
         self.wake();
         if self.ends_when_greeted.get() {
             self.close(CloseReason::OnceDelivered);
+            return;
         }
+        let gap = self.cursor.borrow_mut().greeted(inbox.last_seq);
+        self.begin_replay(shard, self.terms.since.map(|since| (since, None)), gap);
     }
 
     /// Ends a session that was never greeted: only the goodbye is said.
@@ -123,7 +154,7 @@ impl Outbox {
 
     /// Queues what the hub routed here; answers what counts as confirmed by being sent, where that is
     /// how the configuration counts.
-    pub(super) fn push(&self, parcel: &Parcel) -> Option<NotificationId> {
+    pub(super) fn push(self: &Rc<Self>, shard: &Rc<LocalShard>, parcel: &Parcel) -> Option<NotificationId> {
         if !self.takes() || parcel.except == Some(self.reference()) {
             return None;
         }
@@ -134,28 +165,94 @@ impl Outbox {
         if self.ends_when_greeted.get() {
             return None;
         }
+        if let Some((_, seq)) = parcel.stored() {
+            let arrival = self.cursor.borrow_mut().arrived(seq);
+            if arrival != Arrival::Next {
+                self.leave_out(arrival, parcel.inbox);
+                self.begin_replay(shard, None, None);
+                return None;
+            }
+        }
         self.write(parcel.frames.clone());
         self.note_inbox(parcel.inbox);
         let mut confirmed = None;
-        if let Some(id) = parcel.notification {
-            match self.terms.proof {
-                ProofMode::Sent => confirmed = Some(id),
-                ProofMode::Pong => {
-                    let ping = self.proof.borrow_mut().sent(id, self.inbox.get().last_seq);
-                    if let Some(payload) = ping {
-                        self.ping(&payload);
-                    }
-                }
-            }
+        if let Some((id, seq)) = parcel.stored() {
+            confirmed = self.note_sent(id, seq);
+            self.ask_for_proof();
         }
-        if self.terms.once && parcel.notifies {
-            if self.state.get() == State::Held {
-                self.ends_when_greeted.set(true);
-            } else {
-                self.close(CloseReason::OnceDelivered);
-            }
+        if parcel.notifies {
+            self.count_notification();
         }
         confirmed
+    }
+
+    /// Notes that a notification was queued; answers it where that alone confirms it.
+    pub(super) fn note_sent(&self, id: NotificationId, seq: i64) -> Option<NotificationId> {
+        match self.terms.proof {
+            ProofMode::Sent => Some(id),
+            ProofMode::Pong => {
+                self.proof.borrow_mut().sent(id, seq);
+                None
+            }
+        }
+    }
+
+    /// Asks the client to prove what was sent, unless it is being asked already.
+    pub(super) fn ask_for_proof(&self) {
+        let ping = self.proof.borrow_mut().ask_first(self.cursor.borrow().high());
+        if let Some(payload) = ping {
+            self.ping(&payload);
+        }
+    }
+
+    /// A notification was queued: one ends a `once` session.
+    pub(super) fn count_notification(&self) {
+        if !self.terms.once {
+            return;
+        }
+        if self.state.get() == State::Held {
+            self.ends_when_greeted.set(true);
+        } else {
+            self.close(CloseReason::OnceDelivered);
+        }
+    }
+
+    /// A notification is not given now; the count that it made is told, during a replay at its end.
+    fn leave_out(&self, arrival: Arrival, reported: Option<InboxState>) {
+        self.inbox.set(self.inbox.get().merge(reported.unwrap_or_default()));
+        self.owes_count.set(true);
+        if arrival == Arrival::Known {
+            self.pay_count();
+        }
+    }
+
+    /// Tells the count, if the client is owed it.
+    pub(super) fn pay_count(&self) {
+        if self.owes_count.take() {
+            self.write(frame::text(&json::event(UNREAD_COUNT, UnreadCount::from(self.inbox.get()))));
+        }
+    }
+
+    pub(super) fn inbox(&self) -> InboxState {
+        self.inbox.get()
+    }
+
+    pub(super) fn user(&self) -> &UserId {
+        &self.me.user
+    }
+
+    pub(super) fn since(&self) -> Option<i64> {
+        self.terms.since
+    }
+
+    /// Everything that came on this connection is newer than this seq.
+    pub(super) fn first_given(&self) -> i64 {
+        self.cursor.borrow().low()
+    }
+
+    /// The client itself says that it has everything up to a seq; answers what that proves.
+    pub(super) fn acked(&self, seq: i64) -> Vec<NotificationId> {
+        self.proof.borrow_mut().acked(seq)
     }
 
     /// Takes an inbox's state from a parcel. A report that was overtaken by a newer one is put right.
@@ -233,6 +330,7 @@ impl Outbox {
         self.socket.set(None);
         self.state.set(State::Dead);
         self.queue.borrow_mut().clear();
+        self.wake();
     }
 
     /// Something was heard from the client.
@@ -242,7 +340,7 @@ impl Outbox {
 
     /// Takes a pong; answers the notifications that it proves the device has.
     pub fn pong(&self, payload: &[u8]) -> Vec<NotificationId> {
-        let (proven, next) = self.proof.borrow_mut().answered(payload, self.inbox.get().last_seq);
+        let (proven, next) = self.proof.borrow_mut().answered(payload, self.cursor.borrow().high());
         if let Some(payload) = next {
             self.ping(&payload);
         }
@@ -283,7 +381,7 @@ impl Outbox {
         let InboxState { last_seq, unread } = self.inbox.get();
         let data = Heartbeat { seq: last_seq, unread, server_time: wall };
         self.write(frame::text(&json::event("heartbeat", data)));
-        let ask = self.proof.borrow_mut().ask_again(last_seq);
+        let ask = self.proof.borrow_mut().ask_again(self.cursor.borrow().high());
         self.ping(ask.as_deref().unwrap_or(b"heartbeat"));
     }
 
@@ -304,9 +402,33 @@ impl Outbox {
         matches!(self.state.get(), State::Held | State::Open)
     }
 
+    /// Whether nothing more will be said.
+    pub(super) fn is_over(&self) -> bool {
+        !self.takes()
+    }
+
+    /// Whether the client has taken so much that a replay may go on.
+    pub(super) fn takes_replay(&self) -> bool {
+        self.state.get() == State::Open && self.queue.borrow().bytes() <= self.terms.queue_bytes / 4
+    }
+
+    /// Whether a replay may queue so many bytes more: half of the room is left to what is said live. A
+    /// frame that is alone may take all of it.
+    pub(super) fn fits_replay(&self, bytes: usize) -> bool {
+        let queued = self.queue.borrow().bytes();
+        queued == 0 || queued + bytes <= self.terms.queue_bytes / 2
+    }
+
     fn wake(&self) {
+        self.wake_replay();
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
+        }
+    }
+
+    fn wake_replay(&self) {
+        if let Some(waker) = self.room.borrow_mut().take() {
+            waker.wake();
         }
     }
 
@@ -317,7 +439,9 @@ impl Outbox {
             State::Dead => return Poll::Ready(None),
             State::Held => {}
             State::Open | State::Closing(_) => {
-                if let Some(bytes) = self.queue.borrow_mut().take_chunk() {
+                let chunk = self.queue.borrow_mut().take_chunk();
+                if let Some(bytes) = chunk {
+                    self.wake_replay();
                     return Poll::Ready(Some(bytes));
                 }
             }

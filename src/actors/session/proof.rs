@@ -12,7 +12,7 @@ const WAITING_MAX: usize = 4_096;
 /// What was sent to one device and not proven yet. One ping at a time is the one that counts.
 #[derive(Debug, Default)]
 pub(super) struct Proof {
-    waiting: VecDeque<NotificationId>,
+    waiting: VecDeque<(NotificationId, i64)>,
     /// How many of `waiting` the newest ping covers; none is under way at 0.
     covered: usize,
     /// The seq that the newest ping carries, and how many before it carried the same.
@@ -20,13 +20,27 @@ pub(super) struct Proof {
 }
 
 impl Proof {
-    /// Notes that a notification was sent; answers the payload of the ping to send after it, if one is due.
-    pub(super) fn sent(&mut self, id: NotificationId, seq: i64) -> Option<Vec<u8>> {
-        if self.waiting.len() >= WAITING_MAX {
-            return None;
+    /// Notes that a notification was sent.
+    pub(super) fn sent(&mut self, id: NotificationId, seq: i64) {
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.push_back((id, seq));
         }
-        self.waiting.push_back(id);
-        if self.covered == 0 { Some(self.ask(seq)) } else { None }
+    }
+
+    /// Answers the payload of the ping to send after what was sent, if one is due: none while another is
+    /// under way.
+    pub(super) fn ask_first(&mut self, seq: i64) -> Option<Vec<u8>> {
+        if self.covered == 0 { self.ask_again(seq) } else { None }
+    }
+
+    /// The client itself says that it has everything up to `seq`; answers what that proves.
+    pub(super) fn acked(&mut self, seq: i64) -> Vec<NotificationId> {
+        let is_proven = |(_, sent): &(NotificationId, i64)| *sent <= seq;
+        let covered = self.waiting.iter().take(self.covered).filter(|sent| is_proven(sent)).count();
+        self.covered -= covered;
+        let proven = self.waiting.iter().filter(|sent| is_proven(sent)).map(|(id, _)| *id).collect();
+        self.waiting.retain(|sent| !is_proven(sent));
+        proven
     }
 
     /// Takes a pong; answers what it proves and the payload of the next ping, if more was sent since.
@@ -34,7 +48,7 @@ impl Proof {
         if self.covered == 0 || payload != self.payload() {
             return (Vec::new(), None);
         }
-        let proven = self.waiting.drain(..self.covered).collect();
+        let proven = self.waiting.drain(..self.covered).map(|(id, _)| id).collect();
         self.covered = 0;
         (proven, self.ask_again(seq))
     }
@@ -73,12 +87,32 @@ mod tests {
         NotificationId::from_uuid(Uuid::from_u128(number))
     }
 
+    impl Proof {
+        /// As a session does it for each notification.
+        fn send(&mut self, id: NotificationId, seq: i64) -> Option<Vec<u8>> {
+            self.sent(id, seq);
+            self.ask_first(seq)
+        }
+    }
+
+    #[test]
+    fn an_ack_proves_what_it_names_and_leaves_the_rest_to_the_pong() {
+        let mut proof = Proof::default();
+        assert_eq!(proof.send(id(1), 1), Some(b"1".to_vec()));
+        assert_eq!((proof.send(id(2), 2), proof.send(id(3), 3)), (None, None));
+        assert_eq!(proof.acked(2), [id(1), id(2)]);
+        assert_eq!(proof.acked(2), []);
+        assert_eq!(proof.send(id(4), 4), Some(b"4".to_vec()), "all that the ping asked for is known");
+        assert_eq!(proof.answered(b"1", 4), (vec![], None));
+        assert_eq!(proof.answered(b"4", 4), (vec![id(3), id(4)], None));
+    }
+
     #[test]
     fn a_pong_proves_what_was_sent_before_its_ping_and_no_more() {
         let mut proof = Proof::default();
-        assert_eq!(proof.sent(id(1), 1), Some(b"1".to_vec()));
-        assert_eq!(proof.sent(id(2), 2), None, "one ping is under way");
-        assert_eq!(proof.sent(id(3), 3), None);
+        assert_eq!(proof.send(id(1), 1), Some(b"1".to_vec()));
+        assert_eq!(proof.send(id(2), 2), None, "one ping is under way");
+        assert_eq!(proof.send(id(3), 3), None);
         assert_eq!(proof.answered(b"1", 3), (vec![id(1)], Some(b"3".to_vec())));
         assert_eq!(proof.answered(b"3", 3), (vec![id(2), id(3)], None));
     }
@@ -87,7 +121,7 @@ mod tests {
     fn pongs_that_nobody_asked_for_prove_nothing() {
         let mut proof = Proof::default();
         assert_eq!(proof.answered(b"0", 0), (vec![], None));
-        proof.sent(id(1), 7);
+        proof.send(id(1), 7);
         assert_eq!(proof.answered(b"", 7), (vec![], None));
         assert_eq!(proof.answered(b"8", 7), (vec![], None));
     }
@@ -96,10 +130,10 @@ mod tests {
     fn a_newer_ask_covers_all_that_waits_and_replaces_the_older() {
         let mut proof = Proof::default();
         assert_eq!(proof.ask_again(0), None, "nothing waits");
-        assert_eq!(proof.sent(id(1), 1), Some(b"1".to_vec()));
-        assert_eq!(proof.sent(id(2), 2), None);
+        assert_eq!(proof.send(id(1), 1), Some(b"1".to_vec()));
+        assert_eq!(proof.send(id(2), 2), None);
         assert_eq!(proof.ask_again(2), Some(b"2".to_vec()));
-        assert_eq!(proof.sent(id(3), 3), None);
+        assert_eq!(proof.send(id(3), 3), None);
         assert_eq!(proof.answered(b"1", 3), (vec![], None), "an older pong");
         assert_eq!(proof.answered(b"2", 3), (vec![id(1), id(2)], Some(b"3".to_vec())));
         assert_eq!(proof.answered(b"2", 3), (vec![], None));
@@ -110,8 +144,8 @@ mod tests {
     #[test]
     fn asks_with_the_same_seq_are_told_apart() {
         let mut proof = Proof::default();
-        assert_eq!(proof.sent(id(1), 5), Some(b"5".to_vec()));
-        assert_eq!(proof.sent(id(2), 5), None, "overtaken by the one before it");
+        assert_eq!(proof.send(id(1), 5), Some(b"5".to_vec()));
+        assert_eq!(proof.send(id(2), 5), None, "overtaken by the one before it");
         assert_eq!(proof.ask_again(5), Some(b"5.1".to_vec()));
         assert_eq!(proof.answered(b"5", 5), (vec![], None), "its ping came before the second");
         assert_eq!(proof.answered(b"5.1", 5), (vec![id(1), id(2)], None));

@@ -15,7 +15,7 @@ use super::Services;
 use super::outbox::{Outbox, Terms};
 use crate::actors::hub::{Deliver, RegisterShard, SessionRef, ShardId};
 use crate::actors::persistence::Confirm;
-use crate::domain::NotificationId;
+use crate::domain::{Member, NotificationId, Proven};
 
 /// How many deliveries may wait for one worker thread.
 const MAILBOX: usize = 8_192;
@@ -44,7 +44,7 @@ pub struct LocalShard {
     services: Arc<Services>,
     sessions: RefCell<Slab<Rc<Outbox>>>,
     /// Proven and not yet recorded.
-    confirmed: RefCell<Vec<NotificationId>>,
+    confirmed: RefCell<Vec<Proven>>,
     actor: RefCell<Option<Addr<Shard>>>,
 }
 
@@ -70,20 +70,24 @@ impl LocalShard {
         })
     }
 
+    pub(super) fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
     /// Makes room for a session.
-    pub fn open(&self, terms: Terms, socket: Option<std::os::fd::RawFd>) -> Rc<Outbox> {
+    pub fn open(&self, terms: Terms, me: Arc<Member>, socket: Option<std::os::fd::RawFd>) -> Rc<Outbox> {
         let mut sessions = self.sessions.borrow_mut();
         let entry = sessions.vacant_entry();
         let number = self.services.next_session.fetch_add(1, Ordering::Relaxed);
         let slot = u32::try_from(entry.key()).unwrap_or(u32::MAX);
         let reference = SessionRef { shard: self.id, slot, number };
-        let outbox = Rc::new(Outbox::new(terms, socket, reference));
+        let outbox = Rc::new(Outbox::new(terms, me, socket, reference));
         entry.insert(Rc::clone(&outbox));
         outbox
     }
 
     /// Gives a session's room back.
-    pub fn close(&self, session: SessionRef) {
+    pub(super) fn close(&self, session: SessionRef) {
         let mut sessions = self.sessions.borrow_mut();
         let slot = session.slot as usize;
         if sessions.get(slot).is_some_and(|outbox| outbox.reference() == session) {
@@ -95,13 +99,15 @@ impl LocalShard {
     }
 
     /// Reports what a device has proven.
-    pub fn confirm(&self, proven: Vec<NotificationId>) {
+    pub(super) fn confirm(&self, outbox: &Outbox, proven: Vec<NotificationId>) {
         if proven.is_empty() {
             return;
         }
+        let (device, at) = (outbox.device(&self.services), self.services.clock.now());
+        let proof = |notification| Proven { notification, device: Arc::clone(&device), at };
         let mut confirmed = self.confirmed.borrow_mut();
         let first = confirmed.is_empty();
-        confirmed.extend(proven);
+        confirmed.extend(proven.into_iter().map(proof));
         let excess = confirmed.len().saturating_sub(CONFIRM_WAITING);
         if excess > 0 {
             log::warn!(forgotten = excess; "confirmations cannot be recorded and there are too many to keep");
@@ -145,22 +151,22 @@ impl Shard {
         if self.reporting {
             return;
         }
-        let ids: Vec<NotificationId> = {
+        let proofs: Vec<Proven> = {
             let mut confirmed = self.local.confirmed.borrow_mut();
             let portion = confirmed.len().min(CONFIRM_BATCH);
             confirmed.drain(..portion).collect()
         };
-        if ids.is_empty() {
+        if proofs.is_empty() {
             return;
         }
         self.reporting = true;
-        let request = self.local.services.persistence.send(Confirm { notifications: ids.clone() });
+        let request = self.local.services.persistence.send(Confirm { proofs: proofs.clone() });
         let reported = request.into_actor(self).map(move |answer, shard, ctx| {
             shard.reporting = false;
             if matches!(answer, Ok(Ok(()))) {
                 shard.report(ctx);
             } else {
-                shard.local.confirmed.borrow_mut().splice(0..0, ids);
+                shard.local.confirmed.borrow_mut().splice(0..0, proofs);
                 ctx.run_later(CONFIRM_RETRY, Self::report);
             }
         });
@@ -172,19 +178,16 @@ impl Handler<Deliver> for Shard {
     type Result = ();
 
     fn handle(&mut self, message: Deliver, _: &mut Context<Self>) {
-        let mut confirmed = Vec::new();
-        {
-            let sessions = self.local.sessions.borrow();
-            for (parcel, recipients) in &message.batch {
-                for recipient in recipients {
-                    let outbox = sessions.get(recipient.slot as usize);
-                    if let Some(outbox) = outbox.filter(|outbox| outbox.reference() == *recipient) {
-                        confirmed.extend(outbox.push(parcel));
-                    }
+        let sessions = self.local.sessions.borrow();
+        for (parcel, recipients) in &message.batch {
+            for recipient in recipients {
+                let outbox = sessions.get(recipient.slot as usize);
+                if let Some(outbox) = outbox.filter(|outbox| outbox.reference() == *recipient) {
+                    let confirmed = outbox.push(&self.local, parcel);
+                    self.local.confirm(outbox, confirmed.into_iter().collect());
                 }
             }
         }
-        self.local.confirm(confirmed);
     }
 }
 

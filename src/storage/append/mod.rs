@@ -32,7 +32,7 @@ pub struct Stamped {
 
 /// What the sender of an event is told; kept under the idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
+pub struct Acceptance {
     pub booking: Option<Booking>,
     pub notifications: Vec<Place>,
 }
@@ -51,11 +51,11 @@ pub struct Place {
 #[derive(Debug)]
 pub enum Outcome {
     Stored {
-        receipt: Receipt,
+        acceptance: Acceptance,
         notifications: Vec<Stamped>,
     },
     /// The same was asked before under this key: the first answer.
-    Repeated(Receipt),
+    Repeated(Acceptance),
     /// Something else was asked before under this key.
     KeyReused,
 }
@@ -135,26 +135,29 @@ fn answer_again(claim: &IdempotencyClaim, earlier: &Earlier) -> Result<Outcome, 
     if earlier.fingerprint != claim.fingerprint {
         return Ok(Outcome::KeyReused);
     }
-    let receipt = serde_json::from_str(&earlier.answer)
+    let acceptance = serde_json::from_str(&earlier.answer)
         .map_err(|error| StorageError::Corrupt(format!("an earlier answer: {error}")))?;
-    Ok(Outcome::Repeated(receipt))
+    Ok(Outcome::Repeated(acceptance))
 }
 
 /// What was stored, entry by entry.
-struct Stored(Vec<(Receipt, Vec<Stamped>)>);
+struct Stored(Vec<(Acceptance, Vec<Stamped>)>);
 
 impl Stored {
     fn take(&mut self, position: usize) -> Outcome {
         match self.0.get_mut(position) {
-            Some((receipt, notifications)) => {
-                Outcome::Stored { receipt: receipt.clone(), notifications: std::mem::take(notifications) }
-            }
+            Some((acceptance, notifications)) => Outcome::Stored {
+                acceptance: acceptance.clone(),
+                notifications: std::mem::take(notifications),
+            },
             None => Outcome::KeyReused,
         }
     }
 
     fn repeat(&self, position: usize) -> Outcome {
-        self.0.get(position).map_or(Outcome::KeyReused, |(receipt, _)| Outcome::Repeated(receipt.clone()))
+        self.0
+            .get(position)
+            .map_or(Outcome::KeyReused, |(acceptance, _)| Outcome::Repeated(acceptance.clone()))
     }
 }
 
@@ -175,7 +178,7 @@ fn store(
             .map(|row| stamp(row, &states, now))
             .collect::<Result<_, _>>()?;
         let places = notifications.iter().map(|stamped| Place::of(&stamped.notification)).collect();
-        stored.push((Receipt { booking: entry.booking.clone(), notifications: places }, notifications));
+        stored.push((Acceptance { booking: entry.booking.clone(), notifications: places }, notifications));
     }
     keep_answers(connection, entries, &stored, now)?;
     Ok(Stored(stored))
@@ -197,13 +200,13 @@ fn stamp(
 fn keep_answers(
     connection: &mut AnyConnection,
     entries: &[&Entry],
-    stored: &[(Receipt, Vec<Stamped>)],
+    stored: &[(Acceptance, Vec<Stamped>)],
     now: Timestamp,
 ) -> Result<(), StorageError> {
     let mut rows = Vec::new();
-    for (entry, (receipt, _)) in entries.iter().zip(stored) {
+    for (entry, (acceptance, _)) in entries.iter().zip(stored) {
         let Some(claim) = &entry.claim else { continue };
-        let answer = serde_json::to_string(receipt)
+        let answer = serde_json::to_string(acceptance)
             .map_err(|error| StorageError::Corrupt(format!("an answer: {error}")))?;
         rows.push(idempotency::NewRow {
             user_id: claim.user.as_str(),

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::fragments::{Assembly, Fragments};
 use super::guard::Intake;
-use crate::actors::session::{Answer, LocalShard, NotAdmitted, Outbox, Reaction, Session};
+use crate::actors::session::{Answer, NotAdmitted, Outbox, Reaction, Session};
 use crate::domain::{CloseReason, Profile};
 use crate::protocol::events::{ClientEvent, Refusal};
 use crate::protocol::frame;
@@ -28,7 +28,6 @@ pub(super) struct WebSocketDoor {
     /// What the token says of its bearer, until it is handed on.
     profile: Option<Box<Profile>>,
     outbox: Rc<Outbox>,
-    shard: Rc<LocalShard>,
     fragments: Fragments,
     /// The largest message, all fragments together.
     message_bytes: usize,
@@ -41,14 +40,13 @@ impl WebSocketDoor {
         session: Session,
         profile: Profile,
         outbox: Rc<Outbox>,
-        shard: Rc<LocalShard>,
         metrics: Metrics,
         message_bytes: usize,
         intake: Intake,
     ) -> Self {
         let profile = Some(Box::new(profile));
         let fragments = Fragments::default();
-        Self { session, profile, outbox, shard, fragments, message_bytes, intake, metrics }
+        Self { session, profile, outbox, fragments, message_bytes, intake, metrics }
     }
 
     fn say(&self, id: Option<&RawValue>, answer: &Answer) {
@@ -81,10 +79,11 @@ impl Actor for WebSocketDoor {
         self.metrics.sessions_open(DOOR).inc();
         let Some(profile) = self.profile.take() else { return };
         let begun = self.session.begin(*profile);
-        ctx.spawn(begun.into_actor(self).map(|begun, door, _| match begun {
+        // What the client says before it was greeted waits until then.
+        ctx.wait(begun.into_actor(self).map(|begun, door, _| match begun {
             Ok(inbox) => {
                 let connected = door.session.connected(inbox);
-                door.outbox.greet(inbox, &json::event(connected.event, &connected.data));
+                door.session.greet(inbox, &json::event(connected.event, &connected.data));
             }
             Err(NotAdmitted(reason)) => door.outbox.refuse(reason),
         }));
@@ -92,7 +91,6 @@ impl Actor for WebSocketDoor {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         self.session.end();
-        self.shard.close(self.outbox.reference());
         self.metrics.sessions_open(DOOR).dec();
         self.metrics.sessions_closed(self.outbox.reason().text()).inc();
     }
@@ -110,10 +108,7 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketDoor {
         match message {
             Ok(ws::Message::Text(text)) => self.text(&text, ctx),
             Ok(ws::Message::Ping(payload)) => self.outbox.write(frame::pong(&payload)),
-            Ok(ws::Message::Pong(payload)) => {
-                let proven = self.outbox.pong(&payload);
-                self.shard.confirm(proven);
-            }
+            Ok(ws::Message::Pong(payload)) => self.session.pong(&payload),
             Ok(ws::Message::Continuation(item)) => match self.fragments.add(item, self.message_bytes) {
                 Assembly::Incomplete => {}
                 Assembly::Complete(bytes) => match std::str::from_utf8(&bytes) {

@@ -22,7 +22,7 @@ use guard::{Guard, Intake};
 
 use crate::actors::session::{LocalShard, Services, Session, Terms};
 use crate::config::SessionSettings;
-use crate::domain::{CloseReason, Profile, Timestamp};
+use crate::domain::{Channel, CloseReason, Member, Profile, Timestamp};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Authenticator, Problem};
@@ -54,15 +54,16 @@ pub async fn open(
     let services: Arc<Services> = services.into_inner();
     let shard = LocalShard::of_this_thread(&services);
     let socket = request.conn_data::<Socket>().map(|socket| socket.0);
-    let outbox = shard.open(terms, socket);
+    let me = Arc::new(Member::from(&identity));
+    let outbox = shard.open(terms, Arc::clone(&me), socket);
     let codec = Codec::new().max_size(services.settings.message_bytes);
     let most = services.settings.message_bytes;
     let metrics = services.metrics.clone();
-    let session = Session::new(&identity, Rc::clone(&outbox), services);
+    let session = Session::new(me, Rc::clone(&outbox), shard);
     let profile = Profile::of(&identity);
     let intake = Intake::default();
     let payload = Guard::new(payload, most.max(CONTROL_MAX), intake.clone());
-    let door = WebSocketDoor::new(session, profile, Rc::clone(&outbox), shard, metrics, most, intake);
+    let door = WebSocketDoor::new(session, profile, Rc::clone(&outbox), metrics, most, intake);
     let frames = WebsocketContext::with_codec(door, payload, codec);
     Ok(response.streaming(Body::new(frames, outbox)))
 }
@@ -72,10 +73,11 @@ pub async fn open(
 struct Wishes {
     ttl: Option<Duration>,
     once: bool,
+    since: Option<i64>,
 }
 
 impl Wishes {
-    /// `ttl` in seconds, fractions allowed; `once` is `true` or `false`.
+    /// `ttl` in seconds, fractions allowed; `once` is `true` or `false`; `since` is a seq.
     fn parse(query: &str, settings: &SessionSettings) -> Result<Self, Problem> {
         let ttl = query_value(query, "ttl").map(|text| {
             let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
@@ -98,7 +100,13 @@ impl Wishes {
                 );
             }
         };
-        Ok(Self { ttl: ttl.transpose()?, once })
+        let since = query_value(query, "since").map(|text| {
+            text.parse::<i64>().ok().filter(|seq| *seq >= 0).ok_or_else(|| {
+                Problem::bad_request("invalid_query", "since must be a seq: a whole number, 0 or above")
+                    .of_field("since")
+            })
+        });
+        Ok(Self { ttl: ttl.transpose()?, once, since: since.transpose()? })
     }
 
     fn terms(self, believed_until: Option<Timestamp>, services: &Services) -> Terms {
@@ -116,7 +124,9 @@ impl Wishes {
             heartbeat_timeout: Duration::from_millis(settings.heartbeat_timeout_ms),
             ends: [ttl, expiry].into_iter().flatten().min_by_key(|(ends, _)| *ends),
             once: self.once,
+            since: self.since,
             proof: services.proof,
+            channel: Channel::WebSocket,
         }
     }
 }
@@ -152,6 +162,15 @@ mod tests {
         assert_eq!(parse("ttl=2.5").expect("fits").ttl, Some(Duration::from_millis(2500)));
         for query in ["ttl=0", "ttl=-1", "ttl=NaN", "ttl=inf", "ttl=", "ttl=abc", "ttl=1e300", "ttl=99999999"]
         {
+            assert!(parse(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn since_is_a_whole_number_from_0_on() {
+        assert_eq!(parse("since=42").expect("fits").since, Some(42));
+        assert_eq!(parse("").expect("fits").since, None);
+        for query in ["since=", "since=-1", "since=1.5", "since=x", "since=9223372036854775808"] {
             assert!(parse(query).is_err(), "{query}");
         }
     }

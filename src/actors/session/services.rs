@@ -1,0 +1,79 @@
+//! What every session of an instance needs of the rest, shared by all of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use actix::prelude::*;
+
+use crate::actors::hub::{NotificationHub, SessionRef};
+use crate::actors::persistence::Persistence;
+use crate::actors::reader::Reader;
+use crate::config::SessionSettings;
+use crate::config::delivery::Proof;
+use crate::domain::{Clock, IdGenerator, Member};
+use crate::telemetry::Metrics;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Services {
+    pub hub: Addr<NotificationHub>,
+    pub persistence: Addr<Persistence>,
+    pub reader: Reader,
+    pub settings: SessionSettings,
+    pub proof: Proof,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdGenerator>,
+    pub metrics: Metrics,
+    /// Tells this run of this instance from every other.
+    instance: Box<str>,
+    /// Set when the server begins to stop: no new sessions.
+    pub draining: AtomicBool,
+    pub(super) next_session: AtomicU64,
+    pub(super) next_shard: AtomicU32,
+}
+
+impl Services {
+    #[expect(clippy::too_many_arguments, reason = "the composition root names each part once")]
+    pub fn new(
+        hub: Addr<NotificationHub>,
+        persistence: Addr<Persistence>,
+        reader: Reader,
+        settings: SessionSettings,
+        proof: Proof,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdGenerator>,
+        metrics: Metrics,
+    ) -> Self {
+        let instance = instance_name(ids.as_ref());
+        Self {
+            hub,
+            persistence,
+            reader,
+            settings,
+            proof,
+            clock,
+            ids,
+            metrics,
+            instance,
+            draining: AtomicBool::new(false),
+            next_session: AtomicU64::new(1),
+            next_shard: AtomicU32::new(0),
+        }
+    }
+
+    /// What a session is called: the platform's session where the token names one, else a name of its own
+    /// that no other session of any instance ever had.
+    pub(super) fn session_name(&self, me: &Member, session: SessionRef) -> Box<str> {
+        me.session.clone().unwrap_or_else(|| format!("{}-{}", self.instance, session.number).into())
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// The random end of an id is enough to tell instances apart.
+fn instance_name(ids: &dyn IdGenerator) -> Box<str> {
+    let id = ids.next().simple().to_string();
+    id.get(24..).unwrap_or(&id).into()
+}

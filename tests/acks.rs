@@ -1,0 +1,98 @@
+//! `ack`: a client whose transport answers no ping says itself what it has.
+
+use serde_json::json;
+
+use crate::support::app::{TestApp, seconds_from_now, token_of};
+use crate::support::both::on_both_databases;
+use crate::support::deadline::wait_until_async;
+use crate::support::raw_socket::RawSocket;
+
+/// A short patience with devices that do not answer.
+const SHORT: [(&str, &str); 2] =
+    [("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "1500"), ("BELLHOP__DELIVERY__SWEEP_INTERVAL_MS", "100")];
+
+fn token_with_mail(host: &str) -> String {
+    token_of(&json!({"userId": host, "email": format!("{host}@example.com"), "exp": seconds_from_now(3_600)}))
+}
+
+async fn tell(app: &TestApp, host: &str) {
+    let note = json!({"userId": host, "type": "note", "title": "A note", "message": "Nothing new"});
+    app.post("/notifications", &app.service(), &note).await.expect(201);
+}
+
+on_both_databases! {
+    async fn an_ack_confirms_for_a_client_that_cannot_pong(app, super::SHORT) {
+        let token = token_with_mail("host");
+        let mut device = RawSocket::open(app.address(), &token).await;
+        assert_eq!(device.next_event().await["event"], "connected");
+        let first = app.book("guest", "host").await;
+        let second = app.book("guest", "host").await;
+        while device.next_event().await["data"]["seq"] != 2 {}
+        device.send_event("ack", &json!({"seq": 1})).await;
+        app.wait_for_delivery(&first["notification"], "confirmed").await;
+        assert_eq!(app.delivery(&second["notification"]).state, "pending");
+        // More than there is proves what there is, and nothing that comes later.
+        device.send_event("ack", &json!({"seq": 9_000})).await;
+        loop {
+            let event = device.next_event().await;
+            if event["event"] == "acked" && event["data"]["seq"] != 1 {
+                assert_eq!(event["data"], json!({"seq": 2}));
+                break;
+            }
+        }
+        app.wait_for_delivery(&second["notification"], "confirmed").await;
+        let third = app.book("guest", "host").await;
+        app.wait_for_delivery(&third["notification"], "emailed").await;
+        app.next_mail("host@example.com").await;
+    }
+
+    async fn an_ack_confirms_what_came_before_the_connection(app, super::SHORT) {
+        let token = token_with_mail("host");
+        let silent = RawSocket::open(app.address(), &token).await;
+        wait_until_async("the host is online", async || {
+            let presence = app.get("/metrics", "").await.text;
+            presence.contains(r#"door="websocket"} 1"#).then_some(())
+        })
+        .await;
+        let booked = app.book("guest", "host").await;
+        let mut device = RawSocket::open(app.address(), &token).await;
+        assert_eq!(device.next_event().await["data"]["seq"], 1, "connected says where the inbox stands");
+        // Read from the list, for example.
+        device.send_event("ack", &json!({"seq": 1})).await;
+        app.wait_for_delivery(&booked["notification"], "confirmed").await;
+        drop(silent);
+    }
+
+    async fn acks_for_what_was_sent_are_never_too_many(app, [
+        ("RATE_LIMIT_MAX_REQUESTS", "3"),
+        ("RATE_LIMIT_WINDOW_MS", "60000"),
+        ("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "60000"),
+    ]) {
+        let mut device = RawSocket::open(app.address(), &app.token("host", &[])).await;
+        assert_eq!(device.next_event().await["event"], "connected");
+        for seq in 1..=10 {
+            tell(&app, "host").await;
+            while device.next_event().await["event"] != "note" {}
+            device.send_event("ack", &json!({"seq": seq})).await;
+            loop {
+                let event = device.next_event().await;
+                assert_ne!(event["event"], "error", "{event}");
+                if event["event"] == "acked" {
+                    assert_eq!(event["data"]["seq"], seq);
+                    break;
+                }
+            }
+        }
+        // Those that prove nothing count like anything else.
+        for _ in 0..4 {
+            device.send_event("ack", &json!({"seq": 10})).await;
+        }
+        loop {
+            let event = device.next_event().await;
+            if event["event"] == "error" {
+                assert_eq!(event["data"]["code"], "rate_limited");
+                break;
+            }
+        }
+    }
+}
