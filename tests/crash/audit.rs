@@ -7,7 +7,6 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
 use super::ledger::{Account, Hole, Ledger};
-use super::plan::STRICT;
 use crate::support::records::{rows, texts};
 
 /// The most of one kind that is written out.
@@ -73,9 +72,7 @@ pub(super) fn findings(ledger: &mut Ledger, records: &[Record], address: fn(&str
     });
     found.note("the database says otherwise", disagreeing);
     found.note("an inbox has a hole", broken_inboxes(records).into_iter());
-    if STRICT {
-        found.note("not told", ledger.holes().iter().map(|hole| not_told(hole, records)));
-    }
+    found.note("not told", ledger.holes().iter().map(|hole| not_told(hole, records)));
     found.0
 }
 

@@ -67,6 +67,9 @@ impl Conversation {
             }
             "booking.created" => return self.notification(event),
             "resumed" if self.stage != Stage::Replay => return wrong("nothing is replayed"),
+            "resumed" if number(&event.data["from"]) != self.since.map(|since| since + 1) => {
+                return wrong("not what was asked for");
+            }
             "resumed" if number(&event.data["to"]) != self.last => return wrong("not all was replayed"),
             "resumed" => self.stage = Stage::Live,
             "error" if self.asked == 0 => return wrong("nothing was asked"),
@@ -120,8 +123,9 @@ mod tests {
         event("booking.created", json!({"userId": "host", "id": format!("n{seq}"), "seq": seq}))
     }
 
+    /// The end of the replay since 3.
     fn resumed(to: i64) -> Event {
-        event("resumed", json!({"from": 0, "to": to}))
+        event("resumed", json!({"from": 4, "to": to}))
     }
 
     /// Whether all of this may be said, in this order.

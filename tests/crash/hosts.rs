@@ -19,13 +19,14 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::conversation::{Conversation, Told};
 use super::ledger::SharedLedger;
-use super::plan::STRICT;
 use crate::support::socket::event;
 
 /// What a device waits for a connection, and for the end of one that it has closed.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many devices at once may have vanished; the system of the one before forgets its connection.
 const GRAVES: usize = 200;
+/// How often a device that returns asks for what it missed.
+const RESUMES: f64 = 0.8;
 /// How often what was received is read at once.
 const READS: f64 = 0.05;
 /// A receive buffer that a stall soon fills.
@@ -85,8 +86,10 @@ impl Device {
     pub(super) async fn live(mut self) {
         let mut held = Held::default();
         loop {
-            if let Some(socket) = self.connect(&held).await {
-                self.visit(socket, &mut held).await;
+            let since = self.choices.random_bool(RESUMES).then_some(held.whole);
+            if let Some(socket) = self.connect(since).await {
+                let conversation = Conversation::new(&self.host, since, held.highest());
+                self.visit(socket, conversation, &mut held).await;
             }
             let away = if self.choices.random_bool(0.4) { 500..4_000 } else { 20..300 };
             sleep(Duration::from_millis(self.choices.random_range(away))).await;
@@ -94,9 +97,9 @@ impl Device {
     }
 
     /// A server that is down, starting or full is no news here.
-    async fn connect(&mut self, held: &Held) -> Option<Socket> {
-        let path = if STRICT { format!("?since={}", held.whole) } else { String::new() };
-        let url = format!("ws://{}/ws/notifications{path}", self.server);
+    async fn connect(&mut self, since: Option<i64>) -> Option<Socket> {
+        let query = since.map_or_else(String::new, |since| format!("?since={since}"));
+        let url = format!("ws://{}/ws/notifications{query}", self.server);
         let mut request = url.into_client_request().unwrap();
         request.headers_mut().insert(AUTHORIZATION, format!("Bearer {}", self.token).parse().unwrap());
         let tcp = TcpSocket::new_v4().unwrap();
@@ -109,9 +112,7 @@ impl Device {
     }
 
     /// One connection, from its beginning to one of its many ends.
-    async fn visit(&mut self, mut socket: Socket, held: &mut Held) {
-        let since = STRICT.then_some(held.whole);
-        let mut conversation = Conversation::new(&self.host, since, held.highest());
+    async fn visit(&mut self, mut socket: Socket, mut conversation: Conversation, held: &mut Held) {
         loop {
             let stay = Duration::from_millis(self.choices.random_range(200..3_000));
             if !self.listen(&mut socket, &mut conversation, held, stay).await {

@@ -9,9 +9,6 @@ const KILLS: usize = 6;
 /// Bookings a second, of all guests together: a machine that is busy with other tests can take them.
 const RATE: u32 = 150;
 
-/// Whether devices that return ask for what they missed, and whether a hole within a connection is wrong.
-pub(super) const STRICT: bool = false;
-
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     /// What every choice follows from; the moments depend on the machine as well.
