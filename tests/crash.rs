@@ -35,6 +35,8 @@ const HOSTS: usize = 30;
 /// Every third host has two.
 const DEVICES: usize = 40;
 const GUESTS: u32 = 12;
+/// How long guests still book when some devices are gone for good and the server does not know it.
+const LAST_RUSH: Duration = Duration::from_secs(3);
 /// How often the mails that were taken are written down.
 const MAIL_INTERVAL: Duration = Duration::from_millis(50);
 /// What everything may take to arrive when nothing fails any more: far more than it does.
@@ -92,13 +94,16 @@ async fn run(database: Database) {
 
     let mut mails = JoinSet::new();
     mails.spawn(keep_mails(Arc::clone(&sink), ledger.clone()));
-    let mut devices = bring_devices(&plan, &server, &ledger);
+    let (end_day, evening) = watch::channel(false);
     let (close, open) = watch::channel(true);
+    let mut devices = bring_devices(&plan, &server, &ledger, &evening);
     let mut guests = bring_guests(&plan, &server, &ledger, &open);
 
     let choices = plan.choices(CHAOS_CHOICES);
     let mut chaos = Chaos { server: &mut server, cluster: cluster.as_ref(), sink: &sink, choices };
     let damage = chaos.rage(plan.kills).await;
+    end_day.send_replace(true);
+    sleep(LAST_RUSH).await;
     close.send_replace(false);
     while let Some(guest) = guests.join_next().await {
         guest.unwrap();
@@ -176,7 +181,12 @@ async fn give_addresses(server: &Process) {
     .await;
 }
 
-fn bring_devices(plan: &Plan, server: &Process, ledger: &SharedLedger) -> JoinSet<()> {
+fn bring_devices(
+    plan: &Plan,
+    server: &Process,
+    ledger: &SharedLedger,
+    evening: &watch::Receiver<bool>,
+) -> JoinSet<()> {
     let graveyard = Graveyard::default();
     let mut devices = JoinSet::new();
     for number in 0..DEVICES {
@@ -188,6 +198,7 @@ fn bring_devices(plan: &Plan, server: &Process, ledger: &SharedLedger) -> JoinSe
             server: server.address(),
             ledger: ledger.clone(),
             graveyard: graveyard.clone(),
+            evening: evening.clone(),
             choices: plan.choices(number),
         };
         devices.spawn(device.live());

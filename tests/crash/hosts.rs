@@ -11,6 +11,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -78,6 +79,8 @@ pub(super) struct Device {
     pub(super) server: SocketAddr,
     pub(super) ledger: SharedLedger,
     pub(super) graveyard: Graveyard,
+    /// Whether the day is over, after which half of the devices are not seen again.
+    pub(super) evening: watch::Receiver<bool>,
     pub(super) choices: StdRng,
 }
 
@@ -91,9 +94,17 @@ impl Device {
                 let conversation = Conversation::new(&self.host, since, held.highest());
                 self.visit(socket, conversation, &mut held).await;
             }
+            if self.is_gone_for_good() {
+                return std::future::pending().await;
+            }
             let away = if self.choices.random_bool(0.4) { 500..4_000 } else { 20..300 };
             sleep(Duration::from_millis(self.choices.random_range(away))).await;
         }
+    }
+
+    /// In the evening every other device vanishes, and never asks for what it missed.
+    fn is_gone_for_good(&self) -> bool {
+        *self.evening.borrow() && self.number % 2 == 1
     }
 
     /// A server that is down, starting or full is no news here.
@@ -117,6 +128,9 @@ impl Device {
             let stay = Duration::from_millis(self.choices.random_range(200..3_000));
             if !self.listen(&mut socket, &mut conversation, held, stay).await {
                 return;
+            }
+            if self.is_gone_for_good() {
+                return self.graveyard.bury(socket);
             }
             match self.choices.random_range(0..10) {
                 // Goes on.
