@@ -20,12 +20,14 @@ mod codecs;
 mod crash;
 mod delivery;
 mod email_smtp;
+mod faults;
 mod goodbye;
 mod harness;
 mod idempotency;
 mod inbox;
 mod limits;
 mod mail;
+mod mail_fairness;
 mod mail_queue;
 mod migrations;
 mod overload;
@@ -43,5 +45,7 @@ mod storage;
     reason = "a vocabulary for tests, which stand outside of the program"
 )]
 mod support;
+mod trail;
+mod wall_clock;
 mod websocket_handshake;
 mod wire_shapes;

@@ -5,3 +5,4 @@ mod batches;
 mod bench;
 mod failures;
 mod pushes;
+mod receipts;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::app::{TestApp, seconds_from_now, token_of};
 use crate::support::both::on_both_databases;
 use crate::support::raw_socket::{FIN, PING, PONG, RawSocket};
-use crate::support::records::{await_delivery_state, delivery_state, execute};
+use crate::support::records::{await_delivery_state, delivery_state, execute, texts};
 use crate::support::socket::{Event, TestSocket};
 
 /// Nothing is mailed while a slow machine works, and no client is told to slow down.
@@ -120,9 +120,14 @@ on_both_databases! {
     }
 
     async fn who_remembers_more_than_there_is_is_told_where_the_inbox_goes_on(app, super::PATIENT) {
+        let silent = RawSocket::open(app.address(), &app.token("host", &[])).await;
+        app.connect("host").await.close().await;
         tell(&app, "host", 2).await;
         let mut device = come_back(&app, "host", 500).await;
         assert_eq!(said(&until_resumed(&mut device).await), ["gap 500 3", "resumed 3 2"]);
+        let states = "SELECT state AS value FROM deliveries";
+        assert_eq!(texts(app.database_url(), states), ["pending", "pending"], "that proves nothing");
+        drop(silent);
         tell(&app, "host", 1).await;
         assert_eq!(device.next_event("note").await["seq"], 3);
     }

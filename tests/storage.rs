@@ -1,8 +1,10 @@
 //! What the storage layer promises, over both databases and without a server in front of it.
 
 mod append;
+mod confirmations;
 mod deliveries;
 mod inboxes;
 mod patience;
 mod pool;
+mod receipts;
 mod recipients;

@@ -1,7 +1,8 @@
 //! Reading from the database without blocking a worker thread: a bounded line in front of the
-//! connection pool. Who comes when the line is full is told so at once.
+//! connection pool. Who comes when the line is full is told so at once, who waits too long in time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -39,16 +40,20 @@ pub struct Reader {
     connections: Arc<Semaphore>,
     /// Half of them: what those who are patient may have, so that requests find the others free.
     patient: Arc<Semaphore>,
+    /// How long a request waits for a connection.
+    patience: Duration,
 }
 
 impl Reader {
-    /// `queue` requests may wait beside those that the pool's `connections` serve.
-    pub fn new(pool: Pool, connections: usize, queue: usize) -> Self {
+    /// `queue` requests may wait, each for as long as `patience`, beside those that the pool's
+    /// `connections` serve.
+    pub fn new(pool: Pool, connections: usize, queue: usize, patience: Duration) -> Self {
         Self {
             pool,
             line: Arc::new(Semaphore::new(queue + connections)),
             connections: Arc::new(Semaphore::new(connections.max(1))),
             patient: Arc::new(Semaphore::new((connections / 2).max(1))),
+            patience,
         }
     }
 
@@ -75,7 +80,12 @@ impl Reader {
         place: OwnedSemaphorePermit,
         query: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let turn = Arc::clone(&self.connections).acquire_owned().await.map_err(|_| ReadError::Failed)?;
+        let turn = Arc::clone(&self.connections).acquire_owned();
+        // The pool's own timeout never begins: there is a connection for everybody whose turn it is.
+        let turn = tokio::time::timeout(self.patience, turn)
+            .await
+            .map_err(|_| StorageError::Unavailable("no connection was free in time".to_owned()))?
+            .map_err(|_| ReadError::Failed)?;
         let pool = self.pool.clone();
         let work = move || {
             // Held until the query ends, also when whoever asked has gone meanwhile.

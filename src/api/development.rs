@@ -1,5 +1,6 @@
 //! `/dev`: what makes trying bellhop out quick. In development mode only; otherwise nothing is there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
@@ -12,7 +13,7 @@ use crate::actors::persistence::{Notify, Persistence, WriteError};
 use crate::actors::session::Services;
 use crate::auth::Minter;
 use crate::domain::recipient::check_email;
-use crate::domain::{Category, Content, Identity, Priority, Role, UserId};
+use crate::domain::{Category, Clock, Content, Identity, Priority, Role, UserId};
 use crate::http::{JsonBody, Problem};
 
 /// The longest life of a token that is minted here.
@@ -23,6 +24,8 @@ const LIFETIME_MAX: Duration = Duration::from_hours(366 * 24);
 pub struct TokenDesk {
     pub minter: Minter,
     pub lifetime: Duration,
+    /// The clock that tokens are judged by.
+    pub wall: Arc<dyn Clock>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -47,7 +50,6 @@ pub(super) struct TokenRequest {
 pub(super) async fn token(
     body: JsonBody<TokenRequest>,
     desk: web::Data<Option<TokenDesk>>,
-    services: web::Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let Some(desk) = desk.get_ref() else {
         return Err(Problem::unprocessable(
@@ -60,7 +62,7 @@ pub(super) async fn token(
         check_email("email", email)?;
     }
     let lifetime = asked.expires_in.map_or(desk.lifetime, Duration::from_secs).min(LIFETIME_MAX);
-    let now = services.clock.now();
+    let now = desk.wall.now();
     let identity = Identity {
         user: UserId::parse("userId", &asked.user_id)?,
         roles: asked.role.iter().chain(&asked.roles).map(|role| Role::new(role)).collect(),

@@ -7,5 +7,6 @@ mod notifications;
 mod operations;
 mod preferences;
 pub mod routes;
+mod trail;
 
 pub use development::TokenDesk;

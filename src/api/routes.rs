@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
-use super::{bookings, development, notifications, operations, preferences};
+use super::{bookings, development, notifications, operations, preferences, trail};
 use crate::http::route::resource;
 
 /// Adds the API to an application. The development routes exist in development mode only.
@@ -34,6 +34,7 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
                 (Method::PUT, web::put().to(preferences::save)),
             ],
         ))
+        .service(resource("/admin/notifications/{id}/trail", [(Method::GET, web::get().to(trail::read))]))
         .service(resource("/health", [(Method::GET, web::get().to(operations::health))]))
         .service(resource("/ready", [(Method::GET, web::get().to(operations::ready))]))
         .service(resource("/metrics", [(Method::GET, web::get().to(operations::metrics))]));

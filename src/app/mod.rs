@@ -24,7 +24,7 @@ use crate::actors::session::Services;
 use crate::api::{TokenDesk, routes};
 use crate::auth::{Minter, Verifier};
 use crate::config::{Mode, Settings};
-use crate::domain::{Clock, IdGenerator, SystemClock, TimeOrderedIds};
+use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds};
 use crate::email::{self, Composer};
 use crate::http::body::BodyLimits;
 use crate::http::origin::AllowedOrigins;
@@ -56,8 +56,15 @@ struct Running {
 impl App {
     /// Connects, migrates, starts the actors and binds the ports. Must be called inside an actix system.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
+        Self::build_with_clock(settings, Arc::new(SystemClock)).await
+    }
+
+    /// The same with a wall clock of the caller's own.
+    pub async fn build_with_clock(settings: Settings, wall: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(Arc::clone(&wall), |by| {
+            log::warn!("the system's clock was set back by {by:.1?}: timestamps go on from where they were");
+        }));
         let ids: Arc<dyn IdGenerator> = Arc::new(TimeOrderedIds);
         let metrics = Metrics::new()?;
         let pool = open_pool(&settings).await?;
@@ -75,8 +82,12 @@ impl App {
             health: health.clone(),
         };
         let persistence = start_persistence(&settings, parts, &mut arbiters);
-        let reader =
-            Reader::new(pool, settings.database.read_connections as usize, settings.limits.read_queue);
+        let reader = Reader::new(
+            pool,
+            settings.database.read_connections as usize,
+            settings.limits.read_queue,
+            Duration::from_millis(settings.database.connection_timeout_ms),
+        );
         let services = Arc::new(Services::new(
             hub,
             persistence,
@@ -87,7 +98,7 @@ impl App {
             ids,
             metrics,
         ));
-        let (server, addresses) = serve(&settings, &services, health)?;
+        let (server, addresses) = serve(&settings, &services, &wall, health)?;
         let running = Running { handle: server.handle(), services, email, arbiters };
         Ok(Self { addresses, server, running, settings })
     }
@@ -150,6 +161,7 @@ fn start_email(
         composer: Composer::new(&settings.server.public_url, &settings.mail.from)?,
         settings: settings.mail.clone(),
         portion: settings.delivery.claim_size,
+        longest_escalation: settings.delivery.longest_escalation(),
         clock: Arc::clone(clock),
         metrics: metrics.clone(),
     };
@@ -190,14 +202,15 @@ fn start_persistence(settings: &Settings, parts: Parts, arbiters: &mut Vec<Arbit
 fn serve(
     settings: &Arc<Settings>,
     services: &Arc<Services>,
+    wall: &Arc<dyn Clock>,
     health: WriteHealth,
 ) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
     let health = web::Data::new(health);
     let verifier = Verifier::new(&settings.auth)?;
-    let authenticator =
-        web::Data::new(Authenticator::new(verifier, Arc::clone(&services.clock), &settings.auth.cookie));
+    // Tokens are judged and made by the wall clock itself, see there.
+    let authenticator = web::Data::new(Authenticator::new(verifier, Arc::clone(wall), &settings.auth.cookie));
     let development = settings.mode == Mode::Development;
-    let desk = web::Data::new(token_desk(settings)?);
+    let desk = web::Data::new(token_desk(settings, wall)?);
     let services = web::Data::from(Arc::clone(services));
     let persistence = web::Data::new(services.persistence.clone());
     let acquaintances = web::Data::new(Acquaintances::new(services.persistence.clone()));
@@ -249,12 +262,13 @@ fn serve(
 }
 
 /// In development mode with a secret, tokens are handed out.
-fn token_desk(settings: &Settings) -> anyhow::Result<Option<TokenDesk>> {
+fn token_desk(settings: &Settings, wall: &Arc<dyn Clock>) -> anyhow::Result<Option<TokenDesk>> {
     if settings.mode != Mode::Development || settings.auth.jwt_secret.is_empty() {
         return Ok(None);
     }
     let minter = Minter::new(&settings.auth)?;
-    Ok(Some(TokenDesk { minter, lifetime: settings.auth.jwt_expires_in.duration() }))
+    let lifetime = settings.auth.jwt_expires_in.duration();
+    Ok(Some(TokenDesk { minter, lifetime, wall: Arc::clone(wall) }))
 }
 
 /// Which pages of other origins may call the API.

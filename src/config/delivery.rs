@@ -36,4 +36,10 @@ impl DeliverySettings {
         let by_category = self.escalate_after_ms_by_category.get(category);
         std::time::Duration::from_millis(by_category.copied().unwrap_or(self.escalate_after_ms))
     }
+
+    /// The longest that a device of any category has.
+    pub fn longest_escalation(&self) -> std::time::Duration {
+        let by_category = self.escalate_after_ms_by_category.values().copied().max().unwrap_or(0);
+        std::time::Duration::from_millis(by_category.max(self.escalate_after_ms))
+    }
 }

@@ -13,7 +13,7 @@ pub mod recipient;
 pub mod room;
 
 pub use booking::{Booking, BookingStatus, NewBooking, Transition};
-pub use clock::{Clock, SystemClock, Timestamp};
+pub use clock::{Clock, SteadyClock, SystemClock, Timestamp};
 pub use close::CloseReason;
 pub use identity::{Identity, Member, Role};
 pub use ids::{BookingId, IdGenerator, NotificationId, TimeOrderedIds, UserId};

@@ -2,6 +2,7 @@
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
@@ -11,31 +12,33 @@ use super::acquaintances::Acquaintances;
 use super::origin::AllowedOrigins;
 use super::problem::Problem;
 use crate::auth::Verifier;
-use crate::domain::{Clock, Identity, Timestamp};
+use crate::domain::{Clock, Identity};
 
 /// Finds and verifies tokens.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
     verifier: Arc<Verifier>,
-    clock: Arc<dyn Clock>,
+    /// The wall clock itself: whoever signs tokens goes by theirs, so a clock that is wrong and then
+    /// set right must not go on judging tokens by the wrong time.
+    wall: Arc<dyn Clock>,
     cookie: Arc<str>,
 }
 
 impl Authenticator {
-    pub fn new(verifier: Verifier, clock: Arc<dyn Clock>, cookie: &str) -> Self {
-        Self { verifier: Arc::new(verifier), clock, cookie: cookie.into() }
+    pub fn new(verifier: Verifier, wall: Arc<dyn Clock>, cookie: &str) -> Self {
+        Self { verifier: Arc::new(verifier), wall, cookie: cookie.into() }
     }
 
     /// Looks at the `Authorization` header, then the cookie, then `?token=`. The first that is there
     /// decides: a bad header is not made good by a cookie.
     pub fn authenticate(&self, request: &HttpRequest) -> Result<Identity, Problem> {
         let token = self.find(request)?;
-        self.verifier.verify(&token, self.clock.now()).map_err(Problem::from)
+        self.verifier.verify(&token, self.wall.now()).map_err(Problem::from)
     }
 
-    /// When the bearer's token is no longer believed: until then a connection may last.
-    pub fn believed_until(&self, identity: &Identity) -> Option<Timestamp> {
-        self.verifier.believed_until(identity)
+    /// How long the bearer's token is still believed: so long a connection may last.
+    pub fn believed_for(&self, identity: &Identity) -> Option<Duration> {
+        self.verifier.believed_until(identity).map(|until| until.since(self.wall.now()))
     }
 
     /// Whether the token comes in the cookie, which a browser adds whatever page made it ask.

@@ -1,6 +1,8 @@
 //! Deliveries: what becomes of a notification when no device confirms it. A claim moves `escalate_at`
 //! ahead by a lease, so whoever claims and dies leaves it to be claimed again.
 
+use std::collections::BTreeMap;
+
 use diesel::SqliteConnection;
 use diesel::dsl::sql;
 use diesel::expression::SqlLiteral;
@@ -9,12 +11,13 @@ use diesel::sql_types::Bool;
 
 use super::connection::{AnyConnection, SQLITE_VARIABLES, on_db};
 use super::error::StorageError;
+use super::receipts::{self, NewRow as NewReceipt};
 use super::schema::{deliveries, notifications};
-use crate::domain::{BookingId, NotificationId, Timestamp};
+use crate::domain::{BookingId, NotificationId, Step, Timestamp, UserId};
 
 /// The one channel beyond the devices so far.
 const EMAIL: &str = "email";
-const PENDING: &str = "pending";
+pub(super) const PENDING: &str = "pending";
 /// How many ids one statement names: what SQLite takes, less the other variables of such a statement.
 const IDS_PER_STATEMENT: usize = SQLITE_VARIABLES - 16;
 
@@ -40,14 +43,20 @@ pub enum Ending {
 }
 
 impl Ending {
-    pub const fn as_str(self) -> &'static str {
+    /// The step that leads there.
+    pub const fn step(self) -> Step {
         match self {
-            Self::Confirmed => "confirmed",
-            Self::Emailed => "emailed",
-            Self::Suppressed => "suppressed",
-            Self::Withdrawn => "withdrawn",
-            Self::Failed => "failed",
+            Self::Confirmed => Step::Confirmed,
+            Self::Emailed => Step::Emailed,
+            Self::Suppressed => Step::Suppressed,
+            Self::Withdrawn => Step::Withdrawn,
+            Self::Failed => Step::Failed,
         }
+    }
+
+    /// The state's name, which is the step's.
+    pub const fn as_str(self) -> &'static str {
+        self.step().as_str()
     }
 }
 
@@ -79,21 +88,23 @@ pub(super) fn insert(connection: &mut SqliteConnection, rows: &[NewRow<'_>]) -> 
     Ok(())
 }
 
-/// Ends the pending deliveries of these notifications; answers how many there were.
-pub fn finish_pending(
+/// Ends the pending deliveries of these notifications; answers of which there were any.
+pub fn finish_pending<S: AsRef<str>>(
     connection: &mut AnyConnection,
-    notifications: &[String],
+    notifications: &[S],
     ending: Ending,
     now: Timestamp,
-) -> Result<usize, StorageError> {
-    let mut changed = 0;
+) -> Result<Vec<String>, StorageError> {
+    let mut changed = Vec::new();
     for some in notifications.chunks(IDS_PER_STATEMENT) {
         let pending = deliveries::table
-            .filter(deliveries::notification_id.eq_any(some))
+            .filter(deliveries::notification_id.eq_any(some.iter().map(AsRef::as_ref)))
             .filter(deliveries::state.eq(PENDING));
-        changed += diesel::update(pending)
+        let ended: Vec<String> = on_db!(connection, |c| diesel::update(pending)
             .set((deliveries::state.eq(ending.as_str()), deliveries::finished_at.eq(now.as_micros())))
-            .execute(connection)?;
+            .returning(deliveries::notification_id)
+            .get_results(c))?;
+        changed.extend(ended);
     }
     Ok(changed)
 }
@@ -104,11 +115,20 @@ pub fn withdraw(
     booking: BookingId,
     now: Timestamp,
 ) -> Result<usize, StorageError> {
-    let about = notifications::table
+    let about: Vec<(String, String)> = notifications::table
         .filter(notifications::booking_id.eq(booking.to_string()))
-        .select(notifications::id);
-    let ids: Vec<String> = about.load(connection)?;
-    finish_pending(connection, &ids, Ending::Withdrawn, now)
+        .select((notifications::id, notifications::user_id))
+        .load(connection)?;
+    let users: BTreeMap<String, UserId> =
+        about.into_iter().map(|(id, user)| (id, UserId::from_stored(user))).collect();
+    let ids: Vec<&String> = users.keys().collect();
+    let withdrawn = finish_pending(connection, &ids, Ending::Withdrawn, now)?;
+    let rows: Vec<NewReceipt<'_>> = withdrawn
+        .iter()
+        .filter_map(|id| Some(NewReceipt::without_device(id, users.get(id)?, Step::Withdrawn, now)))
+        .collect();
+    receipts::insert(connection, &rows)?;
+    Ok(withdrawn.len())
 }
 
 /// A mail that is ours to send until the lease ends.
@@ -161,6 +181,20 @@ pub fn claim_overdue(
         AnyConnection::Sqlite(c) => candidates.load(c)?,
     };
     lease(connection, &ids, lease_until)
+}
+
+/// Makes due now what is due later than `latest`, which is later than any deadline that is ever set: a
+/// clock that was ahead wrote it. Answers how many there were.
+pub fn pull_in(
+    connection: &mut AnyConnection,
+    latest: Timestamp,
+    now: Timestamp,
+) -> Result<usize, StorageError> {
+    let too_far = deliveries::table
+        .filter(is_pending())
+        .filter(deliveries::escalate_at.gt(latest.as_micros()))
+        .filter(deliveries::channel.eq(EMAIL));
+    Ok(diesel::update(too_far).set(deliveries::escalate_at.eq(now.as_micros())).execute(connection)?)
 }
 
 fn lease(
@@ -224,10 +258,13 @@ pub fn release(
     Ok(())
 }
 
-/// Records how a claimed mail ended. A mail that was sent was sent, whatever else happened meanwhile.
+/// Records how a claimed mail to `user` ended. A mail that was sent was sent, whatever else happened
+/// meanwhile; of the other endings nothing came if the delivery had ended by then, so that they leave
+/// no receipt either.
 pub fn finish(
     connection: &mut AnyConnection,
     notification: NotificationId,
+    user: &UserId,
     ending: Ending,
     error: Option<&str>,
     now: Timestamp,
@@ -239,34 +276,77 @@ pub fn finish(
         &[PENDING]
     };
     let delivery = deliveries::table
-        .filter(deliveries::notification_id.eq(id))
+        .filter(deliveries::notification_id.eq(&id))
         .filter(deliveries::channel.eq(EMAIL))
         .filter(deliveries::state.eq_any(states));
-    diesel::update(delivery)
+    let changed = diesel::update(delivery)
         .set((
             deliveries::state.eq(ending.as_str()),
             deliveries::error.eq(error),
             deliveries::finished_at.eq(now.as_micros()),
         ))
         .execute(connection)?;
-    Ok(())
+    if changed == 0 && ending != Ending::Emailed {
+        return Ok(());
+    }
+    let receipt = NewReceipt::without_device(&id, user, ending.step(), now).of_mail(error);
+    receipts::insert(connection, &[receipt])
 }
 
-/// Puts a claimed mail back to be tried again at `at`.
+/// Puts a claimed mail to `user` back to be tried again at `at`, unless its delivery has ended meanwhile.
 pub fn retry(
     connection: &mut AnyConnection,
     notification: NotificationId,
+    user: &UserId,
     at: Timestamp,
     error: &str,
+    now: Timestamp,
 ) -> Result<(), StorageError> {
+    let id = notification.to_string();
     let delivery = deliveries::table
-        .filter(deliveries::notification_id.eq(notification.to_string()))
+        .filter(deliveries::notification_id.eq(&id))
         .filter(deliveries::channel.eq(EMAIL))
         .filter(deliveries::state.eq(PENDING));
-    diesel::update(delivery)
+    let changed = diesel::update(delivery)
         .set((deliveries::escalate_at.eq(at.as_micros()), deliveries::error.eq(error)))
         .execute(connection)?;
-    Ok(())
+    if changed == 0 {
+        return Ok(());
+    }
+    let receipt = NewReceipt::without_device(&id, user, Step::Deferred, now).of_mail(Some(error));
+    receipts::insert(connection, &[receipt])
+}
+
+/// A delivery as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = deliveries)]
+pub struct Delivery {
+    pub channel: String,
+    pub state: String,
+    pub attempts: i32,
+    pub error: Option<String>,
+    escalate_at: i64,
+    finished_at: Option<i64>,
+}
+
+impl Delivery {
+    /// When somebody looks at it next, while it is pending.
+    pub fn escalate_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.escalate_at)
+    }
+
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        self.finished_at.map(Timestamp::from_micros)
+    }
+}
+
+/// How the delivery of a notification stands.
+pub fn find(
+    connection: &mut AnyConnection,
+    notification: NotificationId,
+) -> Result<Option<Delivery>, StorageError> {
+    let delivery = deliveries::table.find((notification.to_string(), EMAIL)).select(Delivery::as_select());
+    Ok(delivery.first(connection).optional()?)
 }
 
 /// How many deliveries are past their time, up to `limit`: the measure of a mail queue's health.

@@ -4,7 +4,9 @@
 //! own the transactions. Everything blocks, so it is called from worker threads.
 
 pub mod append;
+mod arrays;
 pub mod bookings;
+pub mod confirmations;
 mod connection;
 pub mod deliveries;
 mod error;
@@ -13,6 +15,7 @@ pub mod inboxes;
 mod migrations;
 pub mod notifications;
 mod pool;
+pub mod receipts;
 pub mod recipients;
 mod schema;
 

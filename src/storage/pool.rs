@@ -137,6 +137,14 @@ impl Pool {
         result
     }
 
+    /// Runs `body`, which is a single statement on PostgreSQL and several on SQLite, as one transaction.
+    pub fn write_batch<T>(
+        &self,
+        body: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        if self.is_postgres() { self.write_statement(body) } else { self.write(body) }
+    }
+
     /// Runs the cheapest query there is: whether the database answers.
     pub fn ping(&self) -> Result<(), StorageError> {
         self.read(|connection| Ok(connection.batch_execute("SELECT 1")?))

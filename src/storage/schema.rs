@@ -53,6 +53,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    receipts (notification_id, at, step, device) {
+        notification_id -> Text,
+        user_id -> Text,
+        at -> BigInt,
+        step -> Text,
+        channel -> Text,
+        device -> Text,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     recipients (user_id) {
         user_id -> Text,
         email -> Nullable<Text>,

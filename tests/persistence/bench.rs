@@ -10,8 +10,7 @@ use bellhop::actors::hub::{Away, Connect, Deliver, NotificationHub, RegisterShar
 use bellhop::actors::persistence::{BookingEvent, Confirm, Notify, Parts, Persistence, WriteError};
 use bellhop::config::LimitSettings;
 use bellhop::domain::{
-    Channel, Device, Draft, IdGenerator, Member, NewBooking, NotificationId, Proven, SystemClock,
-    TimeOrderedIds,
+    Draft, IdGenerator, Member, NewBooking, NotificationId, Proven, SystemClock, TimeOrderedIds,
 };
 use bellhop::storage::append::Acceptance;
 use bellhop::telemetry::Metrics;
@@ -19,7 +18,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::support::deadline::{SOON, soon, wait_until_async};
-use crate::support::store::{NOW, TestStore, user};
+use crate::support::store::{NOW, TestStore, device, user};
 
 /// What came out of the hub.
 #[derive(Debug)]
@@ -239,14 +238,9 @@ pub(super) fn new_booking(host: &str) -> NewBooking {
     }
 }
 
-/// A device of `of`.
-pub(super) fn device(of: &str) -> Arc<Device> {
-    Arc::new(Device { user: user(of), channel: Channel::WebSocket, name: "phone".into() })
-}
-
 /// The device of the first recipient has the notification.
 pub(super) fn confirm(accepted: &Acceptance) -> Confirm {
     let place = &accepted.notifications[0];
-    let device = device(place.user.as_str());
+    let device = device(place.user.as_str(), "phone");
     Confirm { proofs: vec![Proven { notification: place.id, device, at: NOW }] }
 }

@@ -5,10 +5,10 @@ use bellhop::actors::persistence::{Greet, MarkRead, Pass, SavePreferences};
 use bellhop::domain::{InboxState, NotificationId, Preferences, Profile, Role, Room, Selection};
 use bellhop::storage::recipients;
 
-use super::bench::{Bench, Seen, answer, device, on_bench};
+use super::bench::{Bench, Seen, answer, on_bench};
 use crate::support::both::on_both_stores;
 use crate::support::deadline::soon;
-use crate::support::store::{draft, user};
+use crate::support::store::{device, draft, user};
 
 /// One parcel of a delivery, as a test looks at it.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ on_both_stores! {
                 answer(bench.book("host")).await.unwrap();
                 next_parcels(&mut bench).await;
             }
-            let mark = |selection| MarkRead { device: device("host"), selection, asker: Some(asker) };
+            let mark = |selection| MarkRead { device: device("host", "phone"), selection, asker: Some(asker) };
             let read = bench.persistence.send(mark(Selection::UpTo(2)));
             let read = soon("an answer", read).await.unwrap().unwrap();
             assert_eq!((read.ids.len(), read.up_to, read.unread, read.seq), (2, Some(2), 1, 3));

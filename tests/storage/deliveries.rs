@@ -12,7 +12,7 @@ use bellhop::storage::deliveries::{
 };
 
 use crate::support::both::on_both_stores;
-use crate::support::store::{ESCALATE_AFTER, NOW, TestStore, booked, note};
+use crate::support::store::{ESCALATE_AFTER, NOW, TestStore, booked, note, user};
 
 const LEASE: Duration = Duration::from_mins(2);
 
@@ -109,7 +109,7 @@ on_both_stores! {
         let ids = pending(&store, 1);
         overdue(&store, due(), 10);
         let at = due().plus(Duration::from_secs(30));
-        store.write(|connection| retry(connection, ids[0], at, "the server is busy"));
+        store.write(|connection| retry(connection, ids[0], &user("user-0"), at, "the server is busy", due()));
         assert!(overdue(&store, at.minus(Duration::from_micros(1)), 10).is_empty());
         assert_eq!(overdue(&store, at, 10), [Claimed { notification: ids[0], attempt: 2 }]);
     }
@@ -118,7 +118,7 @@ on_both_stores! {
         let endings =
             [Ending::Confirmed, Ending::Emailed, Ending::Suppressed, Ending::Withdrawn, Ending::Failed];
         for (id, ending) in pending(&store, endings.len()).into_iter().zip(endings) {
-            store.write(|connection| finish(connection, id, ending, Some("why"), NOW));
+            store.write(|connection| finish(connection, id, &user("host"), ending, Some("why"), NOW));
             assert!(state(&store, id, ending.as_str()), "{ending:?}");
         }
         assert!(overdue(&store, due(), 10).is_empty());
@@ -129,13 +129,13 @@ on_both_stores! {
         let ids = pending(&store, 3);
         let endings = [Ending::Confirmed, Ending::Withdrawn, Ending::Failed];
         for (id, ending) in ids.iter().zip(endings) {
-            store.write(|connection| finish(connection, *id, ending, None, NOW));
-            store.write(|connection| finish(connection, *id, Ending::Emailed, None, NOW));
+            store.write(|connection| finish(connection, *id, &user("host"), ending, None, NOW));
+            store.write(|connection| finish(connection, *id, &user("host"), Ending::Emailed, None, NOW));
         }
         assert!(state(&store, ids[0], "emailed"));
         assert!(state(&store, ids[1], "emailed"));
         assert!(state(&store, ids[2], "failed"), "what was given up is not sent by anybody");
-        store.write(|connection| finish(connection, ids[0], Ending::Confirmed, None, NOW));
+        store.write(|connection| finish(connection, ids[0], &user("host"), Ending::Confirmed, None, NOW));
         assert!(state(&store, ids[0], "emailed"), "the first proof stands");
     }
 
@@ -143,7 +143,7 @@ on_both_stores! {
         let ids = pending(&store, 3);
         let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let confirm = |texts: &[String]| {
-            store.write(|connection| finish_pending(connection, texts, Ending::Confirmed, NOW))
+            store.write(|connection| finish_pending(connection, texts, Ending::Confirmed, NOW)).len()
         };
         assert_eq!(confirm(&texts[..1]), 1);
         assert_eq!(confirm(&texts), 2);

@@ -7,11 +7,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bellhop::app::App;
 use bellhop::config::{self, Sources};
+use bellhop::domain::{Clock, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -35,6 +36,7 @@ pub enum Database {
 #[derive(Debug)]
 pub struct TestAppBuilder {
     environment: Vec<(String, String)>,
+    clock: Arc<dyn Clock>,
     folder: TempDir,
     database: Option<TestDatabase<'static>>,
 }
@@ -53,7 +55,7 @@ impl TestAppBuilder {
                 (Some(database), url)
             }
         };
-        Self { environment: Vec::new(), folder, database }
+        Self { environment: Vec::new(), clock: Arc::new(SystemClock), folder, database }
             .with("PORT", "0")
             .with("DATABASE_URL", &url)
             .with("JWT_SECRET", JWT_SECRET)
@@ -76,12 +78,19 @@ impl TestAppBuilder {
         environment.iter().fold(self, |builder, (name, value)| builder.with(name, value))
     }
 
+    /// Runs it by another wall clock.
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Starts it; it is ready when this returns.
     pub async fn start(self) -> TestApp {
-        let server = Server::start(&self.environment).await;
+        let server = Server::start(&self.environment, Arc::clone(&self.clock)).await;
         TestApp {
             server,
             environment: self.environment,
+            clock: self.clock,
             client: reqwest::Client::new(),
             read_mails: Mutex::default(),
             expects_unread_mail: false,
@@ -96,6 +105,7 @@ impl TestAppBuilder {
 pub struct TestApp {
     server: Server,
     environment: Vec<(String, String)>,
+    clock: Arc<dyn Clock>,
     client: reqwest::Client,
     read_mails: Mutex<BTreeSet<PathBuf>>,
     expects_unread_mail: bool,
@@ -254,7 +264,7 @@ impl TestApp {
 
     /// The same for one that was stopped.
     pub async fn start_again(&mut self) {
-        self.server = Server::start(&self.environment).await;
+        self.server = Server::start(&self.environment, Arc::clone(&self.clock)).await;
     }
 }
 
@@ -307,14 +317,14 @@ struct Server {
 }
 
 impl Server {
-    async fn start(environment: &[(String, String)]) -> Self {
+    async fn start(environment: &[(String, String)], clock: Arc<dyn Clock>) -> Self {
         let sources = Sources { files: Vec::new(), environment: environment.to_vec() };
         let settings = config::load(&sources).expect("the settings are in order");
         let (stop, told_to_stop) = oneshot::channel::<()>();
         let (started, addresses) = oneshot::channel();
         let (end, ended) = mpsc::channel();
         let run = async move {
-            let app = App::build(settings).await?;
+            let app = App::build_with_clock(settings, clock).await?;
             let _ = started.send(app.addresses());
             app.run(async move { drop(told_to_stop.await) }).await
         };

@@ -62,6 +62,15 @@ impl TestApp {
 
     /// Holds up whoever writes, until what is returned is dropped.
     pub fn hold_writers(&self) -> Hold {
+        self.hold("LOCK TABLE inboxes IN EXCLUSIVE MODE")
+    }
+
+    /// The same for whoever reads, on PostgreSQL only: nothing keeps a reader of SQLite waiting.
+    pub fn hold_readers(&self) -> Hold {
+        self.hold("LOCK TABLE inboxes, notifications IN ACCESS EXCLUSIVE MODE")
+    }
+
+    fn hold(&self, lock: &'static str) -> Hold {
         let pool = self.database();
         let (release, released) = mpsc::channel::<()>();
         let (tell, told) = mpsc::channel();
@@ -69,7 +78,7 @@ impl TestApp {
             let hold = pool.write(|connection| {
                 // On SQLite one writer is enough to keep the others out.
                 if let AnyConnection::Postgres(connection) = connection {
-                    diesel::sql_query("LOCK TABLE inboxes IN EXCLUSIVE MODE").execute(connection)?;
+                    diesel::sql_query(lock).execute(connection)?;
                 }
                 tell.send(()).unwrap();
                 let _ = released.recv();

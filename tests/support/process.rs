@@ -22,6 +22,8 @@ const PORT_ATTEMPTS: usize = 5;
 /// What a bellhop process runs with; starts as many as are asked for, one after the other.
 #[derive(Debug, Clone)]
 pub struct ProcessBuilder {
+    /// A program that is to run it, with its arguments; empty for none.
+    runner: Vec<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -31,6 +33,7 @@ impl ProcessBuilder {
     pub fn new(arguments: &[&str]) -> Self {
         let path = std::env::var("PATH").unwrap_or_default();
         Self {
+            runner: Vec::new(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             environment: vec![("PATH".to_owned(), path)],
         }
@@ -39,6 +42,12 @@ impl ProcessBuilder {
     /// Sets a variable of its environment.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Has it run by another program, which must become it in the end (`exec`).
+    pub fn run_by(mut self, runner: &[&str]) -> Self {
+        self.runner = runner.iter().map(|&word| word.to_owned()).collect();
         self
     }
 
@@ -108,8 +117,12 @@ impl Process {
     }
 
     fn proc_file(&self, name: &str) -> String {
-        let id = self.running.as_ref().expect("the process runs").id();
-        fs::read_to_string(format!("/proc/{id}/{name}")).unwrap()
+        fs::read_to_string(format!("/proc/{}/{name}", self.id())).unwrap()
+    }
+
+    /// What the operating system calls it, in this life.
+    pub fn id(&self) -> u32 {
+        self.running.as_ref().expect("the process runs").id()
     }
 
     /// Its working folder, which outlives restarts.
@@ -166,7 +179,10 @@ impl Process {
     }
 
     fn spawn(&mut self) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bellhop"))
+        let words = self.builder.runner.iter().map(String::as_str);
+        let mut words = words.chain([env!("CARGO_BIN_EXE_bellhop")]);
+        let mut child = Command::new(words.next().expect("there is one at least"))
+            .args(words)
             .args(&self.builder.arguments)
             .env_clear()
             .envs(self.builder.environment.iter().map(|(name, value)| (name, value)))

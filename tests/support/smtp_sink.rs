@@ -6,7 +6,7 @@ mod conversation;
 mod mail;
 mod tls;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -37,7 +37,8 @@ pub struct SinkOptions {
     pub login: Option<(String, String)>,
 }
 
-/// How the sink treats what comes next. It can be changed at any time with [`SmtpSink::set`].
+/// How the sink treats what comes next. It can be changed at any time with [`SmtpSink::set`], and for
+/// one recipient with [`SmtpSink::set_for`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Behaviour {
     #[default]
@@ -75,6 +76,8 @@ pub struct SmtpSink {
 #[derive(Debug)]
 struct Shared {
     behaviour: Mutex<Behaviour>,
+    /// By address, instead of the one above.
+    exceptions: Mutex<HashMap<String, Behaviour>>,
     greylisted: Mutex<HashSet<String>>,
     mails: watch::Sender<Vec<ReceivedMail>>,
     connections: watch::Sender<usize>,
@@ -92,6 +95,7 @@ impl SmtpSink {
         let certificates = (options.security != Security::Plain).then(tls::Certificates::generate);
         let shared = Arc::new(Shared {
             behaviour: Mutex::default(),
+            exceptions: Mutex::default(),
             greylisted: Mutex::default(),
             mails: watch::Sender::new(Vec::new()),
             connections: watch::Sender::new(0),
@@ -138,6 +142,11 @@ impl SmtpSink {
 
     pub fn set(&self, behaviour: Behaviour) {
         *self.shared.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// Sets how mails to one address are treated, from the moment that a client names it.
+    pub fn set_for(&self, address: &str, behaviour: Behaviour) {
+        self.shared.exceptions.lock().unwrap().insert(address.to_owned(), behaviour);
     }
 
     /// Every mail accepted so far, in order.

@@ -2,12 +2,14 @@
 
 use bellhop::config::{self, Settings, Sources};
 use bellhop::domain::{
-    Booking, BookingId, BookingStatus, Category, Content, Draft, NotificationId, Timestamp, UserId,
+    Booking, BookingId, BookingStatus, Category, Channel, Content, Device, Draft, NotificationId, Timestamp,
+    UserId,
 };
 use bellhop::storage::append::{self, Entry, Outcome, Stamped};
 use bellhop::storage::{AnyConnection, Pool, PooledConnection, StorageError, migrate};
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -120,6 +122,11 @@ pub fn settings(environment: &[(&str, &str)]) -> Settings {
 
 pub fn user(id: &str) -> UserId {
     UserId::from_stored(id.to_owned())
+}
+
+/// A device of `of`.
+pub fn device(of: &str, name: &str) -> Arc<Device> {
+    Arc::new(Device { user: user(of), channel: Channel::WebSocket, name: name.into() })
 }
 
 /// A notification that says nothing in particular, with an id that is new.

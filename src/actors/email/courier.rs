@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backoff;
+use super::{backoff, surplus};
 use crate::config::MailSettings;
-use crate::domain::{Clock, Notification, NotificationId, Recipient, Timestamp};
+use crate::domain::{Clock, Notification, NotificationId, Recipient, Timestamp, UserId};
 use crate::email::{Composer, MailError, Mailer};
 use crate::storage::deliveries::{self, Claimed, Ending};
 use crate::storage::{AnyConnection, Pool, StorageError, notifications, recipients};
@@ -18,6 +18,9 @@ const RECORD_TRIES: u32 = 5;
 /// The pause between those tries.
 const RECORD_PAUSE: Duration = Duration::from_millis(500);
 
+/// By how much the clocks of instances may differ before a deadline of another is taken for a mistake.
+const CLOCKS_DIFFER_MAX: Duration = Duration::from_mins(1);
+
 /// Sends mails one by one; shared by those under way.
 #[derive(Debug)]
 pub struct Courier {
@@ -27,6 +30,8 @@ pub struct Courier {
     pub settings: MailSettings,
     /// How many deliveries are claimed at once.
     pub portion: u32,
+    /// The longest that a device has to confirm, which no deadline that is set for one lies beyond.
+    pub longest_escalation: Duration,
     pub clock: Arc<dyn Clock>,
     pub metrics: Metrics,
 }
@@ -38,6 +43,12 @@ pub(super) struct Letter {
     recipient: Option<Recipient>,
     attempt: i32,
     lease_until: Timestamp,
+}
+
+impl Letter {
+    pub(super) fn user(&self) -> &UserId {
+        &self.notification.user
+    }
 }
 
 /// How one try ended.
@@ -69,17 +80,39 @@ impl Courier {
         self.claim(until, claim).await
     }
 
-    /// Makes claimed deliveries free again, as if they had not been claimed.
-    pub(super) async fn release(&self, letters: Vec<Letter>) -> Result<(), StorageError> {
+    /// Makes due what a clock that was ahead put off further than anything is ever put off; to be done
+    /// once after a start.
+    pub(super) async fn pull_in(&self) -> Result<(), StorageError> {
+        let [retry, lease] =
+            [self.settings.retry_longest_ms, self.settings.lease_ms].map(Duration::from_millis);
+        let longest = self.longest_escalation.max(retry).max(lease).max(surplus::LONGEST);
         let now = self.clock.now();
+        let latest = now.plus(longest).plus(CLOCKS_DIFFER_MAX);
+        let pulled_in =
+            self.blocking(move |pool| pool.write_statement(|c| deliveries::pull_in(c, latest, now))).await?;
+        if pulled_in > 0 {
+            log::warn!(deliveries = pulled_in; "a clock that was ahead had put deliveries off: they are due now");
+        }
+        Ok(())
+    }
+
+    /// Makes claimed deliveries free again after `pause`, as if they had not been claimed.
+    pub(super) async fn release(&self, letters: Vec<Letter>, pause: Duration) -> Result<(), StorageError> {
+        let due = self.clock.now().plus(pause);
         self.blocking(move |pool| {
             pool.write(|connection| {
                 letters.iter().try_for_each(|letter| {
-                    deliveries::release(connection, letter.notification.id, letter.lease_until, now)
+                    deliveries::release(connection, letter.notification.id, letter.lease_until, due)
                 })
             })
         })
         .await
+    }
+
+    /// Whether it waited too long for its place: by the time it was sent, somebody else might send it too.
+    pub(super) fn is_late(&self, letter: &Letter) -> bool {
+        let timeout = Duration::from_millis(self.settings.timeout_ms);
+        self.clock.now().plus(timeout) > letter.lease_until
     }
 
     fn lease_end(&self) -> Timestamp {
@@ -119,11 +152,9 @@ impl Courier {
 
     /// Sends one mail and records how that ended.
     pub(super) async fn deliver(&self, letter: Letter) {
-        let timeout = Duration::from_millis(self.settings.timeout_ms);
-        if self.clock.now().plus(timeout) > letter.lease_until {
-            // It waited too long for its place: by the time it was sent, somebody else might send it too.
+        if self.is_late(&letter) {
             let id = letter.notification.id;
-            if let Err(error) = self.release(vec![letter]).await {
+            if let Err(error) = self.release(vec![letter], Duration::ZERO).await {
                 log::warn!(notification:% = id; "a mail waits for the end of its lease: {error}");
             }
             return;
@@ -147,9 +178,9 @@ impl Courier {
                 if let Some(error) = &error {
                     log::warn!(notification:% = id; "no mail: {error}");
                 }
-                let now = self.clock.now();
+                let (now, user) = (self.clock.now(), letter.notification.user);
                 self.record(id, move |connection| {
-                    deliveries::finish(connection, id, ending, error.as_deref(), now)
+                    deliveries::finish(connection, id, &user, ending, error.as_deref(), now)
                 })
                 .await;
                 self.metrics.deliveries_finished(ending.as_str()).inc();
@@ -162,8 +193,10 @@ impl Courier {
                     rand::random(),
                 );
                 log::warn!(notification:% = id, attempt = letter.attempt; "mail will be tried again: {error}");
-                let at = self.clock.now().plus(pause);
-                self.record(id, move |connection| deliveries::retry(connection, id, at, &error)).await;
+                let (now, user) = (self.clock.now(), letter.notification.user);
+                let at = now.plus(pause);
+                self.record(id, move |connection| deliveries::retry(connection, id, &user, at, &error, now))
+                    .await;
             }
         }
     }
@@ -211,7 +244,7 @@ impl Courier {
     ) {
         for attempt in 1..=RECORD_TRIES {
             let write = write.clone();
-            match self.blocking(move |pool| pool.write_statement(write)).await {
+            match self.blocking(move |pool| pool.write(write)).await {
                 Ok(()) => return,
                 Err(error) if attempt == RECORD_TRIES => {
                     log::error!(notification:% = id; "what became of a mail could not be recorded: {error}");

@@ -1,9 +1,12 @@
 //! The e-mail actor: takes over notifications that no device confirmed. The queue is in the database;
-//! what is here is only what this instance has claimed and is sending, a few at a time. One slow mail
-//! holds up nothing but its own place.
+//! what is here is only what this instance has claimed and is sending, a few at a time. A recipient
+//! whose mail is slow holds up nobody else: they have one place at most, and no more than a share of
+//! what waits.
 
 mod backoff;
 mod courier;
+mod queue;
+mod surplus;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,12 +14,15 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 pub use courier::Courier;
 use courier::Letter;
+use queue::Queue;
+use surplus::Surplus;
 
 use super::hub::Away;
-use crate::domain::NotificationId;
+use crate::domain::{NotificationId, UserId};
 use crate::telemetry::Metrics;
 
 /// How many messages may wait for the actor.
@@ -29,21 +35,29 @@ const HANDED_MAX: usize = 20_000;
 pub struct EmailActor {
     courier: Arc<Courier>,
     metrics: Metrics,
-    /// Mails under way at once.
-    concurrency: usize,
     sweep_interval: Duration,
     /// Handed over by the hub and not claimed yet.
     handed: VecDeque<NotificationId>,
-    /// Claimed and waiting for a place.
-    ready: VecDeque<Letter>,
-    under_way: usize,
+    /// Claimed and waiting for a place, and who has a mail under way.
+    queue: Queue<Letter>,
+    surplus: Surplus,
+    /// How many writes are under way that give claims back.
+    giving_back: usize,
     claiming: bool,
     /// Whether the database may hold overdue deliveries that were not looked at yet.
     sweep_due: bool,
-    /// Whether the last claim was a sweep: neither kind of claim may starve the other.
-    swept_last: bool,
+    /// Whether deadlines that a clock set wrongly, before the start, were put right.
+    pulled_in: bool,
+    /// What was claimed last: neither kind may starve the other.
+    last_claim: Claim,
     /// Set when the server stops: nothing new is claimed.
     stopping: Option<oneshot::Sender<()>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Handed,
+    Overdue,
 }
 
 impl EmailActor {
@@ -51,14 +65,15 @@ impl EmailActor {
         Self {
             courier: Arc::new(courier),
             metrics,
-            concurrency: concurrency.max(1),
             sweep_interval,
             handed: VecDeque::new(),
-            ready: VecDeque::new(),
-            under_way: 0,
+            queue: Queue::new(concurrency.max(1)),
+            surplus: Surplus::default(),
+            giving_back: 0,
             claiming: false,
             sweep_due: true,
-            swept_last: false,
+            pulled_in: false,
+            last_claim: Claim::Handed,
             stopping: None,
         }
     }
@@ -66,8 +81,11 @@ impl EmailActor {
     /// Does whatever can be done now; called whenever something changed.
     fn pump(&mut self, ctx: &mut Context<Self>) {
         if self.stopping.is_some() {
-            self.hand_back(ctx);
-            if self.under_way == 0
+            // So that nobody waits for the end of a lease.
+            let waiting = self.queue.take(|_| true);
+            self.give_back(waiting, Duration::ZERO, ctx);
+            if self.queue.under_way() == 0
+                && self.giving_back == 0
                 && !self.claiming
                 && let Some(waiting) = self.stopping.take()
             {
@@ -77,70 +95,85 @@ impl EmailActor {
             }
             return;
         }
-        while self.under_way < self.concurrency {
-            let Some(letter) = self.ready.pop_front() else { break };
-            self.send(letter, ctx);
+        while let Some((user, letter)) = self.queue.begin() {
+            self.send(user, letter, ctx);
         }
-        if self.ready.is_empty() && !self.claiming {
+        if self.queue.wants_more() && !self.claiming {
             self.claim(ctx);
         }
     }
 
-    fn send(&mut self, letter: Letter, ctx: &mut Context<Self>) {
-        self.under_way += 1;
+    fn send(&mut self, user: UserId, letter: Letter, ctx: &mut Context<Self>) {
         let courier = Arc::clone(&self.courier);
         let sent = async move { courier.deliver(letter).await };
-        ctx.spawn(sent.into_actor(self).map(|(), actor, ctx| {
-            actor.under_way -= 1;
+        ctx.spawn(sent.into_actor(self).map(move |(), actor, ctx| {
+            actor.queue.end(&user);
             actor.pump(ctx);
         }));
     }
 
-    /// Gives up what was claimed and not begun, so that nobody waits for its lease to end.
-    fn hand_back(&mut self, ctx: &mut Context<Self>) {
-        if self.ready.is_empty() {
+    /// Gives up claims that came to nothing; they may be claimed again after `pause`.
+    fn give_back(&mut self, letters: Vec<Letter>, pause: Duration, ctx: &mut Context<Self>) {
+        if letters.is_empty() {
             return;
         }
-        self.under_way += 1;
-        let letters = self.ready.drain(..).collect();
+        self.giving_back += 1;
         let courier = Arc::clone(&self.courier);
-        let released = async move { courier.release(letters).await };
+        let released = async move { courier.release(letters, pause).await };
         ctx.spawn(released.into_actor(self).map(|released, actor, ctx| {
             if let Err(error) = released {
                 log::warn!("claimed mail could not be handed back, its lease will end: {error}");
             }
-            actor.under_way -= 1;
+            actor.giving_back -= 1;
             actor.pump(ctx);
         }));
     }
 
     /// Claims the next portion: in turn what the hub handed over and what is overdue.
     fn claim(&mut self, ctx: &mut Context<Self>) {
-        let sweep = self.sweep_due && (self.handed.is_empty() || !self.swept_last);
+        let sweep = self.sweep_due && (self.handed.is_empty() || self.last_claim == Claim::Handed);
         if self.handed.is_empty() && !sweep {
             return;
         }
         self.claiming = true;
-        self.swept_last = sweep;
+        self.last_claim = if sweep { Claim::Overdue } else { Claim::Handed };
         let portion = if sweep { 0 } else { self.courier.claim_size().min(self.handed.len()) };
         let handed: Vec<NotificationId> = self.handed.drain(..portion).collect();
         let courier = Arc::clone(&self.courier);
+        let pull_in = sweep && !self.pulled_in;
         let claimed = async move {
+            if pull_in {
+                courier.pull_in().await?;
+            }
             if sweep { courier.claim_overdue().await } else { courier.claim_handed(handed).await }
         };
         ctx.spawn(claimed.into_actor(self).map(move |claimed, actor, ctx| {
             actor.claiming = false;
+            actor.pulled_in |= pull_in && claimed.is_ok();
             if sweep {
                 // A full portion means that there may be more.
                 actor.sweep_due = claimed.as_ref().is_ok_and(|letters| !letters.is_empty());
             }
             match claimed {
-                Ok(letters) => actor.ready.extend(letters),
+                Ok(letters) => actor.line_up(letters, ctx),
                 // What could not be claimed is still in the database, and is found by the next sweep.
                 Err(error) => log::warn!("mail could not be claimed: {error}"),
             }
             actor.pump(ctx);
         }));
+    }
+
+    /// Puts claimed mails in line; those of a recipient for whom enough wait are put off.
+    fn line_up(&mut self, letters: Vec<Letter>, ctx: &mut Context<Self>) {
+        let mut surplus = Vec::new();
+        for letter in letters {
+            let user = letter.user().clone();
+            surplus.extend(self.queue.push(&user, letter).err());
+        }
+        if !surplus.is_empty() {
+            let pause = self.surplus.pause(surplus.len(), Instant::now());
+            self.give_back(surplus, pause, ctx);
+        }
     }
 }
 
@@ -151,6 +184,10 @@ impl Actor for EmailActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(self.sweep_interval, |actor, ctx| {
+            // Behind a slow mail to the same recipient, some wait until they are not theirs to send any
+            // more. Given back they are claimed anew; kept, they would be claimed a second time.
+            let late = actor.queue.take(|letter| actor.courier.is_late(letter));
+            actor.give_back(late, Duration::ZERO, ctx);
             actor.sweep_due = true;
             actor.pump(ctx);
         });

@@ -13,16 +13,15 @@ use super::line::Weigh;
 use super::messages::{Confirm, ConfirmUpTo, Greet, MarkRead, Read, SavePreferences, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::Publish;
-use crate::domain::{InboxState, Profile, Selection};
+use crate::domain::{InboxState, Profile, Selection, Timestamp};
 use crate::protocol::events::IDS_MAX;
+use crate::storage::confirmations::{UpTo, confirm, confirm_up_to};
 use crate::storage::deliveries::{Ending, finish_pending};
-use crate::storage::{AnyConnection, StorageError, idempotency, inboxes, notifications, recipients};
+use crate::storage::{
+    AnyConnection, StorageError, idempotency, inboxes, notifications, receipts, recipients,
+};
 
 type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
-
-/// How many unread notifications below a seq are looked at when a device says that it has everything up
-/// to there. A device proves what it got within a round trip, so that few of them can still be pending.
-const UP_TO_MAX: i64 = 256;
 
 /// A piece of work and who waits for it.
 #[derive(Debug)]
@@ -97,14 +96,19 @@ impl Clerk {
     }
 
     fn run(&self, jobs: Vec<ClericalJob>) {
-        let (mut confirmed, mut confirmers) = (Vec::new(), Vec::new());
+        let (mut proofs, mut provers) = (Vec::new(), Vec::new());
+        let (mut devices, mut sayers) = (Vec::new(), Vec::new());
         let (mut profiles, mut greeters) = (Vec::new(), Vec::new());
         let mut single = Vec::new();
         for job in jobs {
             match job {
                 ClericalJob::Confirm(message, reply) => {
-                    confirmed.extend(message.proofs.iter().map(|proven| proven.notification.to_string()));
-                    confirmers.push(reply);
+                    proofs.extend(message.proofs);
+                    provers.push(reply);
+                }
+                ClericalJob::ConfirmUpTo(ConfirmUpTo { device, seq }, reply) => {
+                    devices.push(UpTo { device, seq });
+                    sayers.push(reply);
                 }
                 ClericalJob::Greet(message, reply) => {
                     profiles.push(message.profile);
@@ -114,16 +118,17 @@ impl Clerk {
             }
         }
         self.greet(&profiles, greeters);
-        self.confirm(&confirmed, confirmers);
+        self.confirm(provers, |connection, now| confirm(connection, &proofs, now));
+        self.confirm(sayers, |connection, now| confirm_up_to(connection, &devices, now));
         for job in single {
             match job {
                 ClericalJob::MarkRead(message, reply) => answer(reply, self.mark_read(&message)),
                 ClericalJob::SavePreferences(message, reply) => {
                     answer(reply, self.save_preferences(&message));
                 }
-                ClericalJob::ConfirmUpTo(message, reply) => answer(reply, self.confirm_up_to(&message)),
                 ClericalJob::ForgetKeys(age) => self.forget_keys(age),
-                ClericalJob::Confirm(..) | ClericalJob::Greet(..) => {}
+                // Gathered above.
+                ClericalJob::Confirm(..) | ClericalJob::ConfirmUpTo(..) | ClericalJob::Greet(..) => {}
             }
         }
     }
@@ -135,32 +140,23 @@ impl Clerk {
         self.parts.pool.write(body).map_err(|error| report(&error))
     }
 
-    fn confirm(&self, ids: &[String], replies: Vec<Reply<()>>) {
+    /// Writes all confirmations of one kind at once; `write` answers how many deliveries they ended.
+    fn confirm(
+        &self,
+        replies: Vec<Reply<()>>,
+        write: impl FnOnce(&mut AnyConnection, Timestamp) -> Result<usize, StorageError>,
+    ) {
         if replies.is_empty() {
             return;
         }
         let now = self.parts.clock.now();
-        let pool = &self.parts.pool;
-        let done = pool
-            .write_statement(|connection| finish_pending(connection, ids, Ending::Confirmed, now))
-            .map_err(|error| report(&error));
-        if let Ok(count) = done {
+        let done = self.parts.pool.write_batch(|connection| write(connection, now));
+        let done = done.map_err(|error| report(&error)).map(|count| {
             self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str()).inc_by(count as u64);
-        }
-        let done = done.map(|_| ());
+        });
         for reply in replies {
             answer(reply, done.clone());
         }
-    }
-
-    fn confirm_up_to(&self, message: &ConfirmUpTo) -> Result<(), WriteError> {
-        let now = self.parts.clock.now();
-        let count = self.write(|connection| {
-            let ids = notifications::newest_unread(connection, &message.device.user, message.seq, UP_TO_MAX)?;
-            finish_pending(connection, &ids, Ending::Confirmed, now)
-        })?;
-        self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str()).inc_by(count as u64);
-        Ok(())
     }
 
     /// Answers where the inboxes stand and keeps what the tokens say, where that is new: in the usual
@@ -207,6 +203,7 @@ impl Clerk {
             inboxes::lock(connection, &message.device.user)?;
             let ids = notifications::mark_read(connection, &message.device.user, &message.selection, now)?;
             finish_pending(connection, &ids, Ending::Confirmed, now)?;
+            receipts::keep_read(connection, &ids, &message.device, now)?;
             let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
             let inbox = inboxes::count_read(connection, &message.device.user, count)?;
             Ok((ids, inbox))

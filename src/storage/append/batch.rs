@@ -4,15 +4,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use chrono::NaiveDate;
-use diesel::RunQueryDsl;
-use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Date, Integer, Nullable, Text};
-use diesel::{PgConnection, QueryResult, SqliteConnection};
+use diesel::sql_types::{BigInt, Text};
+use diesel::{RunQueryDsl, SqliteConnection};
 
 use super::Entry;
 use crate::domain::{Booking, Draft, InboxState, Timestamp, UserId};
+use crate::storage::arrays::{Column, Statement};
 use crate::storage::connection::AnyConnection;
 use crate::storage::error::StorageError;
 use crate::storage::{bookings, deliveries, inboxes, notifications};
@@ -85,7 +82,9 @@ impl<'a> Batch<'a> {
         }
         match connection {
             AnyConnection::Postgres(connection) => {
-                let states: Vec<(String, i64, i64)> = Statement(self.columns()).get_results(connection)?;
+                let statement: Statement<'_, (Text, BigInt, BigInt)> =
+                    Statement::new(STATEMENT, self.columns());
+                let states: Vec<(String, i64, i64)> = statement.get_results(connection)?;
                 let by_user = states
                     .into_iter()
                     .map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread }));
@@ -132,7 +131,7 @@ impl<'a> Batch<'a> {
         vec![
             Column::Text(users.iter().map(|(user, _)| user.as_str()).collect()),
             Column::BigInt(users.iter().map(|(_, count)| *count).collect()),
-            Column::OwnedText(bookings.iter().map(|b| b.id.to_string()).collect()),
+            Column::CowText(bookings.iter().map(|b| b.id.to_string().into()).collect()),
             Column::Text(bookings.iter().map(|b| b.host.as_str()).collect()),
             Column::Text(bookings.iter().map(|b| b.guest.as_str()).collect()),
             Column::OptionalText(bookings.iter().map(|b| b.guest_name.as_deref()).collect()),
@@ -160,21 +159,8 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// One column of all rows.
-#[derive(Debug)]
-enum Column<'a> {
-    Text(Vec<&'a str>),
-    OwnedText(Vec<String>),
-    OptionalText(Vec<Option<&'a str>>),
-    BigInt(Vec<i64>),
-    Integer(Vec<i32>),
-    Date(Vec<NaiveDate>),
-}
-
-/// The whole batch as one statement over arrays. Its text does not depend on the number of rows, so the
-/// server plans it once per connection, and a batch is one round trip and one transaction. `$` stands
-/// for the next array. The inboxes' new numbers are an array too, in the users' order (by byte, as both
-/// sides sort), so that each row finds its own by position.
+/// The whole batch as one statement over arrays. The inboxes' new numbers are an array too, in the users'
+/// order (by byte, as both sides sort), so that each row finds its own by position.
 const STATEMENT: &str = r#"
 WITH taken AS (
     INSERT INTO inboxes (user_id, last_seq, unread)
@@ -201,41 +187,6 @@ WITH taken AS (
     SELECT d.id, 'email', 'pending', 0, d.escalate_at FROM unnest($, $) AS d (id, escalate_at)
 )
 SELECT user_id, last_seq, unread FROM taken"#;
-
-/// [`STATEMENT`] with its arrays.
-#[derive(Debug)]
-struct Statement<'a>(Vec<Column<'a>>);
-
-impl QueryFragment<Pg> for Statement<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let mut texts = STATEMENT.split('$');
-        out.push_sql(texts.next().unwrap_or_default());
-        for (column, text) in self.0.iter().zip(texts) {
-            match column {
-                Column::Text(values) => out.push_bind_param::<Array<Text>, _>(values)?,
-                Column::OwnedText(values) => out.push_bind_param::<Array<Text>, _>(values)?,
-                Column::OptionalText(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
-                Column::BigInt(values) => out.push_bind_param::<Array<BigInt>, _>(values)?,
-                Column::Integer(values) => out.push_bind_param::<Array<Integer>, _>(values)?,
-                Column::Date(values) => out.push_bind_param::<Array<Date>, _>(values)?,
-            }
-            out.push_sql(text);
-        }
-        Ok(())
-    }
-}
-
-/// No id of its own: Diesel then keeps the prepared statement by its text, which is what is wanted.
-impl QueryId for Statement<'_> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl Query for Statement<'_> {
-    type SqlType = (Text, BigInt, BigInt);
-}
-
-impl RunQueryDsl<PgConnection> for Statement<'_> {}
 
 #[cfg(test)]
 mod tests {

@@ -22,7 +22,7 @@ use guard::{Guard, Intake};
 
 use crate::actors::session::{LocalShard, Services, Session, Terms};
 use crate::config::SessionSettings;
-use crate::domain::{Channel, CloseReason, Member, Profile, Timestamp};
+use crate::domain::{Channel, CloseReason, Member, Profile};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Authenticator, Problem};
@@ -50,7 +50,7 @@ pub async fn open(
     let identity = authenticator.authenticate(&request)?;
     let wishes = Wishes::parse(request.query_string(), &services.settings)?;
     let mut response = ws::handshake(&request).map_err(refused)?;
-    let terms = wishes.terms(authenticator.believed_until(&identity), &services);
+    let terms = wishes.terms(authenticator.believed_for(&identity), &services);
     let services: Arc<Services> = services.into_inner();
     let shard = LocalShard::of_this_thread(&services);
     let socket = request.conn_data::<Socket>().map(|socket| socket.0);
@@ -109,15 +109,11 @@ impl Wishes {
         Ok(Self { ttl: ttl.transpose()?, once, since: since.transpose()? })
     }
 
-    fn terms(self, believed_until: Option<Timestamp>, services: &Services) -> Terms {
+    fn terms(self, believed_for: Option<Duration>, services: &Services) -> Terms {
         let settings = &services.settings;
         let now = Instant::now();
         let ttl = self.ttl.map(|ttl| (now + ttl, CloseReason::TtlElapsed));
-        let expiry = believed_until.map(|until| {
-            let left = until.as_micros() - services.clock.now().as_micros();
-            let left = Duration::from_micros(u64::try_from(left).unwrap_or(0)).min(LONGEST);
-            (now + left, CloseReason::TokenExpired)
-        });
+        let expiry = believed_for.map(|left| (now + left.min(LONGEST), CloseReason::TokenExpired));
         Terms {
             queue_bytes: settings.queue_bytes,
             heartbeat_interval: Duration::from_millis(settings.heartbeat_interval_ms),

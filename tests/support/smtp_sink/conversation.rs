@@ -35,6 +35,8 @@ struct Connection<'a> {
     logged_in: bool,
     from: Option<String>,
     to: Vec<String>,
+    /// The recipient that was named last in this mail, accepted or not.
+    named: Option<String>,
 }
 
 /// Whether a connection goes on.
@@ -46,7 +48,7 @@ enum Next {
 
 impl Server {
     pub(super) async fn serve(&self, stream: TcpStream) -> io::Result<()> {
-        if self.behaviour() == Behaviour::CloseOnConnect {
+        if self.behaviour(None) == Behaviour::CloseOnConnect {
             return Ok(());
         }
         let encrypted = self.security == Security::Implicit;
@@ -70,20 +72,26 @@ impl Server {
         }
     }
 
-    fn behaviour(&self) -> Behaviour {
-        self.shared.behaviour.lock().unwrap().clone()
+    fn behaviour(&self, recipient: Option<&str>) -> Behaviour {
+        let exceptions = self.shared.exceptions.lock().unwrap();
+        let exception = recipient.and_then(|address| exceptions.get(address));
+        exception.unwrap_or(&self.shared.behaviour.lock().unwrap()).clone()
     }
 }
 
 impl<'a> Connection<'a> {
     fn new(server: &'a Server, stream: Box<dyn Stream>, encrypted: bool) -> Self {
         let stream = BufReader::new(stream);
-        Self { server, stream, encrypted, logged_in: false, from: None, to: Vec::new() }
+        Self { server, stream, encrypted, logged_in: false, from: None, to: Vec::new(), named: None }
+    }
+
+    fn behaviour(&self) -> Behaviour {
+        self.server.behaviour(self.named.as_deref())
     }
 
     async fn next_command(&mut self) -> io::Result<Next> {
         let Some(line) = self.read_line().await? else { return Ok(Next::Close) };
-        let behaviour = self.server.behaviour();
+        let behaviour = self.behaviour();
         if behaviour == Behaviour::CloseOnConnect {
             return Ok(Next::Close);
         }
@@ -103,7 +111,7 @@ impl<'a> Connection<'a> {
             }
             "AUTH" if self.server.login.is_some() => return self.authenticate(rest).await,
             "MAIL" => self.sender(rest, &behaviour).await?,
-            "RCPT" => self.recipient(rest, &behaviour).await?,
+            "RCPT" => self.recipient(rest).await?,
             "DATA" => return self.data().await,
             "RSET" => {
                 self.forget();
@@ -191,13 +199,14 @@ impl<'a> Connection<'a> {
         self.answer("250 2.1.0 sender ok").await
     }
 
-    async fn recipient(&mut self, rest: &str, behaviour: &Behaviour) -> io::Result<()> {
+    async fn recipient(&mut self, rest: &str) -> io::Result<()> {
         if self.from.is_none() {
             return self.answer("503 5.5.1 MAIL first").await;
         }
         let Some(to) = path(rest, "TO:") else { return self.answer("501 5.5.4 no address").await };
-        match behaviour {
-            Behaviour::RejectRecipient(refused) if *refused == to => {
+        self.named = Some(to.clone());
+        match self.behaviour() {
+            Behaviour::RejectRecipient(refused) if refused == to => {
                 return self.answer(&format!("550 5.1.1 <{to}> is unknown here")).await;
             }
             Behaviour::Greylist if self.server.shared.greylisted.lock().unwrap().insert(to.clone()) => {
@@ -217,8 +226,9 @@ impl<'a> Connection<'a> {
         self.answer("354 end with a dot").await?;
         let Some(raw) = self.read_mail().await? else { return Ok(Next::Close) };
         let mail = ReceivedMail { from, to: self.to.clone(), raw };
+        let behaviour = self.behaviour();
         self.forget();
-        match self.server.behaviour() {
+        match behaviour {
             Behaviour::CloseAfterData { recorded } => {
                 if recorded {
                     self.server.record(mail);
@@ -264,7 +274,7 @@ impl<'a> Connection<'a> {
     }
 
     async fn answer(&mut self, text: &str) -> io::Result<()> {
-        if let Behaviour::Slow(delay) = self.server.behaviour() {
+        if let Behaviour::Slow(delay) = self.behaviour() {
             tokio::time::sleep(delay).await;
         }
         self.stream.write_all(format!("{text}\r\n").as_bytes()).await?;
@@ -272,6 +282,7 @@ impl<'a> Connection<'a> {
     }
 
     fn forget(&mut self) {
+        self.named = None;
         self.from = None;
         self.to.clear();
     }

@@ -2,6 +2,8 @@
 //! response body empties, on one thread. It knows the socket, so that a client that has stopped reading
 //! can be cut off although its actor is never polled again.
 
+mod delivery;
+
 use std::cell::{Cell, RefCell};
 use std::os::fd::RawFd;
 use std::rc::Rc;
@@ -14,16 +16,15 @@ use nix::sys::socket::{Shutdown, shutdown};
 use tokio::time::Instant;
 
 use super::Services;
-use super::cursor::{Arrival, Cursor};
+use super::cursor::Cursor;
 use super::proof::Proof;
 use super::queue::Queue;
 use super::replay::Replay;
 use super::shard::LocalShard;
-use crate::actors::hub::{Parcel, SessionRef};
+use crate::actors::hub::SessionRef;
 use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{Channel, CloseReason, Device, InboxState, Member, NotificationId, Timestamp, UserId};
+use crate::domain::{Channel, CloseReason, Device, InboxState, Member, Timestamp};
 use crate::protocol::frame;
-use crate::protocol::json::{self, UNREAD_COUNT, UnreadCount};
 
 /// How long a client has to answer a close frame before its connection is cut.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -152,119 +153,6 @@ impl Outbox {
         }
     }
 
-    /// Queues what the hub routed here; answers what counts as confirmed by being sent, where that is
-    /// how the configuration counts.
-    pub(super) fn push(self: &Rc<Self>, shard: &Rc<LocalShard>, parcel: &Parcel) -> Option<NotificationId> {
-        if !self.takes() || parcel.except == Some(self.reference()) {
-            return None;
-        }
-        if let Some(reason) = parcel.close {
-            self.close(reason);
-            return None;
-        }
-        if self.ends_when_greeted.get() {
-            return None;
-        }
-        if let Some((_, seq)) = parcel.stored() {
-            let arrival = self.cursor.borrow_mut().arrived(seq);
-            if arrival != Arrival::Next {
-                self.leave_out(arrival, parcel.inbox);
-                self.begin_replay(shard, None, None);
-                return None;
-            }
-        }
-        self.write(parcel.frames.clone());
-        self.note_inbox(parcel.inbox);
-        let mut confirmed = None;
-        if let Some((id, seq)) = parcel.stored() {
-            confirmed = self.note_sent(id, seq);
-            self.ask_for_proof();
-        }
-        if parcel.notifies {
-            self.count_notification();
-        }
-        confirmed
-    }
-
-    /// Notes that a notification was queued; answers it where that alone confirms it.
-    pub(super) fn note_sent(&self, id: NotificationId, seq: i64) -> Option<NotificationId> {
-        match self.terms.proof {
-            ProofMode::Sent => Some(id),
-            ProofMode::Pong => {
-                self.proof.borrow_mut().sent(id, seq);
-                None
-            }
-        }
-    }
-
-    /// Asks the client to prove what was sent, unless it is being asked already.
-    pub(super) fn ask_for_proof(&self) {
-        let ping = self.proof.borrow_mut().ask_first(self.cursor.borrow().high());
-        if let Some(payload) = ping {
-            self.ping(&payload);
-        }
-    }
-
-    /// A notification was queued: one ends a `once` session.
-    pub(super) fn count_notification(&self) {
-        if !self.terms.once {
-            return;
-        }
-        if self.state.get() == State::Held {
-            self.ends_when_greeted.set(true);
-        } else {
-            self.close(CloseReason::OnceDelivered);
-        }
-    }
-
-    /// A notification is not given now; the count that it made is told, during a replay at its end.
-    fn leave_out(&self, arrival: Arrival, reported: Option<InboxState>) {
-        self.inbox.set(self.inbox.get().merge(reported.unwrap_or_default()));
-        self.owes_count.set(true);
-        if arrival == Arrival::Known {
-            self.pay_count();
-        }
-    }
-
-    /// Tells the count, if the client is owed it.
-    pub(super) fn pay_count(&self) {
-        if self.owes_count.take() {
-            self.write(frame::text(&json::event(UNREAD_COUNT, UnreadCount::from(self.inbox.get()))));
-        }
-    }
-
-    pub(super) fn inbox(&self) -> InboxState {
-        self.inbox.get()
-    }
-
-    pub(super) fn user(&self) -> &UserId {
-        &self.me.user
-    }
-
-    pub(super) fn since(&self) -> Option<i64> {
-        self.terms.since
-    }
-
-    /// Everything that came on this connection is newer than this seq.
-    pub(super) fn first_given(&self) -> i64 {
-        self.cursor.borrow().low()
-    }
-
-    /// The client itself says that it has everything up to a seq; answers what that proves.
-    pub(super) fn acked(&self, seq: i64) -> Vec<NotificationId> {
-        self.proof.borrow_mut().acked(seq)
-    }
-
-    /// Takes an inbox's state from a parcel. A report that was overtaken by a newer one is put right.
-    fn note_inbox(&self, reported: Option<InboxState>) {
-        let Some(reported) = reported else { return };
-        let merged = self.inbox.get().merge(reported);
-        self.inbox.set(merged);
-        if merged != reported {
-            self.write(frame::text(&json::event(UNREAD_COUNT, UnreadCount::from(merged))));
-        }
-    }
-
     /// Queues frames of the session's own, for example an answer.
     pub fn write(&self, frames: Bytes) {
         if !self.takes() {
@@ -338,15 +226,6 @@ impl Outbox {
         self.heard_at.set(Instant::now());
     }
 
-    /// Takes a pong; answers the notifications that it proves the device has.
-    pub fn pong(&self, payload: &[u8]) -> Vec<NotificationId> {
-        let (proven, next) = self.proof.borrow_mut().answered(payload, self.cursor.borrow().high());
-        if let Some(payload) = next {
-            self.ping(&payload);
-        }
-        proven
-    }
-
     /// Keeps the session's deadlines. Called by the shard, because a stalled session runs no timers.
     pub(super) fn tick(&self, now: Instant, wall: Timestamp) {
         match self.state.get() {
@@ -367,34 +246,6 @@ impl Outbox {
                 }
             }
         }
-    }
-
-    /// An event for the client's code and a ping for its WebSocket stack, which must answer.
-    fn heartbeat(&self, wall: Timestamp) {
-        #[derive(serde::Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Heartbeat {
-            seq: i64,
-            unread: i64,
-            server_time: Timestamp,
-        }
-        let InboxState { last_seq, unread } = self.inbox.get();
-        let data = Heartbeat { seq: last_seq, unread, server_time: wall };
-        self.write(frame::text(&json::event("heartbeat", data)));
-        let ask = self.proof.borrow_mut().ask_again(self.cursor.borrow().high());
-        self.ping(ask.as_deref().unwrap_or(b"heartbeat"));
-    }
-
-    fn ping(&self, payload: &[u8]) {
-        self.pings.set(self.pings.get().saturating_add(1));
-        self.write(frame::ping(payload));
-    }
-
-    /// Whether a pong that came can be the answer to a ping; each ping has one.
-    pub fn awaited_pong(&self) -> bool {
-        let left = self.pings.get().checked_sub(1);
-        self.pings.set(left.unwrap_or(0));
-        left.is_some()
     }
 
     /// Whether frames are still taken.

@@ -1,0 +1,173 @@
+//! What an outbox does with notifications: which it takes, how it asks for proof of them, and what it
+//! says of the inbox.
+
+use std::rc::Rc;
+
+use super::{Outbox, State};
+use crate::actors::hub::Parcel;
+use crate::actors::session::cursor::Arrival;
+use crate::actors::session::shard::LocalShard;
+use crate::config::delivery::Proof as ProofMode;
+use crate::domain::{CloseReason, InboxState, NotificationId, Timestamp, UserId};
+use crate::protocol::frame;
+use crate::protocol::json::{self, UNREAD_COUNT, UnreadCount};
+
+impl Outbox {
+    /// Queues what the hub routed here; answers what counts as confirmed by being sent, where that is
+    /// how the configuration counts.
+    pub(in crate::actors::session) fn push(
+        self: &Rc<Self>,
+        shard: &Rc<LocalShard>,
+        parcel: &Parcel,
+    ) -> Option<NotificationId> {
+        if !self.takes() || parcel.except == Some(self.reference()) {
+            return None;
+        }
+        if let Some(reason) = parcel.close {
+            self.close(reason);
+            return None;
+        }
+        if self.ends_when_greeted.get() {
+            return None;
+        }
+        if let Some((_, seq)) = parcel.stored() {
+            let arrival = self.cursor.borrow_mut().arrived(seq);
+            if arrival != Arrival::Next {
+                self.leave_out(arrival, parcel.inbox);
+                self.begin_replay(shard, None, None);
+                return None;
+            }
+        }
+        self.write(parcel.frames.clone());
+        self.note_inbox(parcel.inbox);
+        let mut confirmed = None;
+        if let Some((id, seq)) = parcel.stored() {
+            confirmed = self.note_sent(id, seq);
+            self.ask_for_proof();
+        }
+        if parcel.notifies {
+            self.count_notification();
+        }
+        confirmed
+    }
+
+    /// Notes that a notification was queued; answers it where that alone confirms it.
+    pub(in crate::actors::session) fn note_sent(
+        &self,
+        id: NotificationId,
+        seq: i64,
+    ) -> Option<NotificationId> {
+        match self.terms.proof {
+            ProofMode::Sent => Some(id),
+            ProofMode::Pong => {
+                self.proof.borrow_mut().sent(id, seq);
+                None
+            }
+        }
+    }
+
+    /// Asks the client to prove what was sent, unless it is being asked already.
+    pub(in crate::actors::session) fn ask_for_proof(&self) {
+        let ping = self.proof.borrow_mut().ask_first(self.cursor.borrow().high());
+        if let Some(payload) = ping {
+            self.ping(&payload);
+        }
+    }
+
+    /// A notification was queued: one ends a `once` session.
+    pub(in crate::actors::session) fn count_notification(&self) {
+        if !self.terms.once {
+            return;
+        }
+        if self.state.get() == State::Held {
+            self.ends_when_greeted.set(true);
+        } else {
+            self.close(CloseReason::OnceDelivered);
+        }
+    }
+
+    /// A notification is not given now; the count that it made is told, during a replay at its end.
+    fn leave_out(&self, arrival: Arrival, reported: Option<InboxState>) {
+        self.inbox.set(self.inbox.get().merge(reported.unwrap_or_default()));
+        self.owes_count.set(true);
+        if arrival == Arrival::Known {
+            self.pay_count();
+        }
+    }
+
+    /// Tells the count, if the client is owed it.
+    pub(in crate::actors::session) fn pay_count(&self) {
+        if self.owes_count.take() {
+            self.write(frame::text(&json::event(UNREAD_COUNT, UnreadCount::from(self.inbox.get()))));
+        }
+    }
+
+    pub(in crate::actors::session) fn inbox(&self) -> InboxState {
+        self.inbox.get()
+    }
+
+    pub(in crate::actors::session) fn user(&self) -> &UserId {
+        &self.me.user
+    }
+
+    pub(in crate::actors::session) fn since(&self) -> Option<i64> {
+        self.terms.since
+    }
+
+    /// Everything that came on this connection is newer than this seq.
+    pub(in crate::actors::session) fn first_given(&self) -> i64 {
+        self.cursor.borrow().low()
+    }
+
+    /// The client itself says that it has everything up to a seq; answers what that proves.
+    pub(in crate::actors::session) fn acked(&self, seq: i64) -> Vec<NotificationId> {
+        self.proof.borrow_mut().acked(seq)
+    }
+
+    /// Takes an inbox's state from a parcel. A report that was overtaken by a newer one is put right.
+    fn note_inbox(&self, reported: Option<InboxState>) {
+        let Some(reported) = reported else { return };
+        let merged = self.inbox.get().merge(reported);
+        self.inbox.set(merged);
+        if merged != reported {
+            self.write(frame::text(&json::event(UNREAD_COUNT, UnreadCount::from(merged))));
+        }
+    }
+
+    /// Takes a pong; answers the notifications that it proves the device has.
+    pub fn pong(&self, payload: &[u8]) -> Vec<NotificationId> {
+        let (proven, next) = self.proof.borrow_mut().answered(payload, self.cursor.borrow().high());
+        if let Some(payload) = next {
+            self.ping(&payload);
+        }
+        proven
+    }
+
+    /// An event for the client's code and a ping for its WebSocket stack, which must answer.
+    pub(super) fn heartbeat(&self, wall: Timestamp) {
+        #[derive(serde::Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Heartbeat {
+            seq: i64,
+            unread: i64,
+            server_time: Timestamp,
+        }
+        let InboxState { last_seq, unread } = self.inbox.get();
+        let data = Heartbeat { seq: last_seq, unread, server_time: wall };
+        self.write(frame::text(&json::event("heartbeat", data)));
+        let ask = self.proof.borrow_mut().ask_again(self.cursor.borrow().high());
+        self.ping(ask.as_deref().unwrap_or(b"heartbeat"));
+    }
+
+    fn ping(&self, payload: &[u8]) {
+        self.pings.set(self.pings.get().saturating_add(1));
+        self.write(frame::ping(payload));
+    }
+
+    /// Whether a pong that came can be the answer to a ping; each ping has one.
+    pub fn awaited_pong(&self) -> bool {
+        let left = self.pings.get().checked_sub(1);
+        self.pings.set(left.unwrap_or(0));
+        left.is_some()
+    }
+}

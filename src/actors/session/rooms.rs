@@ -1,0 +1,164 @@
+//! What a session does with rooms and presence: joining, leaving, and asking who is there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Answer, Reaction, Services, Session};
+use crate::actors::hub::{GetPresence, Join, Joined, Leave, Presence, SessionRef};
+use crate::actors::reader::ReadError;
+use crate::domain::{BookingId, Role, Room, UserId};
+use crate::protocol::events::Refusal;
+use crate::storage::bookings;
+
+/// What `getPresence` is answered.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PresenceStats<'a> {
+    total_online: usize,
+    by_role: &'a BTreeMap<Role, usize>,
+    connections: usize,
+    sessions: usize,
+    /// Of the users that were asked about, who is online.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    users: BTreeMap<&'a str, bool>,
+}
+
+impl<'a> PresenceStats<'a> {
+    fn new(presence: &'a Presence, asked: &'a [UserId]) -> Self {
+        Self {
+            total_online: presence.users,
+            by_role: &presence.by_role,
+            connections: presence.connections,
+            sessions: presence.sessions,
+            users: asked.iter().map(|user| (user.as_str(), presence.online.contains(user))).collect(),
+        }
+    }
+}
+
+impl Session {
+    fn own_room(&self, user: Option<String>) -> Result<(String, Room), Refusal> {
+        let user = user.unwrap_or_else(|| self.me.user.to_string());
+        if user != self.me.user.as_str() {
+            return Err(Refusal::new("forbidden", "only one's own notifications can be subscribed to"));
+        }
+        Ok((user, Room::User(self.me.user.clone())))
+    }
+
+    pub(super) fn subscribe(&self, user: Option<String>) -> Result<Reaction, Refusal> {
+        let (user, room) = self.own_room(user)?;
+        let data = json!({ "userId": user, "room": room.to_string() });
+        Ok(Reaction::Later(self.join(room, Answer::new("subscribed", data))))
+    }
+
+    pub(super) fn unsubscribe(&self, user: Option<String>) -> Result<Reaction, Refusal> {
+        let (user, room) = self.own_room(user)?;
+        let data = json!({ "userId": user, "room": room.to_string() });
+        self.leave(room);
+        Ok(Reaction::Answer(Answer::new("unsubscribed", data)))
+    }
+
+    pub(super) fn join_room(&self, name: &str) -> Result<Reaction, Refusal> {
+        let room = self.parse_room(name)?;
+        let joined = Answer::new("joinedRoom", json!({ "room": name }));
+        if room.admits(&self.me) {
+            return Ok(Reaction::Later(self.join(room, joined)));
+        }
+        let forbidden = Refusal::new("forbidden", "this room is not open to you");
+        // A booking's own parties are let in, which the database knows.
+        let Room::Other(canonical) = &room else { return Err(forbidden) };
+        let id = canonical.strip_prefix("booking:").and_then(|id| BookingId::parse("room", id).ok());
+        let Some(id) = id else { return Err(forbidden) };
+        let party = self.is_party(id);
+        let (services, session) = (Arc::clone(&self.services), self.outbox.reference());
+        let (lookups, ticket) = (self.lookups.clone(), self.lookups.begin(room.clone()));
+        let answer = async move {
+            let party = party.await;
+            let wanted = lookups.end(ticket);
+            match party {
+                Ok(true) if !wanted => Refusal::new("left", "the room was left before it was joined").into(),
+                // Not a moment earlier: the hub is told when this is called, not when it is awaited.
+                Ok(true) => join(&services, session, room, joined).await,
+                Ok(false) => forbidden.into(),
+                Err(error) => Refusal::new(error.code(), "the room could not be looked up: try again").into(),
+            }
+        };
+        Ok(Reaction::Later(answer.boxed_local()))
+    }
+
+    pub(super) fn leave_room(&self, name: &str) -> Result<Reaction, Refusal> {
+        let room = self.parse_room(name)?;
+        self.leave(room);
+        Ok(Reaction::Answer(Answer::new("leftRoom", json!({ "room": name }))))
+    }
+
+    /// A room as the client spells it; one's own user id alone is one's own room.
+    fn parse_room(&self, name: &str) -> Result<Room, Refusal> {
+        if name == self.me.user.as_str() {
+            return Ok(Room::User(self.me.user.clone()));
+        }
+        Room::parse(name).map_err(|error| Refusal::new("bad_room", error.to_string()))
+    }
+
+    fn join(&self, room: Room, done: Answer) -> LocalBoxFuture<'static, Answer> {
+        join(&self.services, self.outbox.reference(), room, done)
+    }
+
+    fn leave(&self, room: Room) {
+        self.lookups.cancel(&room);
+        self.services.hub.do_send(Leave { session: self.outbox.reference(), room });
+    }
+
+    fn is_party(&self, id: BookingId) -> LocalBoxFuture<'static, Result<bool, ReadError>> {
+        let user = self.me.user.clone();
+        let services = Arc::clone(&self.services);
+        async move {
+            let booking = services.reader.run(move |connection| bookings::find(connection, id)).await?;
+            Ok(booking.is_some_and(|booking| booking.is_party(&user)))
+        }
+        .boxed_local()
+    }
+
+    /// Totals for everybody; of single users, administrators and services learn all, others only of
+    /// themselves: a stranger looks the same whether online, offline or unknown.
+    pub(super) fn presence(&self, asked: Vec<UserId>) -> LocalBoxFuture<'static, Answer> {
+        let all = self.me.has_role(Role::ADMIN) || self.me.has_role(Role::SERVICE);
+        let me = self.me.user.clone();
+        let visible = asked.iter().filter(|user| all || **user == me).cloned().collect();
+        let request = self.services.hub.send(GetPresence { users: visible });
+        async move {
+            let Ok(presence) = request.await else {
+                return Refusal::new("unavailable", "presence is not known: try again").into();
+            };
+            Answer::new("presenceStats", json!(PresenceStats::new(&presence, &asked)))
+        }
+        .boxed_local()
+    }
+}
+
+/// Asks the hub at once; `done` is the answer when the session is in the room.
+fn join(
+    services: &Services,
+    session: SessionRef,
+    room: Room,
+    done: Answer,
+) -> LocalBoxFuture<'static, Answer> {
+    let most = services.settings.max_rooms;
+    let request = services.hub.send(Join { session, room, most });
+    async move {
+        match request.await {
+            Ok(Joined::In) => done,
+            Ok(Joined::TooManyRooms) => {
+                Refusal::new("too_many_rooms", format!("at most {most} rooms: leave one first")).into()
+            }
+            Ok(Joined::Gone) | Err(_) => {
+                Refusal::new("unavailable", "the room could not be joined: try again").into()
+            }
+        }
+    }
+    .boxed_local()
+}

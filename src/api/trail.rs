@@ -1,0 +1,112 @@
+//! `/admin/notifications/{id}/trail`: a notification's whole way, for administrators. What a mail server
+//! said is shown here and nowhere else.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use crate::actors::reader::Reader;
+use crate::domain::{Notification, NotificationId, Timestamp};
+use crate::http::{Caller, Problem};
+use crate::protocol::json::Envelope;
+use crate::storage::deliveries::Delivery;
+use crate::storage::receipts::Receipt;
+use crate::storage::{StorageError, deliveries, notifications, receipts};
+
+/// How many steps are shown beside the first: a user with many devices that come back again and again
+/// leaves more than anybody reads.
+const STEPS_MAX: usize = 1_000;
+
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    notification: Envelope<'a>,
+    delivery: Option<DeliveryView<'a>>,
+    trail: Vec<StepView<'a>>,
+    /// Whether older steps than the newest [`STEPS_MAX`] were left out.
+    truncated: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeliveryView<'a> {
+    channel: &'a str,
+    state: &'a str,
+    attempts: i32,
+    error: Option<&'a str>,
+    escalate_at: Timestamp,
+    finished_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a Delivery> for DeliveryView<'a> {
+    fn from(delivery: &'a Delivery) -> Self {
+        Self {
+            channel: &delivery.channel,
+            state: &delivery.state,
+            attempts: delivery.attempts,
+            error: delivery.error.as_deref(),
+            escalate_at: delivery.escalate_at(),
+            finished_at: delivery.finished_at(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct StepView<'a> {
+    at: Timestamp,
+    step: &'a str,
+    channel: Option<&'a str>,
+    device: Option<&'a str>,
+    error: Option<&'a str>,
+}
+
+impl<'a> StepView<'a> {
+    /// The beginning, of which no receipt is kept: it is the notification's own.
+    fn pending(notification: &Notification) -> Self {
+        Self { at: notification.created_at, step: "pending", channel: None, device: None, error: None }
+    }
+
+    fn kept(receipt: &'a Receipt) -> Self {
+        Self {
+            at: receipt.at,
+            step: &receipt.step,
+            channel: receipt.channel.as_deref(),
+            device: receipt.device.as_deref(),
+            error: receipt.error.as_deref(),
+        }
+    }
+}
+
+/// `GET /admin/notifications/{id}/trail`: an administrator's.
+pub(super) async fn read(
+    caller: Caller,
+    id: web::Path<String>,
+    reader: web::Data<Reader>,
+) -> Result<HttpResponse, Problem> {
+    if !caller.0.is_admin() {
+        return Err(Problem::forbidden("only administrators see trails"));
+    }
+    let id = NotificationId::parse("id", &id)
+        .map_err(|_| Problem::bad_request("invalid_id", "id must be a UUID").of_field("id"))?;
+    let body = reader
+        .run(move |connection| {
+            let Some(notification) = notifications::find_all(connection, &[id])?.pop() else {
+                return Ok(None);
+            };
+            let delivery = deliveries::find(connection, id)?;
+            // One more than is shown tells whether something is left out.
+            let most = i64::try_from(STEPS_MAX + 1).unwrap_or(i64::MAX);
+            let kept = receipts::trail(connection, id, most)?;
+            let truncated = kept.len() > STEPS_MAX;
+            let shown = kept.iter().skip(usize::from(truncated)).map(StepView::kept);
+            let answer = Answer {
+                notification: Envelope::from(&notification),
+                delivery: delivery.as_ref().map(DeliveryView::from),
+                trail: std::iter::once(StepView::pending(&notification)).chain(shown).collect(),
+                truncated,
+            };
+            let json = serde_json::to_string(&answer);
+            json.map(Some).map_err(|error| StorageError::Corrupt(error.to_string()))
+        })
+        .await?;
+    let body = body.ok_or_else(Problem::not_found)?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(body))
+}

@@ -1,0 +1,157 @@
+//! Confirmations: what devices have proven to have, ended and receipted by one statement on PostgreSQL.
+//! Most of what is written after a booking is this.
+
+use std::sync::Arc;
+
+use diesel::RunQueryDsl;
+use diesel::sql_types::BigInt;
+
+use super::arrays::{Column, Statement};
+use super::connection::AnyConnection;
+use super::deliveries::{self, Ending, finish_pending};
+use super::error::StorageError;
+use super::notifications;
+use super::receipts::{self, NewRow, device_name};
+use crate::domain::{Device, Proven, Step, Timestamp};
+
+/// How many unread notifications below a seq are looked at when a device says that it has everything up
+/// to there. A device proves what it got within a round trip, so that few of them can still be pending.
+pub const UP_TO_MAX: i64 = 256;
+
+/// A device has everything of its user's inbox up to a seq.
+#[derive(Debug, Clone)]
+pub struct UpTo {
+    pub device: Arc<Device>,
+    pub seq: i64,
+}
+
+const CONFIRM: &str = "
+WITH confirmed AS (
+    UPDATE deliveries SET state = 'confirmed', finished_at = $
+    WHERE notification_id = ANY ($) AND state = $
+    RETURNING notification_id
+), kept AS (
+    INSERT INTO receipts (notification_id, user_id, at, step, channel, device)
+    SELECT p.notification_id, p.user_id, p.at, 'confirmed', p.channel, p.device
+    FROM unnest($, $, $, $, $) AS p (notification_id, user_id, at, channel, device)
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM confirmed";
+
+/// Ends the pending deliveries of what was proven; answers how many there were. Every proof leaves a
+/// receipt, also a second device's and one that comes after the mail.
+pub fn confirm(
+    connection: &mut AnyConnection,
+    proofs: &[Proven],
+    now: Timestamp,
+) -> Result<usize, StorageError> {
+    if proofs.is_empty() {
+        return Ok(0);
+    }
+    // By id: two writers lock in one order, and the index of receipts takes them in its own.
+    let mut proofs: Vec<(String, &Proven)> =
+        proofs.iter().map(|proven| (proven.notification.to_string(), proven)).collect();
+    proofs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    if let AnyConnection::Postgres(connection) = connection {
+        let statement: Statement<'_, BigInt> = Statement::new(CONFIRM, proof_columns(&proofs, now));
+        let confirmed: i64 = statement.get_result(connection)?;
+        return Ok(usize::try_from(confirmed).unwrap_or_default());
+    }
+    let ids: Vec<&str> = proofs.iter().map(|(id, _)| id.as_str()).collect();
+    let confirmed = finish_pending(connection, &ids, Ending::Confirmed, now)?;
+    let rows: Vec<NewRow<'_>> = proofs
+        .iter()
+        .map(|(id, proven)| NewRow::on_device(id, &proven.device, Step::Confirmed, proven.at))
+        .collect();
+    receipts::insert(connection, &rows)?;
+    Ok(confirmed.len())
+}
+
+fn proof_columns<'a>(proofs: &'a [(String, &Proven)], now: Timestamp) -> Vec<Column<'a>> {
+    let ids = || Column::Text(proofs.iter().map(|(id, _)| id.as_str()).collect());
+    vec![
+        Column::Number(now.as_micros()),
+        ids(),
+        Column::Word(deliveries::PENDING),
+        ids(),
+        Column::Text(proofs.iter().map(|(_, proven)| proven.device.user.as_str()).collect()),
+        Column::BigInt(proofs.iter().map(|(_, proven)| proven.at.as_micros()).collect()),
+        Column::Text(proofs.iter().map(|(_, proven)| proven.device.channel.as_str()).collect()),
+        Column::CowText(proofs.iter().map(|(_, proven)| device_name(&proven.device)).collect()),
+    ]
+}
+
+const CONFIRM_UP_TO: &str = "
+WITH unread AS (
+    SELECT n.id, a.user_id, a.channel, a.device
+    FROM unnest($, $, $, $) AS a (user_id, seq, channel, device)
+    CROSS JOIN LATERAL (
+        SELECT id FROM notifications
+        WHERE user_id = a.user_id AND read_at IS NULL AND seq <= a.seq
+        ORDER BY seq DESC LIMIT $
+    ) AS n
+), confirmed AS (
+    UPDATE deliveries SET state = 'confirmed', finished_at = $
+    WHERE notification_id = ANY (ARRAY (SELECT DISTINCT id FROM unread ORDER BY id)) AND state = $
+    RETURNING notification_id
+), kept AS (
+    INSERT INTO receipts (notification_id, user_id, at, step, channel, device)
+    SELECT u.id, u.user_id, $, 'confirmed', u.channel, u.device
+    FROM confirmed JOIN unread AS u ON u.id = confirmed.notification_id
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM confirmed";
+
+/// Ends what is pending among the newest [`UP_TO_MAX`] unread notifications of each device's user up to
+/// the seq that it says; answers how many there were. A receipt is kept of those only: such a device
+/// proved the others before, or came after somebody else did.
+pub fn confirm_up_to(
+    connection: &mut AnyConnection,
+    devices: &[UpTo],
+    now: Timestamp,
+) -> Result<usize, StorageError> {
+    if devices.is_empty() {
+        return Ok(0);
+    }
+    if let AnyConnection::Postgres(connection) = connection {
+        let statement: Statement<'_, BigInt> = Statement::new(CONFIRM_UP_TO, up_to_columns(devices, now));
+        let confirmed: i64 = statement.get_result(connection)?;
+        return Ok(usize::try_from(confirmed).unwrap_or_default());
+    }
+    let mut confirmed = 0;
+    for UpTo { device, seq } in devices {
+        let ids = notifications::newest_unread(connection, &device.user, *seq, UP_TO_MAX)?;
+        let ended = finish_pending(connection, &ids, Ending::Confirmed, now)?;
+        let rows: Vec<NewRow<'_>> =
+            ended.iter().map(|id| NewRow::on_device(id, device, Step::Confirmed, now)).collect();
+        receipts::insert(connection, &rows)?;
+        confirmed += ended.len();
+    }
+    Ok(confirmed)
+}
+
+fn up_to_columns(devices: &[UpTo], now: Timestamp) -> Vec<Column<'_>> {
+    let now = now.as_micros();
+    vec![
+        Column::Text(devices.iter().map(|one| one.device.user.as_str()).collect()),
+        Column::BigInt(devices.iter().map(|one| one.seq).collect()),
+        Column::Text(devices.iter().map(|one| one.device.channel.as_str()).collect()),
+        Column::CowText(devices.iter().map(|one| device_name(&one.device)).collect()),
+        Column::Number(UP_TO_MAX),
+        Column::Number(now),
+        Column::Word(deliveries::PENDING),
+        Column::Number(now),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statements_have_a_place_for_every_column() {
+        let now = Timestamp::default();
+        assert_eq!(CONFIRM.matches('$').count(), proof_columns(&[], now).len());
+        assert_eq!(CONFIRM_UP_TO.matches('$').count(), up_to_columns(&[], now).len());
+    }
+}
