@@ -49,18 +49,23 @@ impl Chaos<'_> {
             self.pause(100..1_500).await;
             let behaviour = self.behaviour();
             self.sink.set(behaviour);
+            // A run is as long as its kills: whatever else is done is half as much at most.
+            let enough = damage.drains + damage.freezes + damage.database_stops >= kills / 2;
+            let mut is_time_for = |share| !enough && self.choices.random_bool(share);
+            let drains = is_time_for(DRAIN_SHARE);
+            let freezes = is_time_for(FREEZE_SHARE);
             // Once at least, also in a run that is short.
             let due = damage.database_stops == 0 && damage.kills == kills / 2;
-            let database = self.cluster.filter(|_| self.choices.random_bool(DATABASE_SHARE) || due);
+            let database = self.cluster.filter(|_| is_time_for(DATABASE_SHARE) || due);
             if let Some(cluster) = database {
                 self.stop_database(cluster).await;
                 damage.database_stops += 1;
-            } else if self.choices.random_bool(DRAIN_SHARE) {
+            } else if drains {
                 let status = self.server.terminate();
                 assert!(status.success(), "told to stop, the server ended with {status}");
                 self.server.restart().await;
                 damage.drains += 1;
-            } else if self.choices.random_bool(FREEZE_SHARE) {
+            } else if freezes {
                 self.server.signal(Signal::SIGSTOP);
                 self.pause(500..4_000).await;
                 self.server.signal(Signal::SIGCONT);
