@@ -1,5 +1,5 @@
-//! What fails: the server is killed, frozen or told to stop, the database is stopped, the mail server misbehaves, at
-//! random moments one after the other. At the end everything is in order again.
+//! What fails: the server is killed, frozen or told to stop, the database is stopped, the mail server
+//! misbehaves, at random moments one after the other. At the end everything is in order again.
 
 use std::ops::Range;
 use std::time::Duration;
