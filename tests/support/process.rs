@@ -168,9 +168,14 @@ impl Process {
 
     /// Starts it again with the same settings, in the same folder, on the same port, until it is ready.
     pub async fn restart(&mut self) {
+        self.launch();
+        assert!(self.is_ready_or_ended().await, "bellhop does not start again:\n{}", self.output());
+    }
+
+    /// The same without waiting until it is ready.
+    pub fn launch(&mut self) {
         self.kill();
         self.spawn();
-        assert!(self.is_ready_or_ended().await, "bellhop does not start again:\n{}", self.output());
     }
 
     fn spawn(&mut self) {

@@ -1,6 +1,8 @@
 //! What the database holds, read beside the server, for what no client is told.
 
+use diesel::pg::Pg;
 use diesel::sql_types::Text;
+use diesel::sqlite::Sqlite;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
 
 use super::deadline::wait_until_async;
@@ -11,18 +13,22 @@ struct Value {
     value: String,
 }
 
-/// What a query finds that selects one column of text as `value`.
-pub fn texts(url: &str, sql: &str) -> Vec<String> {
+/// What a query finds, a value for each row.
+pub fn rows<T: QueryableByName<Sqlite> + QueryableByName<Pg> + 'static>(url: &str, sql: &str) -> Vec<T> {
     let query = diesel::sql_query(sql);
-    let found: Vec<Value> = match url.strip_prefix("sqlite://") {
+    match url.strip_prefix("sqlite://") {
         Some(path) => {
             let mut connection = SqliteConnection::establish(path).unwrap();
             diesel::sql_query("PRAGMA busy_timeout = 5000").execute(&mut connection).unwrap();
             query.load(&mut connection).unwrap()
         }
         None => query.load(&mut PgConnection::establish(url).unwrap()).unwrap(),
-    };
-    found.into_iter().map(|row| row.value).collect()
+    }
+}
+
+/// What a query finds that selects one column of text as `value`.
+pub fn texts(url: &str, sql: &str) -> Vec<String> {
+    rows::<Value>(url, sql).into_iter().map(|row| row.value).collect()
 }
 
 /// Changes what the database holds, as nobody but an operator can.

@@ -159,6 +159,13 @@ impl SmtpSink {
         *self.shared.connections.borrow()
     }
 
+    /// The mails accepted since they were last taken, for tests with more of them than should be kept.
+    pub fn take_mails(&self) -> Vec<ReceivedMail> {
+        let mut taken = Vec::new();
+        self.shared.mails.send_modify(|mails| taken = std::mem::take(mails));
+        taken
+    }
+
     /// Forgets the mails accepted so far.
     pub fn clear(&self) {
         self.shared.mails.send_replace(Vec::new());

@@ -176,7 +176,8 @@ async fn receive(stream: &mut WebSocketStream<TcpStream>) -> Result<Event, (u16,
     Err(close)
 }
 
-fn event(text: &str) -> Event {
+/// Reads what the server said.
+pub fn event(text: &str) -> Event {
     let mut message: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let name = message["event"].as_str().unwrap_or_else(|| panic!("no event: {text}")).to_owned();
     let id = message.get("id").cloned();
