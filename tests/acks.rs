@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::app::{TestApp, seconds_from_now, token_of};
 use crate::support::both::on_both_databases;
 use crate::support::deadline::wait_until_async;
-use crate::support::raw_socket::RawSocket;
+use crate::support::raw_socket::{FIN, PING, PONG, RawSocket};
 
 /// A short patience with devices that do not answer.
 const SHORT: [(&str, &str); 2] =
@@ -46,6 +46,29 @@ on_both_databases! {
         let third = app.book("guest", "host").await;
         app.wait_for_delivery(&third["notification"], "emailed").await;
         app.next_mail("host@example.com").await;
+    }
+
+    async fn an_ack_among_pongs_leaves_nothing_unasked(app, super::SHORT) {
+        let mut device = RawSocket::open(app.address(), &token_with_mail("host")).await;
+        assert_eq!(device.next_event().await["event"], "connected");
+        let mut booked = Vec::new();
+        for _ in 0..3 {
+            booked.push(app.book("guest", "host").await);
+        }
+        // It says of the first itself that it has it, and then answers the ping that asked for that.
+        device.send_event("ack", &json!({"seq": 1})).await;
+        while device.next_event().await["event"] != "acked" {}
+        device.send(PONG, b"1").await;
+        let ping = loop {
+            let frame = device.next_frame().await.unwrap();
+            if frame.first == FIN | PING && frame.payload != b"1" {
+                break frame.payload;
+            }
+        };
+        device.send(PONG, &ping).await;
+        for one in &booked {
+            app.wait_for_delivery(&one["notification"], "confirmed").await;
+        }
     }
 
     async fn an_ack_confirms_what_came_before_the_connection(app, super::SHORT) {

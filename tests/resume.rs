@@ -7,8 +7,10 @@ use futures_util::future::join;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::support::app::{TestApp, seconds_from_now, token_of};
+use crate::support::app::{Database, TestApp, TestAppBuilder, seconds_from_now, token_of};
 use crate::support::both::on_both_databases;
+use crate::support::deadline::wait_until_async;
+use crate::support::postgres::{Cluster, Durability};
 use crate::support::raw_socket::{FIN, PING, PONG, RawSocket};
 use crate::support::records::{await_delivery_state, delivery_state, execute, texts};
 use crate::support::socket::{Event, TestSocket};
@@ -278,6 +280,46 @@ on_both_databases! {
         assert_eq!(said(&device.take_seen()), notes([2]));
     }
 
+    async fn what_ends_a_once_session_is_proven_all_the_same(app, super::SHORT) {
+        let token = token_with_mail("host");
+        let mut silent = RawSocket::open(app.address(), &token).await;
+        assert_eq!(silent.next_event().await["event"], "connected");
+        let booked = app.book("guest", "host").await;
+        let mut device = app.connect_with(&token, "?since=0&once=true").await;
+        assert_eq!(device.expect_close().await, (4001, "once_delivered".to_owned()));
+        app.wait_for_delivery(&booked["notification"], "confirmed").await;
+        drop(silent);
+    }
+
+    async fn who_resumes_while_a_hole_is_being_filled_misses_nothing(app, super::PATIENT) {
+        const MISSED: i64 = 600;
+        tell(&app, "host", 5).await;
+        let mut device = app.connect("host").await;
+        device.send("unsubscribe", json!("host")).await;
+        device.next_event("unsubscribed").await;
+        stream::iter(0..MISSED).for_each_concurrent(16, |_| tell(&app, "host", 1)).await;
+        device.send("subscribe", json!("host")).await;
+        device.next_event("subscribed").await;
+        tell(&app, "host", 1).await;
+        let mut events = vec![device.next().await];
+        device.send("resume", json!({"since": 2})).await;
+        events.extend(until_resumed(&mut device).await);
+        let said = said(&events);
+        assert_eq!(said.last().unwrap(), &format!("resumed 3 {}", MISSED + 6));
+        let mut told = said[..said.len() - 1].to_vec();
+        told.sort_by_key(|note| note.strip_prefix("note ").expect("no gap").parse::<i64>().unwrap());
+        assert_eq!(told, notes(3..=MISSED + 6));
+    }
+
+    async fn the_highest_since_there_is_is_ahead_like_any_other(app, super::PATIENT) {
+        let mut device = come_back(&app, "host", i64::MAX).await;
+        assert_eq!(said(&until_resumed(&mut device).await), [format!("gap {} 1", i64::MAX), "resumed 1 0".into()]);
+        device.send("resume", json!({"since": i64::MAX})).await;
+        assert_eq!(said(&until_resumed(&mut device).await), [format!("gap {} 1", i64::MAX), "resumed 1 0".into()]);
+        tell(&app, "host", 1).await;
+        assert_eq!(device.next_event("note").await["seq"], 1);
+    }
+
     async fn a_since_that_is_no_seq_is_refused(app) {
         for since in ["-1", "x", "1.5", ""] {
             let path = format!("/ws/notifications?since={since}");
@@ -289,9 +331,6 @@ on_both_databases! {
 
 #[tokio::test]
 async fn a_replay_waits_for_a_database_that_is_away() {
-    use crate::support::app::{Database, TestAppBuilder};
-    use crate::support::postgres::{Cluster, Durability};
-
     let cluster = Cluster::start_new(Durability::NoFsync);
     let builder = TestAppBuilder::new(Database::Sqlite).with("DATABASE_URL", &cluster.url("postgres"));
     let app = builder.with_all(&PATIENT).start().await;
@@ -304,4 +343,45 @@ async fn a_replay_waits_for_a_database_that_is_away() {
     cluster.start();
     let events = until_resumed(&mut device).await;
     assert_eq!(said(&events[..250]), notes(1..=250));
+}
+
+#[tokio::test]
+async fn what_another_instance_stored_is_given_too() {
+    let one = TestAppBuilder::new(Database::Postgres).with_all(&PATIENT).start().await;
+    let other = TestAppBuilder::new(Database::Sqlite).with("DATABASE_URL", one.database_url());
+    let other = other.with_all(&PATIENT).start().await;
+    let mut device = one.connect("host").await;
+    tell(&other, "host", 2).await;
+    device.send("resume", json!({"since": 0})).await;
+    let events = until_resumed(&mut device).await;
+    assert_eq!(said(&events), ["note 1", "note 2", "resumed 1 2"]);
+    let count = events.iter().find(|event| event.name == "notification:unread_count");
+    assert_eq!(count.map(|count| &count.data), Some(&json!({"unread": 2, "seq": 2})));
+}
+
+#[tokio::test]
+async fn a_replay_to_a_client_that_does_not_read_comes_to_rest() {
+    let app = TestAppBuilder::new(Database::Postgres).with_all(&NARROW).start().await;
+    stream::iter(0..1_500_usize)
+        .for_each_concurrent(16, async |number| {
+            // Some fit twice into what a replay may queue, some do not.
+            let text = "x".repeat(if number % 2 == 0 { 2_500 } else { 6_500 });
+            let note = json!({"userId": "host", "type": "note", "title": "A", "message": "B", "data": {"text": text}});
+            app.post("/notifications", &app.service(), &note).await.expect(201);
+        })
+        .await;
+    let mut device = RawSocket::open_narrow(app.address(), &app.token("host", &[])).await;
+    device.send_event("resume", &json!({"since": 0})).await;
+    let scans = || {
+        let sql = "SELECT CAST(SUM(idx_scan) AS TEXT) AS value FROM pg_stat_user_indexes WHERE relname = 'notifications'";
+        texts(app.database_url(), sql)
+    };
+    wait_until_async("the database to be left alone", async || {
+        let before = scans();
+        // Longer than it takes PostgreSQL to report its statistics.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        (scans() == before).then_some(())
+    })
+    .await;
+    drop(device);
 }

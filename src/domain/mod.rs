@@ -19,6 +19,6 @@ pub use identity::{Identity, Member, Role};
 pub use ids::{BookingId, IdGenerator, NotificationId, TimeOrderedIds, UserId};
 pub use invalid::Invalid;
 pub use notification::{Category, Content, Draft, InboxState, Notification, Priority, Selection};
-pub use receipt::{Channel, Device, Proven, Step};
+pub use receipt::{Channel, Device, Proven, Step, UpTo};
 pub use recipient::{Preferences, Profile, Recipient};
 pub use room::Room;

@@ -75,4 +75,13 @@ pub struct Proven {
     pub notification: NotificationId,
     pub device: Arc<Device>,
     pub at: Timestamp,
+    /// Whether it was given again to who missed it. A device may miss the same over and over.
+    pub replayed: bool,
+}
+
+/// A device says that it has everything of its user's inbox up to a seq.
+#[derive(Debug, Clone)]
+pub struct UpTo {
+    pub device: Arc<Device>,
+    pub seq: i64,
 }

@@ -1,7 +1,7 @@
 //! Confirmations: what devices have proven to have, ended and receipted by one statement on PostgreSQL.
 //! Most of what is written after a booking is this.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
@@ -10,20 +10,17 @@ use super::arrays::{Column, Statement};
 use super::connection::AnyConnection;
 use super::deliveries::{self, Ending, finish_pending};
 use super::error::StorageError;
-use super::notifications;
 use super::receipts::{self, NewRow, device_name};
-use crate::domain::{Device, Proven, Step, Timestamp};
+use super::{inboxes, notifications};
+use crate::domain::{Proven, Step, Timestamp, UpTo};
 
 /// How many unread notifications below a seq are looked at when a device says that it has everything up
 /// to there. A device proves what it got within a round trip, so that few of them can still be pending.
 pub const UP_TO_MAX: i64 = 256;
 
-/// A device has everything of its user's inbox up to a seq.
-#[derive(Debug, Clone)]
-pub struct UpTo {
-    pub device: Arc<Device>,
-    pub seq: i64,
-}
+/// How many receipts a notification has before those who are given it again leave none. A device without
+/// a name of its own is another one at every connection, and may come back as often as it likes.
+pub const REPLAYED_MAX: i64 = 16;
 
 const CONFIRM: &str = "
 WITH confirmed AS (
@@ -33,13 +30,15 @@ WITH confirmed AS (
 ), kept AS (
     INSERT INTO receipts (notification_id, user_id, at, step, channel, device)
     SELECT p.notification_id, p.user_id, p.at, 'confirmed', p.channel, p.device
-    FROM unnest($, $, $, $, $) AS p (notification_id, user_id, at, channel, device)
+    FROM unnest($, $, $, $, $, $) AS p (notification_id, user_id, at, channel, device, replayed)
+    WHERE p.replayed = 0
+        OR (SELECT count(*) FROM receipts AS r WHERE r.notification_id = p.notification_id) < $
     ON CONFLICT DO NOTHING
 )
 SELECT count(*) FROM confirmed";
 
 /// Ends the pending deliveries of what was proven; answers how many there were. Every proof leaves a
-/// receipt, also a second device's and one that comes after the mail.
+/// receipt, also a second device's and one that comes after the mail, up to [`REPLAYED_MAX`] of them.
 pub fn confirm(
     connection: &mut AnyConnection,
     proofs: &[Proven],
@@ -59,8 +58,12 @@ pub fn confirm(
     }
     let ids: Vec<&str> = proofs.iter().map(|(id, _)| id.as_str()).collect();
     let confirmed = finish_pending(connection, &ids, Ending::Confirmed, now)?;
+    let replayed: Vec<&str> =
+        proofs.iter().filter(|(_, proven)| proven.replayed).map(|(id, _)| id.as_str()).collect();
+    let full = receipts::with_at_least(connection, &replayed, REPLAYED_MAX)?;
     let rows: Vec<NewRow<'_>> = proofs
         .iter()
+        .filter(|(id, proven)| !(proven.replayed && full.contains(id)))
         .map(|(id, proven)| NewRow::on_device(id, &proven.device, Step::Confirmed, proven.at))
         .collect();
     receipts::insert(connection, &rows)?;
@@ -78,6 +81,8 @@ fn proof_columns<'a>(proofs: &'a [(String, &Proven)], now: Timestamp) -> Vec<Col
         Column::BigInt(proofs.iter().map(|(_, proven)| proven.at.as_micros()).collect()),
         Column::Text(proofs.iter().map(|(_, proven)| proven.device.channel.as_str()).collect()),
         Column::CowText(proofs.iter().map(|(_, proven)| device_name(&proven.device)).collect()),
+        Column::Integer(proofs.iter().map(|(_, proven)| i32::from(proven.replayed)).collect()),
+        Column::Number(REPLAYED_MAX),
     ]
 }
 
@@ -85,6 +90,7 @@ const CONFIRM_UP_TO: &str = "
 WITH unread AS (
     SELECT n.id, a.user_id, a.channel, a.device
     FROM unnest($, $, $, $) AS a (user_id, seq, channel, device)
+    JOIN inboxes AS i ON i.user_id = a.user_id AND a.seq <= i.last_seq
     CROSS JOIN LATERAL (
         SELECT id FROM notifications
         WHERE user_id = a.user_id AND read_at IS NULL AND seq <= a.seq
@@ -103,8 +109,9 @@ WITH unread AS (
 SELECT count(*) FROM confirmed";
 
 /// Ends what is pending among the newest [`UP_TO_MAX`] unread notifications of each device's user up to
-/// the seq that it says; answers how many there were. A receipt is kept of those only: such a device
-/// proved the others before, or came after somebody else did.
+/// the seq that it says; answers how many there were. Who says more than there is remembers another inbox,
+/// as after a backup was restored, and that proves nothing of this one. A receipt is kept of those only:
+/// such a device proved the others before, or came after somebody else did.
 pub fn confirm_up_to(
     connection: &mut AnyConnection,
     devices: &[UpTo],
@@ -118,16 +125,23 @@ pub fn confirm_up_to(
         let confirmed: i64 = statement.get_result(connection)?;
         return Ok(usize::try_from(confirmed).unwrap_or_default());
     }
-    let mut confirmed = 0;
+    let mut unread = Vec::new();
     for UpTo { device, seq } in devices {
-        let ids = notifications::newest_unread(connection, &device.user, *seq, UP_TO_MAX)?;
-        let ended = finish_pending(connection, &ids, Ending::Confirmed, now)?;
-        let rows: Vec<NewRow<'_>> =
-            ended.iter().map(|id| NewRow::on_device(id, device, Step::Confirmed, now)).collect();
-        receipts::insert(connection, &rows)?;
-        confirmed += ended.len();
+        if *seq <= inboxes::state(connection, &device.user)?.last_seq {
+            let ids = notifications::newest_unread(connection, &device.user, *seq, UP_TO_MAX)?;
+            unread.extend(ids.into_iter().map(|id| (id, device)));
+        }
     }
-    Ok(confirmed)
+    let ids: BTreeSet<&str> = unread.iter().map(|(id, _)| id.as_str()).collect();
+    let ids: Vec<&str> = ids.into_iter().collect();
+    let ended = finish_pending(connection, &ids, Ending::Confirmed, now)?;
+    let rows: Vec<NewRow<'_>> = unread
+        .iter()
+        .filter(|(id, _)| ended.contains(id))
+        .map(|(id, device)| NewRow::on_device(id, device, Step::Confirmed, now))
+        .collect();
+    receipts::insert(connection, &rows)?;
+    Ok(ended.len())
 }
 
 fn up_to_columns(devices: &[UpTo], now: Timestamp) -> Vec<Column<'_>> {

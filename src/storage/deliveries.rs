@@ -19,7 +19,7 @@ use crate::domain::{BookingId, NotificationId, Step, Timestamp, UserId};
 const EMAIL: &str = "email";
 pub(super) const PENDING: &str = "pending";
 /// How many ids one statement names: what SQLite takes, less the other variables of such a statement.
-const IDS_PER_STATEMENT: usize = SQLITE_VARIABLES - 16;
+pub(super) const IDS_PER_STATEMENT: usize = SQLITE_VARIABLES - 16;
 
 /// Written out rather than bound, where the index of what is pending is wanted: only then do the
 /// databases see that it fits. Where ids are named, the primary key serves better.

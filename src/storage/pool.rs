@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use diesel::connection::{Connection, SimpleConnection};
 use diesel::{PgConnection, SqliteConnection};
+use tokio::time::Instant;
 
 use super::connection::AnyConnection;
 use super::error::StorageError;
@@ -74,7 +75,7 @@ impl Pool {
             // A broken connection shows itself at its next use; asking first costs every batch a round trip.
             .test_on_check_out(false)
             .connection_timeout(Duration::from_millis(settings.connection_timeout_ms))
-            .error_handler(Box::new(PoolLog))
+            .error_handler(Box::new(PoolLog::default()))
             .build(ManagerHandle(manager))
             .map_err(|error| ConnectError::Pool(error.to_string()))?;
         Ok(Self { connections, turn })
@@ -156,13 +157,22 @@ impl Pool {
     }
 }
 
-/// r2d2's own complaints, once each, where operators look.
-#[derive(Debug)]
-struct PoolLog;
+/// r2d2's own complaints, where operators look. It makes several a second while the database is away: one
+/// in a while is written.
+#[derive(Debug, Default)]
+struct PoolLog(Mutex<Option<Instant>>);
+
+/// How often that a connection fails is written to the log.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(5);
 
 impl r2d2::HandleError<ConnectError> for PoolLog {
     fn handle_error(&self, error: ConnectError) {
-        log::warn!("no new database connection: {error}");
+        let now = Instant::now();
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| now.duration_since(last) >= COMPLAINT_INTERVAL) {
+            *last = Some(now);
+            log::warn!("no new database connection: {error}");
+        }
     }
 }
 

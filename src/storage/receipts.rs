@@ -4,11 +4,13 @@
 #![expect(clippy::ref_option_ref, reason = "diesel derives it for optional borrowed columns")]
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use diesel::prelude::*;
 
 use super::arrays::{Column, Statement};
 use super::connection::{AnyConnection, SQLITE_VARIABLES};
+use super::deliveries::IDS_PER_STATEMENT;
 use super::error::StorageError;
 use super::schema::receipts;
 use crate::domain::{Channel, Device, NotificationId, Step, Timestamp, UserId};
@@ -123,6 +125,24 @@ pub fn keep_read(
     let rows: Vec<NewRow<'_>> =
         notifications.iter().map(|id| NewRow::on_device(id, device, Step::Read, at)).collect();
     insert(connection, &rows)
+}
+
+/// Which of these notifications have so many receipts already.
+pub(super) fn with_at_least(
+    connection: &mut AnyConnection,
+    notifications: &[&str],
+    count: i64,
+) -> Result<HashSet<String>, StorageError> {
+    let mut found = HashSet::new();
+    for some in notifications.chunks(IDS_PER_STATEMENT) {
+        let full = receipts::table
+            .filter(receipts::notification_id.eq_any(some))
+            .group_by(receipts::notification_id)
+            .having(diesel::dsl::count_star().ge(count))
+            .select(receipts::notification_id);
+        found.extend(full.load::<String>(connection)?);
+    }
+    Ok(found)
 }
 
 /// A step as it was kept.

@@ -242,5 +242,6 @@ pub(super) fn new_booking(host: &str) -> NewBooking {
 pub(super) fn confirm(accepted: &Acceptance) -> Confirm {
     let place = &accepted.notifications[0];
     let device = device(place.user.as_str(), "phone");
-    Confirm { proofs: vec![Proven { notification: place.id, device, at: NOW }] }
+    let proof = Proven { notification: place.id, device, at: NOW, replayed: false };
+    Confirm { proofs: vec![proof], up_to: Vec::new() }
 }

@@ -1,13 +1,17 @@
 //! What devices say of themselves, on its way through the actor into the receipts.
 
-use bellhop::actors::persistence::{ConfirmUpTo, Flush, MarkRead};
-use bellhop::domain::Selection;
+use bellhop::actors::persistence::{Confirm, Flush, MarkRead};
+use bellhop::domain::{Selection, UpTo};
 use futures_util::future::join_all;
 
 use super::bench::{answer, confirm, on_bench};
 use crate::support::both::on_both_stores;
 use crate::support::deadline::soon;
 use crate::support::store::{device, draft};
+
+fn up_to(host: &str, seq: i64) -> Confirm {
+    Confirm { proofs: Vec::new(), up_to: vec![UpTo { device: device(host, "phone"), seq }] }
+}
 
 on_both_stores! {
     fn a_crowd_that_comes_back_at_once_is_answered_one_and_all(store) {
@@ -21,7 +25,7 @@ on_both_stores! {
             // Every other one has the first only.
             let back = hosts.iter().enumerate().map(|(number, host)| {
                 let seq = if number % 2 == 0 { 2 } else { 1 };
-                bench.persistence.send(ConfirmUpTo { device: device(host, "phone"), seq })
+                bench.persistence.send(up_to(host, seq))
             });
             for answer in soon("the answers", join_all(back)).await {
                 answer.unwrap().unwrap();
@@ -38,8 +42,7 @@ on_both_stores! {
         on_bench(store, async |bench| {
             answer(bench.book("host")).await.unwrap();
             soon("the flush", bench.persistence.send(Flush)).await.unwrap();
-            let message = ConfirmUpTo { device: device("host", "phone"), seq: 1 };
-            soon("an answer", bench.persistence.send(message)).await.unwrap().unwrap();
+            soon("an answer", bench.persistence.send(up_to("host", 1))).await.unwrap().unwrap();
             assert_eq!(bench.store.deliveries("confirmed"), 1);
         });
     }

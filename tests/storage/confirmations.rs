@@ -4,8 +4,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use bellhop::domain::{NotificationId, Proven, Selection, Timestamp};
-use bellhop::storage::confirmations::{UP_TO_MAX, UpTo, confirm, confirm_up_to};
+use bellhop::domain::{NotificationId, Proven, Selection, Timestamp, UpTo};
+use bellhop::storage::confirmations::{REPLAYED_MAX, UP_TO_MAX, confirm, confirm_up_to};
 use bellhop::storage::deliveries::{Ending, finish};
 use bellhop::storage::notifications::mark_read;
 use bellhop::storage::receipts::trail;
@@ -19,7 +19,7 @@ fn told(store: &TestStore, to: &str, count: usize) -> Vec<NotificationId> {
 }
 
 fn proven(notification: NotificationId, of: &str, name: &str, at: Timestamp) -> Proven {
-    Proven { notification, device: device(of, name), at }
+    Proven { notification, device: device(of, name), at, replayed: false }
 }
 
 fn after(milliseconds: u64) -> Timestamp {
@@ -100,7 +100,7 @@ on_both_stores! {
         let selection = Selection::Ids(vec![mine[0]]);
         store.write(|connection| mark_read(connection, &user("host"), &selection, NOW));
 
-        let devices = [up_to("host", 3), up_to("third", i64::MAX), up_to("nobody", 7), up_to("other", 0)];
+        let devices = [up_to("host", 3), up_to("third", 2), up_to("third", i64::MAX), up_to("nobody", 7), up_to("other", 0)];
         // Of the host's first three, one is read and one confirmed; the third user has two.
         assert_eq!(store.write(|connection| confirm_up_to(connection, &devices, after(1))), 3);
         assert_eq!(steps(&store, mine[0]), [], "what is read is not looked at");
@@ -122,8 +122,29 @@ on_both_stores! {
         let devices = [up_to("host", 2), tablet];
         assert_eq!(store.write(|connection| confirm_up_to(connection, &devices, NOW)), 2);
         let first = steps(&store, ids[0]);
-        assert!(first.contains(&("confirmed".to_owned(), "phone".to_owned())), "{first:?}");
+        assert_eq!(first, of_devices("confirmed", &["phone", "tablet"]));
         assert_eq!(steps(&store, ids[1]), of_devices("confirmed", &["phone"]));
+    }
+
+    fn who_says_more_than_there_is_has_nothing_of_it(store) {
+        told(&store, "host", 3);
+        let devices = [up_to("host", 4), up_to("host", i64::MAX)];
+        assert_eq!(store.write(|connection| confirm_up_to(connection, &devices, NOW)), 0);
+    }
+
+    fn who_is_given_the_same_over_and_over_leaves_no_receipts_without_end(store) {
+        let ids = told(&store, "host", 2);
+        let most = usize::try_from(REPLAYED_MAX).unwrap();
+        for round in 0..most + 5 {
+            let name = format!("device-{round}");
+            let again = Proven { replayed: true, ..proven(ids[0], "host", &name, after(1)) };
+            store.write(|connection| confirm(connection, &[again], NOW));
+        }
+        assert_eq!(steps(&store, ids[0]).len(), most);
+        // What is pushed counts on.
+        let pushed = [proven(ids[0], "host", "phone", after(2)), proven(ids[1], "host", "phone", after(2))];
+        store.write(|connection| confirm(connection, &pushed, NOW));
+        assert_eq!((steps(&store, ids[0]).len(), steps(&store, ids[1]).len()), (most + 1, 1));
     }
 
     fn a_seq_confirms_no_more_than_the_newest(store) {

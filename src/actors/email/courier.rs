@@ -13,10 +13,9 @@ use crate::storage::deliveries::{self, Claimed, Ending};
 use crate::storage::{AnyConnection, Pool, StorageError, notifications, recipients};
 use crate::telemetry::Metrics;
 
-/// How often recording an ending is tried before it is left to the end of the lease.
-const RECORD_TRIES: u32 = 5;
-/// The pause between those tries.
-const RECORD_PAUSE: Duration = Duration::from_millis(500);
+/// The first pause before recording an ending is tried again, which doubles, and the longest.
+const RECORD_PAUSE_FIRST: Duration = Duration::from_millis(250);
+const RECORD_PAUSE_LONGEST: Duration = Duration::from_secs(4);
 
 /// By how much the clocks of instances may differ before a deadline of another is taken for a mistake.
 const CLOCKS_DIFFER_MAX: Duration = Duration::from_mins(1);
@@ -99,6 +98,9 @@ impl Courier {
     /// Makes claimed deliveries free again after `pause`, as if they had not been claimed.
     pub(super) async fn release(&self, letters: Vec<Letter>, pause: Duration) -> Result<(), StorageError> {
         let due = self.clock.now().plus(pause);
+        // By id, as everybody locks them.
+        let mut letters = letters;
+        letters.sort_by_key(|letter| letter.notification.id);
         self.blocking(move |pool| {
             pool.write(|connection| {
                 letters.iter().try_for_each(|letter| {
@@ -153,10 +155,7 @@ impl Courier {
     /// Sends one mail and records how that ended.
     pub(super) async fn deliver(&self, letter: Letter) {
         if self.is_late(&letter) {
-            let id = letter.notification.id;
-            if let Err(error) = self.release(vec![letter], Duration::ZERO).await {
-                log::warn!(notification:% = id; "a mail waits for the end of its lease: {error}");
-            }
+            self.put_back(letter).await;
             return;
         }
         let (id, until) = (letter.notification.id, letter.lease_until);
@@ -172,6 +171,11 @@ impl Courier {
                 return;
             }
         }
+        // Looking may have taken its time, too.
+        if self.is_late(&letter) {
+            self.put_back(letter).await;
+            return;
+        }
         let attempt = self.attempt(&letter).await;
         match attempt {
             Attempt::Over(ending, error) => {
@@ -179,7 +183,7 @@ impl Courier {
                     log::warn!(notification:% = id; "no mail: {error}");
                 }
                 let (now, user) = (self.clock.now(), letter.notification.user);
-                self.record(id, move |connection| {
+                self.record(id, until, move |connection| {
                     deliveries::finish(connection, id, &user, ending, error.as_deref(), now)
                 })
                 .await;
@@ -195,9 +199,18 @@ impl Courier {
                 log::warn!(notification:% = id, attempt = letter.attempt; "mail will be tried again: {error}");
                 let (now, user) = (self.clock.now(), letter.notification.user);
                 let at = now.plus(pause);
-                self.record(id, move |connection| deliveries::retry(connection, id, &user, at, &error, now))
-                    .await;
+                let write = move |connection: &mut AnyConnection| {
+                    deliveries::retry(connection, id, &user, at, &error, now)
+                };
+                self.record(id, until, write).await;
             }
+        }
+    }
+
+    async fn put_back(&self, letter: Letter) {
+        let id = letter.notification.id;
+        if let Err(error) = self.release(vec![letter], Duration::ZERO).await {
+            log::warn!(notification:% = id; "a mail waits for the end of its lease: {error}");
         }
     }
 
@@ -235,22 +248,26 @@ impl Courier {
         }
     }
 
-    /// Writes down what happened, patiently: a mail that was sent and not recorded is sent again when
-    /// its lease ends.
+    /// Writes down what happened, for as long as the lease lasts: a mail that was sent and not recorded is
+    /// sent again after that.
     async fn record(
         &self,
         id: NotificationId,
+        until: Timestamp,
         write: impl Fn(&mut AnyConnection) -> Result<(), StorageError> + Clone + Send + 'static,
     ) {
-        for attempt in 1..=RECORD_TRIES {
+        let mut pause = RECORD_PAUSE_FIRST;
+        loop {
             let write = write.clone();
             match self.blocking(move |pool| pool.write(write)).await {
                 Ok(()) => return,
-                Err(error) if attempt == RECORD_TRIES => {
+                Err(error) if self.clock.now().plus(pause) >= until => {
                     log::error!(notification:% = id; "what became of a mail could not be recorded: {error}");
+                    return;
                 }
-                Err(_) => tokio::time::sleep(RECORD_PAUSE).await,
+                Err(_) => tokio::time::sleep(pause).await,
             }
+            pause = (pause * 2).min(RECORD_PAUSE_LONGEST);
         }
     }
 

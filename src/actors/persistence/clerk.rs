@@ -10,12 +10,12 @@ use tokio::sync::oneshot;
 
 use super::append_worker::{answer, report};
 use super::line::Weigh;
-use super::messages::{Confirm, ConfirmUpTo, Greet, MarkRead, Read, SavePreferences, WriteError};
+use super::messages::{Confirm, Greet, MarkRead, Read, SavePreferences, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::Publish;
-use crate::domain::{InboxState, Profile, Selection, Timestamp};
+use crate::domain::{InboxState, Profile, Selection};
 use crate::protocol::events::IDS_MAX;
-use crate::storage::confirmations::{UpTo, confirm, confirm_up_to};
+use crate::storage::confirmations::{confirm, confirm_up_to};
 use crate::storage::deliveries::{Ending, finish_pending};
 use crate::storage::{
     AnyConnection, StorageError, idempotency, inboxes, notifications, receipts, recipients,
@@ -29,7 +29,6 @@ pub(super) enum ClericalJob {
     MarkRead(MarkRead, Reply<Read>),
     Greet(Greet, Reply<InboxState>),
     Confirm(Confirm, Reply<()>),
-    ConfirmUpTo(ConfirmUpTo, Reply<()>),
     SavePreferences(SavePreferences, Reply<()>),
     /// Forget idempotency keys that are older than this.
     ForgetKeys(Duration),
@@ -37,7 +36,7 @@ pub(super) enum ClericalJob {
 
 impl ClericalJob {
     pub(super) fn is_confirmation(&self) -> bool {
-        matches!(self, Self::Confirm(..) | Self::ConfirmUpTo(..))
+        matches!(self, Self::Confirm(..))
     }
 
     /// Answers without doing it. Who waits may have gone.
@@ -45,9 +44,7 @@ impl ClericalJob {
         match self {
             Self::MarkRead(_, reply) => answer(reply, Err(error)),
             Self::Greet(_, reply) => answer(reply, Err(error)),
-            Self::Confirm(_, reply) | Self::ConfirmUpTo(_, reply) | Self::SavePreferences(_, reply) => {
-                answer(reply, Err(error));
-            }
+            Self::Confirm(_, reply) | Self::SavePreferences(_, reply) => answer(reply, Err(error)),
             // Nobody waits; the next hour's job does it.
             Self::ForgetKeys(_) => {}
         }
@@ -96,19 +93,15 @@ impl Clerk {
     }
 
     fn run(&self, jobs: Vec<ClericalJob>) {
-        let (mut proofs, mut provers) = (Vec::new(), Vec::new());
-        let (mut devices, mut sayers) = (Vec::new(), Vec::new());
+        let (mut confirmed, mut confirmers) = (Confirm::default(), Vec::new());
         let (mut profiles, mut greeters) = (Vec::new(), Vec::new());
         let mut single = Vec::new();
         for job in jobs {
             match job {
                 ClericalJob::Confirm(message, reply) => {
-                    proofs.extend(message.proofs);
-                    provers.push(reply);
-                }
-                ClericalJob::ConfirmUpTo(ConfirmUpTo { device, seq }, reply) => {
-                    devices.push(UpTo { device, seq });
-                    sayers.push(reply);
+                    confirmed.proofs.extend(message.proofs);
+                    confirmed.up_to.extend(message.up_to);
+                    confirmers.push(reply);
                 }
                 ClericalJob::Greet(message, reply) => {
                     profiles.push(message.profile);
@@ -118,8 +111,7 @@ impl Clerk {
             }
         }
         self.greet(&profiles, greeters);
-        self.confirm(provers, |connection, now| confirm(connection, &proofs, now));
-        self.confirm(sayers, |connection, now| confirm_up_to(connection, &devices, now));
+        self.confirm(&confirmed, confirmers);
         for job in single {
             match job {
                 ClericalJob::MarkRead(message, reply) => answer(reply, self.mark_read(&message)),
@@ -128,7 +120,7 @@ impl Clerk {
                 }
                 ClericalJob::ForgetKeys(age) => self.forget_keys(age),
                 // Gathered above.
-                ClericalJob::Confirm(..) | ClericalJob::ConfirmUpTo(..) | ClericalJob::Greet(..) => {}
+                ClericalJob::Confirm(..) | ClericalJob::Greet(..) => {}
             }
         }
     }
@@ -140,20 +132,22 @@ impl Clerk {
         self.parts.pool.write(body).map_err(|error| report(&error))
     }
 
-    /// Writes all confirmations of one kind at once; `write` answers how many deliveries they ended.
-    fn confirm(
-        &self,
-        replies: Vec<Reply<()>>,
-        write: impl FnOnce(&mut AnyConnection, Timestamp) -> Result<usize, StorageError>,
-    ) {
+    /// Writes what devices have. Who is refused says all of it again, which changes nothing of what was
+    /// written.
+    fn confirm(&self, confirmed: &Confirm, replies: Vec<Reply<()>>) {
         if replies.is_empty() {
             return;
         }
-        let now = self.parts.clock.now();
-        let done = self.parts.pool.write_batch(|connection| write(connection, now));
-        let done = done.map_err(|error| report(&error)).map(|count| {
+        let (pool, now) = (&self.parts.pool, self.parts.clock.now());
+        let count = |count| {
             self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str()).inc_by(count as u64);
-        });
+        };
+        let done = pool
+            .write_batch(|connection| confirm(connection, &confirmed.proofs, now))
+            .map(count)
+            .and_then(|()| pool.write_batch(|connection| confirm_up_to(connection, &confirmed.up_to, now)))
+            .map(count)
+            .map_err(|error| report(&error));
         for reply in replies {
             answer(reply, done.clone());
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::actors::hub::SessionRef;
 use crate::domain::{
     BookingId, BookingStatus, Device, Draft, InboxState, NewBooking, Preferences, Profile, Proven, Room,
-    Selection, Transition, UserId,
+    Selection, Transition, UpTo, UserId,
 };
 use crate::storage::append::Acceptance;
 use crate::storage::idempotency::IdempotencyClaim;
@@ -115,19 +115,12 @@ pub struct Greet {
     pub profile: Profile,
 }
 
-/// Devices have proven that they have these notifications.
-#[derive(Debug, Message)]
+/// What devices have proven or said that they have.
+#[derive(Debug, Clone, Default, Message)]
 #[rtype(result = "Result<(), WriteError>")]
 pub struct Confirm {
     pub proofs: Vec<Proven>,
-}
-
-/// A device says that it has everything of its user's inbox up to a seq.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<(), WriteError>")]
-pub struct ConfirmUpTo {
-    pub device: Arc<Device>,
-    pub seq: i64,
+    pub up_to: Vec<UpTo>,
 }
 
 /// Keeps what a person chose.

@@ -23,8 +23,8 @@ use append_worker::{AppendBatch, AppendJob, AppendWorker};
 use clerk::{ClericalBatch, ClericalJob, Clerk};
 use line::Line;
 pub use messages::{
-    BookingEvent, Confirm, ConfirmUpTo, Flush, Greet, MarkRead, Notify, NotifyRole, Pass, Read,
-    SavePreferences, WriteError,
+    BookingEvent, Confirm, Flush, Greet, MarkRead, Notify, NotifyRole, Pass, Read, SavePreferences,
+    WriteError,
 };
 
 use super::hub::NotificationHub;
@@ -192,7 +192,6 @@ job!(Pass => (), append, AppendJob::Pass);
 job!(MarkRead => Read, clerical, ClericalJob::MarkRead);
 job!(Greet => crate::domain::InboxState, clerical, ClericalJob::Greet);
 job!(Confirm => (), clerical, ClericalJob::Confirm);
-job!(ConfirmUpTo => (), clerical, ClericalJob::ConfirmUpTo);
 job!(SavePreferences => (), clerical, ClericalJob::SavePreferences);
 
 impl Handler<Flush> for Persistence {

@@ -133,7 +133,8 @@ impl Cursor {
         None
     }
 
-    /// The client says that it has everything up to `since`, in an inbox that stands at `last_seq`.
+    /// The client says that it has everything up to `since`, in an inbox that stands at `last_seq`. Not to be
+    /// told while a range is being read: what is read then would count for another.
     pub(super) fn resume(&mut self, since: i64, last_seq: i64) -> Option<Gap> {
         let nothing_given = self.low == self.high;
         self.start = Start::Settled;
@@ -224,27 +225,38 @@ mod tests {
         }
     }
 
+    /// What the database answers to a range.
+    #[derive(Debug)]
+    struct Page {
+        range: Range,
+        rows: Vec<i64>,
+        is_last: bool,
+    }
+
     /// Reads one page as the replay does, from an inbox that keeps `kept`.
-    fn read_page(cursor: &mut Cursor, kept: &BTreeSet<i64>, page: usize, client: &mut Client) {
-        let Some(range) = cursor.next() else { return };
+    fn read_page(cursor: &Cursor, kept: &BTreeSet<i64>, size: usize) -> Option<Page> {
+        let range = cursor.next()?;
         let last = range.up_to.unwrap_or(i64::MAX);
         let rows: Vec<i64> =
-            kept.range(range.after + 1..).copied().filter(|seq| *seq <= last).take(page).collect();
-        for seq in &rows {
+            kept.range(range.after + 1..).copied().filter(|seq| *seq <= last).take(size).collect();
+        let is_last = rows.len() < size;
+        Some(Page { range, rows, is_last })
+    }
+
+    fn give_page(cursor: &mut Cursor, page: &Page, client: &mut Client) {
+        for seq in &page.rows {
             client.hear(cursor.give(*seq));
             client.given.push(*seq);
         }
-        if rows.len() < page {
-            client.hear(cursor.end_of(range));
+        if page.is_last {
+            client.hear(cursor.end_of(page.range));
         }
     }
 
     fn catch_up(cursor: &mut Cursor, kept: &BTreeSet<i64>, client: &mut Client) {
         for _ in 0..1_000 {
-            if !cursor.is_behind() {
-                return;
-            }
-            read_page(cursor, kept, 3, client);
+            let Some(page) = read_page(cursor, kept, 3) else { return };
+            give_page(cursor, &page, client);
         }
         panic!("the replay does not end: {cursor:?}");
     }
@@ -257,7 +269,9 @@ mod tests {
         Arrive {
             lost: bool,
         },
+        /// The database is asked for a page, and later answers.
         Read,
+        Give,
         Trim(i64),
         Resume(i64),
     }
@@ -267,6 +281,7 @@ mod tests {
             4 => Just(Step::Commit),
             4 => prop::bool::weighted(0.1).prop_map(|lost| Step::Arrive { lost }),
             3 => Just(Step::Read),
+            3 => Just(Step::Give),
             1 => (0..20_i64).prop_map(Step::Trim),
             1 => (0..20_i64).prop_map(Step::Resume),
         ];
@@ -288,6 +303,7 @@ mod tests {
             let mut client = Client::default();
             let mut on_the_way = std::collections::VecDeque::new();
             let mut floor = since.unwrap_or(before);
+            let mut reading = None;
             // What the client says that it has, before it was given anything.
             let mut has = 0;
             for _ in 0..held {
@@ -304,10 +320,13 @@ mod tests {
                         let Some(seq) = on_the_way.pop_front().filter(|_| !lost) else { continue };
                         if cursor.arrived(seq) == Arrival::Next { client.given.push(seq); }
                     }
-                    Step::Read => read_page(&mut cursor, &kept, 2, &mut client),
+                    Step::Read => reading = reading.or_else(|| read_page(&cursor, &kept, 2)),
+                    Step::Give => {
+                        if let Some(page) = reading.take() { give_page(&mut cursor, &page, &mut client); }
+                    }
                     Step::Trim(seq) => kept.retain(|kept| *kept > seq || *kept > before),
-                    // One stretch at a time is asked for.
-                    Step::Resume(_) if cursor.below.is_some() => {}
+                    // One stretch at a time is asked for, and not while a page is read.
+                    Step::Resume(_) if cursor.below.is_some() || reading.is_some() => {}
                     Step::Resume(seq) => {
                         let seq = seq.min(last);
                         floor = floor.min(seq);
@@ -320,6 +339,7 @@ mod tests {
             last += 1;
             kept.insert(last);
             if cursor.arrived(last) == Arrival::Next { client.given.push(last); }
+            if let Some(page) = reading.take() { give_page(&mut cursor, &page, &mut client); }
             catch_up(&mut cursor, &kept, &mut client);
             let given: BTreeSet<i64> = client.given.iter().copied().collect();
             prop_assert_eq!(given.len(), client.given.len(), "none twice: {:?}", client.given);

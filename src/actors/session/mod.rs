@@ -29,9 +29,10 @@ pub use services::Services;
 pub use shard::{LocalShard, Shard};
 
 use super::hub::{Admission, Connect, Disconnected};
-use super::persistence::{ConfirmUpTo, Greet, MarkRead, WriteError};
+use super::persistence::{Greet, MarkRead, WriteError};
 use crate::domain::{CloseReason, InboxState, Member, Profile};
 use crate::protocol::events::{ClientEvent, Refusal};
+use crate::storage::inboxes;
 
 /// What a session says back to one event.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,6 +154,7 @@ impl Session {
         if let Ok(ClientEvent::Ack(seq)) = event
             && self.proves_news(seq)
         {
+            self.frames.forgive();
             return Reaction::Answer(self.acked(seq));
         }
         match self.rate.count(tokio::time::Instant::now()) {
@@ -181,9 +183,7 @@ impl Session {
             ClientEvent::JoinRoom(name) => self.join_room(&name),
             ClientEvent::LeaveRoom(name) => self.leave_room(&name),
             ClientEvent::GetPresence(users) => Ok(Reaction::Later(self.presence(users))),
-            ClientEvent::Ack(seq) if seq > self.outbox.inbox().last_seq => {
-                Err(Refusal::new("seq_ahead", "the inbox has not come so far"))
-            }
+            ClientEvent::Ack(seq) if seq > self.outbox.inbox().last_seq => Ok(self.ack_ahead(seq)),
             ClientEvent::Ack(seq) => Ok(Reaction::Answer(self.acked(seq))),
             ClientEvent::Resume(since) => self.resume(since),
             ClientEvent::MarkRead(selection) => {
@@ -215,27 +215,35 @@ impl Session {
         news
     }
 
+    /// What is ahead of what was said here may have been read elsewhere: the database knows.
+    fn ack_ahead(&self, seq: i64) -> Reaction {
+        let user = self.me.user.clone();
+        let services = Arc::clone(&self.services);
+        let (shard, outbox) = (Rc::clone(&self.shard), Rc::clone(&self.outbox));
+        let answer = async move {
+            match services.reader.run(move |connection| inboxes::state(connection, &user)).await {
+                Ok(inbox) if seq <= inbox.last_seq => {
+                    shard.confirm_up_to(&outbox, seq);
+                    acknowledged(seq)
+                }
+                Ok(_) => Refusal::new("seq_ahead", "the inbox has not come so far").into(),
+                Err(error) => Refusal::new(error.code(), "could not be recorded: try again").into(),
+            }
+        };
+        Reaction::Later(answer.boxed_local())
+    }
+
     fn acked(&self, seq: i64) -> Answer {
         self.claim(seq.min(self.outbox.first_given()));
-        Answer::new("acked", json!({ "seq": seq }))
+        acknowledged(seq)
     }
 
     /// Confirms what the client says it got otherwise than on this connection, which knows what it gave.
-    /// Who claims more than there is remembers another inbox, and that proves nothing of this one.
     fn claim(&self, seq: i64) {
-        if seq <= self.claimed.get() || seq > self.outbox.inbox().last_seq {
-            return;
+        if seq > self.claimed.get() {
+            self.claimed.set(seq);
+            self.shard.confirm_up_to(&self.outbox, seq);
         }
-        self.claimed.set(seq);
-        let claim = ConfirmUpTo { device: self.outbox.device(&self.services), seq };
-        let request = self.services.persistence.send(claim);
-        let metrics = self.services.metrics.clone();
-        actix::spawn(async move {
-            if !matches!(request.await, Ok(Ok(()))) {
-                // What stays unconfirmed is mailed: one too many rather than none.
-                metrics.refused("confirm_up_to").inc();
-            }
-        });
     }
 
     fn resume(&self, since: i64) -> Result<Reaction, Refusal> {
@@ -252,4 +260,8 @@ impl Session {
         };
         Ok(Reaction::Later(answer.boxed_local()))
     }
+}
+
+fn acknowledged(seq: i64) -> Answer {
+    Answer::new("acked", json!({ "seq": seq }))
 }

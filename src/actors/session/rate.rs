@@ -49,6 +49,11 @@ impl RateWindow {
         Self { most: events.saturating_add(FRAMES_BESIDE), strikes: 0, ..Self::new(settings) }
     }
 
+    /// Takes back what was counted last.
+    pub(super) fn forgive(&mut self) {
+        self.count = self.count.saturating_sub(1);
+    }
+
     pub(super) fn count(&mut self, now: Instant) -> Verdict {
         let ends = self.began.map(|began| began + self.window).filter(|ends| *ends > now);
         let Some(ends) = ends else {

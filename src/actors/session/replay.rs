@@ -12,13 +12,14 @@ use tokio::sync::oneshot;
 
 use super::cursor::{Gap, Range};
 use super::outbox::Outbox;
+use super::proof::Sent;
 use super::shard::LocalShard;
 use crate::actors::reader::ReadError;
-use crate::domain::{CloseReason, NotificationId, UserId};
+use crate::domain::{CloseReason, InboxState, NotificationId, UserId};
 use crate::protocol::frame;
 use crate::protocol::json::{self, Envelope};
 use crate::storage::notifications::{Filter, Position, page};
-use crate::storage::{AnyConnection, StorageError};
+use crate::storage::{AnyConnection, StorageError, inboxes};
 
 /// How many notifications are read at once.
 const PAGE: usize = 100;
@@ -36,10 +37,24 @@ pub(super) struct Resumed {
 /// What one session knows of its replay. Boxed in its outbox only while there is one.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
+    /// The client says that it has everything up to this seq, and that was not looked into yet.
+    wish: Option<i64>,
     /// Where the stretch begins that the client asked for; none where the server found a hole by itself.
-    pub(super) from: Option<i64>,
+    from: Option<i64>,
     /// Who waits for its end.
-    pub(super) answer: Option<oneshot::Sender<Resumed>>,
+    answer: Option<oneshot::Sender<Resumed>>,
+}
+
+impl Replay {
+    fn is_asked_for(&self) -> bool {
+        self.wish.is_some() || self.from.is_some()
+    }
+
+    /// `gap` lies between what the client says that it has and what there is.
+    fn begin_at(&mut self, since: i64, gap: Option<Gap>) {
+        self.wish = None;
+        self.from = Some(gap.map_or(since.saturating_add(1), |gap| gap.oldest));
+    }
 }
 
 /// A notification as it is given, encoded where it was read.
@@ -50,20 +65,15 @@ struct Given {
 }
 
 /// Runs until the connection is up to date or over. One at a time per session.
-pub(super) async fn run(shard: Rc<LocalShard>, outbox: Rc<Outbox>) {
+async fn run(shard: Rc<LocalShard>, outbox: Rc<Outbox>) {
     let mut pause = RETRY_FIRST;
     while has_room(&outbox).await {
-        let Some(range) = outbox.cursor.borrow().next() else {
-            finish(&outbox);
-            return;
-        };
-        match read(&shard, &outbox, range).await {
-            Ok(rows) => {
-                pause = RETRY_FIRST;
-                give(&shard, &outbox, range, rows);
-            }
+        match step(&shard, &outbox).await {
+            Ok(Progress::Some) => pause = RETRY_FIRST,
+            Ok(Progress::Done) => return,
             Err(ReadError::Storage(error)) if error.is_unavailable() => {
-                log::warn!("a replay waits for the database: {error}");
+                // The pool has said so: here it would be once for every session.
+                log::debug!("a replay waits for the database: {error}");
                 tokio::time::sleep(pause.mul_f64(0.8 + 0.2 * rand::random::<f64>())).await;
                 pause = (pause * 2).min(RETRY_LONGEST);
             }
@@ -75,7 +85,31 @@ pub(super) async fn run(shard: Rc<LocalShard>, outbox: Rc<Outbox>) {
     }
 }
 
-/// Waits until the client has taken most of what was queued; false when the session is over.
+enum Progress {
+    Some,
+    Done,
+}
+
+/// Looks where the inbox stands, if the client asked anew, or else gives the next page.
+async fn step(shard: &LocalShard, outbox: &Outbox) -> Result<Progress, ReadError> {
+    let wish = outbox.replay.borrow().as_ref().and_then(|replay| replay.wish);
+    if let Some(since) = wish {
+        let user = outbox.user().clone();
+        let query = move |connection: &mut AnyConnection| inboxes::state(connection, &user);
+        outbox.place(since, shard.services().reader.run_patiently(query).await?);
+        return Ok(Progress::Some);
+    }
+    let next = outbox.cursor.borrow().next();
+    let Some(range) = next else {
+        finish(outbox);
+        return Ok(Progress::Done);
+    };
+    let rows = read(shard, outbox, range).await?;
+    give(shard, outbox, range, rows);
+    Ok(Progress::Some)
+}
+
+/// Waits until the client has taken what was queued; false when the session is over.
 async fn has_room(outbox: &Outbox) -> bool {
     std::future::poll_fn(|cx| {
         if outbox.is_over() {
@@ -121,9 +155,14 @@ fn give(shard: &LocalShard, outbox: &Outbox, range: Range, rows: Vec<Given>) {
         }
         let gap = outbox.cursor.borrow_mut().give(row.seq);
         tell(outbox, gap);
-        outbox.write(row.frame);
-        if let Some(confirmed) = outbox.note_sent(row.id, row.seq) {
+        if !outbox.write(row.frame) {
+            return;
+        }
+        if let Some(confirmed) = outbox.note_sent(Sent { id: row.id, seq: row.seq, replayed: true }) {
             shard.confirm(outbox, vec![confirmed]);
+        }
+        if outbox.is_once() {
+            outbox.ask_for_proof();
         }
         outbox.count_notification();
         if outbox.is_over() {
@@ -152,55 +191,65 @@ fn finish(outbox: &Outbox) {
         match replay.answer {
             // Who asked may have gone.
             Some(answer) => drop(answer.send(resumed)),
-            None => outbox.write(frame::text(&json::event("resumed", resumed))),
+            None => drop(outbox.write(frame::text(&json::event("resumed", resumed)))),
         }
     }
     outbox.pay_count();
 }
 
 impl Outbox {
-    /// Begins a replay where one is due or asked for: `asked` says from where and for whom. `gap` was found
-    /// before it. False where somebody else's is under way.
-    pub(super) fn begin_replay(
-        self: &Rc<Self>,
-        shard: &Rc<LocalShard>,
-        asked: Option<(i64, Option<oneshot::Sender<Resumed>>)>,
-        gap: Option<Gap>,
-    ) {
-        tell(self, gap);
-        let is_running = self.replay.borrow().is_some();
-        let is_behind = self.cursor.borrow().is_behind();
-        if !is_running && (is_behind || asked.is_some()) {
-            *self.replay.borrow_mut() = Some(Box::default());
-        }
-        if let (Some(replay), Some((since, answer))) = (self.replay.borrow_mut().as_deref_mut(), asked) {
-            // What the client says it has beyond the inbox is not had.
-            replay.from = Some(gap.map_or(since + 1, |gap| gap.oldest));
-            replay.answer = answer;
-        }
-        if is_running {
-            return;
-        }
-        if is_behind {
-            actix::spawn(run(Rc::clone(shard), Rc::clone(self)));
-        } else {
-            finish(self);
+    /// Sees to it that a replay runs where one is due.
+    pub(super) fn catch_up(self: &Rc<Self>, shard: &Rc<LocalShard>) {
+        if self.cursor.borrow().is_behind() {
+            self.replay_with(shard, |_| {});
         }
     }
 
-    /// Gives what came after `since` once more, but for what this connection was given. False where a
-    /// replay that was asked for is under way.
+    /// The session was greeted in an inbox that stands at `last_seq`: what came after `since` is given.
+    pub(super) fn begin_since(self: &Rc<Self>, shard: &Rc<LocalShard>, since: Option<i64>, last_seq: i64) {
+        let gap = self.cursor.borrow_mut().greeted(last_seq);
+        tell(self, gap);
+        match since {
+            Some(since) => self.replay_with(shard, |replay| replay.begin_at(since, gap)),
+            None => self.catch_up(shard),
+        }
+    }
+
+    /// Gives what came after `since`, but for what this connection was given. False where a replay that was
+    /// asked for is under way.
     pub(super) fn resume(
         self: &Rc<Self>,
         shard: &Rc<LocalShard>,
         since: i64,
         answer: oneshot::Sender<Resumed>,
     ) -> bool {
-        if self.replay.borrow().as_ref().is_some_and(|replay| replay.from.is_some()) {
+        if self.replay.borrow().as_ref().is_some_and(|replay| replay.is_asked_for()) {
             return false;
         }
-        let gap = self.cursor.borrow_mut().resume(since, self.inbox().last_seq);
-        self.begin_replay(shard, Some((since, Some(answer))), gap);
+        self.replay_with(shard, |replay| {
+            replay.wish = Some(since);
+            replay.answer = Some(answer);
+        });
         true
+    }
+
+    /// What the client asked for begins, now that it is known where the inbox stands.
+    fn place(&self, since: i64, inbox: InboxState) {
+        let gap = self.cursor.borrow_mut().resume(since, inbox.last_seq);
+        self.learn(inbox);
+        tell(self, gap);
+        if let Some(replay) = self.replay.borrow_mut().as_deref_mut() {
+            replay.begin_at(since, gap);
+        }
+    }
+
+    /// Changes the replay that is under way, or begins one.
+    fn replay_with(self: &Rc<Self>, shard: &Rc<LocalShard>, change: impl FnOnce(&mut Replay)) {
+        let mut replay = self.replay.borrow_mut();
+        let is_running = replay.is_some();
+        change(replay.get_or_insert_default());
+        if !is_running {
+            actix::spawn(run(Rc::clone(shard), Rc::clone(self)));
+        }
     }
 }

@@ -13,9 +13,10 @@ use tokio::time::Instant;
 
 use super::Services;
 use super::outbox::{Outbox, Terms};
+use super::proof::Sent;
 use crate::actors::hub::{Deliver, RegisterShard, SessionRef, ShardId};
 use crate::actors::persistence::Confirm;
-use crate::domain::{Member, NotificationId, Proven};
+use crate::domain::{Member, Proven, UpTo};
 
 /// How many deliveries may wait for one worker thread.
 const MAILBOX: usize = 8_192;
@@ -43,8 +44,8 @@ pub struct LocalShard {
     id: ShardId,
     services: Arc<Services>,
     sessions: RefCell<Slab<Rc<Outbox>>>,
-    /// Proven and not yet recorded.
-    confirmed: RefCell<Vec<Proven>>,
+    /// What devices have, not yet recorded.
+    confirmed: RefCell<Confirm>,
     actor: RefCell<Option<Addr<Shard>>>,
 }
 
@@ -99,24 +100,63 @@ impl LocalShard {
     }
 
     /// Reports what a device has proven.
-    pub(super) fn confirm(&self, outbox: &Outbox, proven: Vec<NotificationId>) {
+    pub(super) fn confirm(&self, outbox: &Outbox, proven: Vec<Sent>) {
         if proven.is_empty() {
             return;
         }
         let (device, at) = (outbox.device(&self.services), self.services.clock.now());
-        let proof = |notification| Proven { notification, device: Arc::clone(&device), at };
+        let proof = |Sent { id: notification, replayed, .. }| {
+            let device = Arc::clone(&device);
+            Proven { notification, device, at, replayed }
+        };
+        self.gather(|confirmed| confirmed.proofs.extend(proven.into_iter().map(proof)));
+    }
+
+    /// Reports what a device says that it has.
+    pub(super) fn confirm_up_to(&self, outbox: &Outbox, seq: i64) {
+        let device = outbox.device(&self.services);
+        self.gather(|confirmed| confirmed.up_to.push(UpTo { device, seq }));
+    }
+
+    fn gather(&self, add: impl FnOnce(&mut Confirm)) {
         let mut confirmed = self.confirmed.borrow_mut();
-        let first = confirmed.is_empty();
-        confirmed.extend(proven.into_iter().map(proof));
-        let excess = confirmed.len().saturating_sub(CONFIRM_WAITING);
-        if excess > 0 {
-            log::warn!(forgotten = excess; "confirmations cannot be recorded and there are too many to keep");
-            confirmed.drain(..excess);
+        let first = confirmed.proofs.is_empty() && confirmed.up_to.is_empty();
+        add(&mut confirmed);
+        let forgotten = keep_newest(&mut confirmed.proofs) + keep_newest(&mut confirmed.up_to);
+        if forgotten > 0 {
+            log::warn!(forgotten = forgotten; "confirmations cannot be recorded and there are too many to keep");
         }
         if first && let Some(actor) = &*self.actor.borrow() {
             actor.do_send(Report);
         }
     }
+
+    /// What is reported next, if anything waits.
+    fn next_report(&self) -> Option<Confirm> {
+        let mut confirmed = self.confirmed.borrow_mut();
+        let portion = Confirm {
+            proofs: take_portion(&mut confirmed.proofs),
+            up_to: take_portion(&mut confirmed.up_to),
+        };
+        (!portion.proofs.is_empty() || !portion.up_to.is_empty()).then_some(portion)
+    }
+
+    /// What could not be reported waits in front of the rest.
+    fn take_back(&self, mut refused: Confirm) {
+        let mut confirmed = self.confirmed.borrow_mut();
+        refused.proofs.append(&mut confirmed.proofs);
+        refused.up_to.append(&mut confirmed.up_to);
+        *confirmed = refused;
+    }
+}
+
+/// Forgets the oldest of too many; answers how many.
+fn keep_newest<T>(waiting: &mut Vec<T>) -> usize {
+    waiting.drain(..waiting.len().saturating_sub(CONFIRM_WAITING)).count()
+}
+
+fn take_portion<T>(waiting: &mut Vec<T>) -> Vec<T> {
+    waiting.drain(..waiting.len().min(CONFIRM_BATCH)).collect()
 }
 
 /// The actor of a shard.
@@ -151,22 +191,15 @@ impl Shard {
         if self.reporting {
             return;
         }
-        let proofs: Vec<Proven> = {
-            let mut confirmed = self.local.confirmed.borrow_mut();
-            let portion = confirmed.len().min(CONFIRM_BATCH);
-            confirmed.drain(..portion).collect()
-        };
-        if proofs.is_empty() {
-            return;
-        }
+        let Some(portion) = self.local.next_report() else { return };
         self.reporting = true;
-        let request = self.local.services.persistence.send(Confirm { proofs: proofs.clone() });
+        let request = self.local.services.persistence.send(portion.clone());
         let reported = request.into_actor(self).map(move |answer, shard, ctx| {
             shard.reporting = false;
             if matches!(answer, Ok(Ok(()))) {
                 shard.report(ctx);
             } else {
-                shard.local.confirmed.borrow_mut().splice(0..0, proofs);
+                shard.local.take_back(portion);
                 ctx.run_later(CONFIRM_RETRY, Self::report);
             }
         });

@@ -107,7 +107,9 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketDoor {
         }
         match message {
             Ok(ws::Message::Text(text)) => self.text(&text, ctx),
-            Ok(ws::Message::Ping(payload)) => self.outbox.write(frame::pong(&payload)),
+            Ok(ws::Message::Ping(payload)) => {
+                self.outbox.write(frame::pong(&payload));
+            }
             Ok(ws::Message::Pong(payload)) => self.session.pong(&payload),
             Ok(ws::Message::Continuation(item)) => match self.fragments.add(item, self.message_bytes) {
                 Assembly::Incomplete => {}

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use super::{Outbox, State};
 use crate::actors::hub::Parcel;
 use crate::actors::session::cursor::Arrival;
+use crate::actors::session::proof::Sent;
 use crate::actors::session::shard::LocalShard;
 use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{CloseReason, InboxState, NotificationId, Timestamp, UserId};
+use crate::domain::{CloseReason, InboxState, Timestamp, UserId};
 use crate::protocol::frame;
 use crate::protocol::json::{self, UNREAD_COUNT, UnreadCount};
 
@@ -19,7 +20,7 @@ impl Outbox {
         self: &Rc<Self>,
         shard: &Rc<LocalShard>,
         parcel: &Parcel,
-    ) -> Option<NotificationId> {
+    ) -> Option<Sent> {
         if !self.takes() || parcel.except == Some(self.reference()) {
             return None;
         }
@@ -34,15 +35,17 @@ impl Outbox {
             let arrival = self.cursor.borrow_mut().arrived(seq);
             if arrival != Arrival::Next {
                 self.leave_out(arrival, parcel.inbox);
-                self.begin_replay(shard, None, None);
+                self.catch_up(shard);
                 return None;
             }
         }
-        self.write(parcel.frames.clone());
+        if !self.write(parcel.frames.clone()) {
+            return None;
+        }
         self.note_inbox(parcel.inbox);
         let mut confirmed = None;
         if let Some((id, seq)) = parcel.stored() {
-            confirmed = self.note_sent(id, seq);
+            confirmed = self.note_sent(Sent { id, seq, replayed: false });
             self.ask_for_proof();
         }
         if parcel.notifies {
@@ -52,15 +55,11 @@ impl Outbox {
     }
 
     /// Notes that a notification was queued; answers it where that alone confirms it.
-    pub(in crate::actors::session) fn note_sent(
-        &self,
-        id: NotificationId,
-        seq: i64,
-    ) -> Option<NotificationId> {
+    pub(in crate::actors::session) fn note_sent(&self, sent: Sent) -> Option<Sent> {
         match self.terms.proof {
-            ProofMode::Sent => Some(id),
+            ProofMode::Sent => Some(sent),
             ProofMode::Pong => {
-                self.proof.borrow_mut().sent(id, seq);
+                self.proof.borrow_mut().sent(sent);
                 None
             }
         }
@@ -88,10 +87,18 @@ impl Outbox {
 
     /// A notification is not given now; the count that it made is told, during a replay at its end.
     fn leave_out(&self, arrival: Arrival, reported: Option<InboxState>) {
-        self.inbox.set(self.inbox.get().merge(reported.unwrap_or_default()));
+        self.learn(reported.unwrap_or_default());
         self.owes_count.set(true);
         if arrival == Arrival::Known {
             self.pay_count();
+        }
+    }
+
+    /// Takes where the inbox stands from the database; what is new to the client it is told later.
+    pub(in crate::actors::session) fn learn(&self, reported: InboxState) {
+        let merged = self.inbox.get().merge(reported);
+        if merged != self.inbox.replace(merged) {
+            self.owes_count.set(true);
         }
     }
 
@@ -110,6 +117,10 @@ impl Outbox {
         &self.me.user
     }
 
+    pub(in crate::actors::session) fn is_once(&self) -> bool {
+        self.terms.once
+    }
+
     pub(in crate::actors::session) fn since(&self) -> Option<i64> {
         self.terms.since
     }
@@ -120,7 +131,7 @@ impl Outbox {
     }
 
     /// The client itself says that it has everything up to a seq; answers what that proves.
-    pub(in crate::actors::session) fn acked(&self, seq: i64) -> Vec<NotificationId> {
+    pub(in crate::actors::session) fn acked(&self, seq: i64) -> Vec<Sent> {
         self.proof.borrow_mut().acked(seq)
     }
 
@@ -135,7 +146,7 @@ impl Outbox {
     }
 
     /// Takes a pong; answers the notifications that it proves the device has.
-    pub fn pong(&self, payload: &[u8]) -> Vec<NotificationId> {
+    pub(in crate::actors::session) fn pong(&self, payload: &[u8]) -> Vec<Sent> {
         let (proven, next) = self.proof.borrow_mut().answered(payload, self.cursor.borrow().high());
         if let Some(payload) = next {
             self.ping(&payload);

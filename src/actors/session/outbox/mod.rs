@@ -142,8 +142,7 @@ impl Outbox {
             self.close(CloseReason::OnceDelivered);
             return;
         }
-        let gap = self.cursor.borrow_mut().greeted(inbox.last_seq);
-        self.begin_replay(shard, self.terms.since.map(|since| (since, None)), gap);
+        self.begin_since(shard, self.terms.since, inbox.last_seq);
     }
 
     /// Ends a session that was never greeted: only the goodbye is said.
@@ -153,17 +152,19 @@ impl Outbox {
         }
     }
 
-    /// Queues frames of the session's own, for example an answer.
-    pub fn write(&self, frames: Bytes) {
+    /// Queues frames, for example an answer; answers whether they were. What is alone may be of any size.
+    pub fn write(&self, frames: Bytes) -> bool {
         if !self.takes() {
-            return;
+            return false;
         }
-        if self.queue.borrow().bytes() + frames.len() > self.terms.queue_bytes {
+        let queued = self.queue.borrow().bytes();
+        if queued > 0 && queued + frames.len() > self.terms.queue_bytes {
             self.cut(CloseReason::SlowConsumer);
-            return;
+            return false;
         }
         self.queue.borrow_mut().push_back(frames);
         self.wake();
+        true
     }
 
     /// Says goodbye with a reason; nothing is queued after it. Who was not greeted hears nothing else.
@@ -258,9 +259,9 @@ impl Outbox {
         !self.takes()
     }
 
-    /// Whether the client has taken so much that a replay may go on.
+    /// Whether a replay may go on: when the client has taken all there was, for then something always fits.
     pub(super) fn takes_replay(&self) -> bool {
-        self.state.get() == State::Open && self.queue.borrow().bytes() <= self.terms.queue_bytes / 4
+        self.state.get() == State::Open && self.queue.borrow().bytes() == 0
     }
 
     /// Whether a replay may queue so many bytes more: half of the room is left to what is said live. A
