@@ -155,6 +155,7 @@ fn server(plan: &Plan, sink: &SmtpSink, cluster: Option<&Cluster>) -> ProcessBui
         ("BELLHOP__SESSION__HEARTBEAT_TIMEOUT_MS", "8000"),
         ("BELLHOP__DELIVERY__PROOF", &plan.proof),
         ("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "1500"),
+        ("BELLHOP__DELIVERY__SETTLE_MS", "300"),
         ("BELLHOP__DELIVERY__SWEEP_INTERVAL_MS", "200"),
         ("BELLHOP__MAIL__CONCURRENCY", "16"),
         ("BELLHOP__MAIL__TIMEOUT_MS", "1000"),

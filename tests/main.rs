@@ -36,6 +36,7 @@ mod protocol_violations;
 mod publishing;
 mod resume;
 mod rooms;
+mod settling;
 mod stopping;
 mod storage;
 #[allow(

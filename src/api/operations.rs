@@ -6,6 +6,7 @@ use actix_web::http::header::ContentType;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
+use crate::actors::email::MailHealth;
 use crate::actors::persistence::WriteHealth;
 use crate::actors::reader::Reader;
 use crate::actors::session::Services;
@@ -31,6 +32,7 @@ pub(super) async fn ready(
     services: web::Data<Services>,
     reader: web::Data<Reader>,
     writing: web::Data<WriteHealth>,
+    mailing: web::Data<MailHealth>,
 ) -> Result<HttpResponse, Problem> {
     if services.is_draining() {
         return Err(Problem::unavailable("draining", "the server is stopping"));
@@ -42,7 +44,7 @@ pub(super) async fn ready(
     };
     let state = |degraded: bool| if degraded { "degraded" } else { "ok" };
     // Readable and not writable, a full disk for example: requests must go on coming for that to show.
-    let (database, mail) = (writing.is_failing(), overdue > 0);
+    let (database, mail) = (writing.is_failing(), overdue > 0 || mailing.is_failing());
     Ok(HttpResponse::Ok().json(json!({
         "status": state(database || mail),
         "parts": { "database": state(database), "mail": state(mail) },

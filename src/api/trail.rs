@@ -32,7 +32,8 @@ struct DeliveryView<'a> {
     state: &'a str,
     attempts: i32,
     error: Option<&'a str>,
-    escalate_at: Timestamp,
+    /// None once the delivery has ended.
+    escalate_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
 }
 
@@ -43,7 +44,7 @@ impl<'a> From<&'a Delivery> for DeliveryView<'a> {
             state: &delivery.state,
             attempts: delivery.attempts,
             error: delivery.error.as_deref(),
-            escalate_at: delivery.escalate_at(),
+            escalate_at: delivery.finished_at().is_none().then(|| delivery.escalate_at()),
             finished_at: delivery.finished_at(),
         }
     }

@@ -17,8 +17,9 @@ use crate::transports::websocket::Socket;
 /// What the kernel may hold back for one slow client; its own default grows to megabytes.
 const SEND_BUFFER: usize = 64 * 1024;
 /// How long sent data may stay unacknowledged before the kernel gives a connection up: what ends a
-/// peer that vanished without a word.
-const USER_TIMEOUT: Duration = Duration::from_secs(20);
+/// peer that vanished without a word. Not shorter, for it also ends one that reads so slowly that its
+/// window stays shut.
+const USER_TIMEOUT: Duration = Duration::from_mins(1);
 /// When the kernel begins to ask a silent peer whether it is there, and how often.
 const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);

@@ -16,7 +16,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer, web};
 use anyhow::Context as _;
 
-use crate::actors::email::{Courier, EmailActor};
+use crate::actors::email::{Courier, EmailActor, MailHealth};
 use crate::actors::hub::NotificationHub;
 use crate::actors::persistence::{Greet, Parts, Persistence, WriteHealth};
 use crate::actors::reader::Reader;
@@ -45,6 +45,13 @@ pub struct App {
     settings: Arc<Settings>,
 }
 
+/// What the actors report of what they depend on.
+#[derive(Debug, Default)]
+struct Health {
+    writing: WriteHealth,
+    mailing: MailHealth,
+}
+
 /// What must be stopped, in the order of `drain`.
 struct Running {
     handle: ServerHandle,
@@ -69,9 +76,9 @@ impl App {
         let metrics = Metrics::new()?;
         let pool = open_pool(&settings).await?;
         let mut arbiters = Vec::new();
-        let email = start_email(&settings, &pool, &clock, &metrics, &mut arbiters)?;
+        let health = Health::default();
+        let email = start_email(&settings, &pool, &clock, &metrics, &health, &mut arbiters)?;
         let hub = start_hub(&settings, &email, &metrics, &mut arbiters);
-        let health = WriteHealth::default();
         let parts = Parts {
             pool: pool.clone(),
             hub: hub.clone(),
@@ -79,7 +86,7 @@ impl App {
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             metrics: metrics.clone(),
-            health: health.clone(),
+            health: health.writing.clone(),
         };
         let persistence = start_persistence(&settings, parts, &mut arbiters);
         let reader = Reader::new(
@@ -153,6 +160,7 @@ fn start_email(
     pool: &Pool,
     clock: &Arc<dyn Clock>,
     metrics: &Metrics,
+    health: &Health,
     arbiters: &mut Vec<Arbiter>,
 ) -> anyhow::Result<Addr<EmailActor>> {
     let courier = Courier {
@@ -164,12 +172,13 @@ fn start_email(
         longest_escalation: settings.delivery.longest_escalation(),
         clock: Arc::clone(clock),
         metrics: metrics.clone(),
+        health: health.mailing.clone(),
     };
     let (concurrency, metrics) = (settings.mail.concurrency, metrics.clone());
-    let sweep = Duration::from_millis(settings.delivery.sweep_interval_ms);
+    let delivery = settings.delivery.clone();
     let arbiter = Arbiter::new();
     let actor = EmailActor::start_in_arbiter(&arbiter.handle(), move |_| {
-        EmailActor::new(courier, concurrency, sweep, metrics)
+        EmailActor::new(courier, concurrency, &delivery, metrics)
     });
     arbiters.push(arbiter);
     Ok(actor)
@@ -203,9 +212,9 @@ fn serve(
     settings: &Arc<Settings>,
     services: &Arc<Services>,
     wall: &Arc<dyn Clock>,
-    health: WriteHealth,
+    health: Health,
 ) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
-    let health = web::Data::new(health);
+    let (writing, mailing) = (web::Data::new(health.writing), web::Data::new(health.mailing));
     let verifier = Verifier::new(&settings.auth)?;
     // Tokens are judged and made by the wall clock itself, see there.
     let authenticator = web::Data::new(Authenticator::new(verifier, Arc::clone(wall), &settings.auth.cookie));
@@ -230,7 +239,8 @@ fn serve(
             .app_data(acquaintances.clone())
             .app_data(reader.clone())
             .app_data(metrics.clone())
-            .app_data(health.clone())
+            .app_data(writing.clone())
+            .app_data(mailing.clone())
             .app_data(limits.clone())
             .app_data(allowed.clone())
             .app_data(body_limits.clone())

@@ -24,6 +24,9 @@ pub struct DeliverySettings {
     /// The same for single categories. Defaults to none.
     #[serde(default)]
     pub escalate_after_ms_by_category: BTreeMap<String, u64>,
+    /// How long devices have to come back, and to say what they have, before mail is begun: after a start
+    /// and after the database was away, in milliseconds. Defaults to 5000.
+    pub settle_ms: u64,
     /// How often overdue deliveries are looked for, in milliseconds. Defaults to 1000.
     pub sweep_interval_ms: u64,
     /// How many deliveries are claimed at once. Defaults to 100.

@@ -16,7 +16,7 @@ use crate::domain::{Proven, Step, Timestamp, UpTo};
 
 /// How many unread notifications below a seq are looked at when a device says that it has everything up
 /// to there. A device proves what it got within a round trip, so that few of them can still be pending.
-pub const UP_TO_MAX: i64 = 256;
+pub const UP_TO_MAX: i64 = 1_000;
 
 /// How many receipts a notification has before those who are given it again leave none. A device without
 /// a name of its own is another one at every connection, and may come back as often as it likes.

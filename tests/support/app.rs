@@ -61,6 +61,8 @@ impl TestAppBuilder {
             .with("JWT_SECRET", JWT_SECRET)
             .with("BELLHOP__MAIL__OUTBOX", &outbox)
             .with("BELLHOP__SERVER__WORKERS", "2")
+            // Tests that are about coming back set this themselves.
+            .with("BELLHOP__DELIVERY__SETTLE_MS", "0")
             // Tests that are about draining set these themselves.
             .with("BELLHOP__SERVER__DRAIN_SPREAD_MS", "10")
             .with("BELLHOP__SERVER__DRAIN_TIMEOUT_MS", "1000")

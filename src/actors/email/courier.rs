@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::{backoff, surplus};
@@ -33,6 +34,29 @@ pub struct Courier {
     pub longest_escalation: Duration,
     pub clock: Arc<dyn Clock>,
     pub metrics: Metrics,
+    pub health: MailHealth,
+}
+
+/// Whether mail goes out; shared with whoever reports readiness.
+#[derive(Debug, Clone, Default)]
+pub struct MailHealth(Arc<AtomicU32>);
+
+/// So many mails in a row that a server did not take for now are more than one recipient's trouble.
+const FAILURES_MAX: u32 = 5;
+
+impl MailHealth {
+    pub fn is_failing(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= FAILURES_MAX
+    }
+
+    /// Notes how a try ended: that a mail was refused for good is an answer, too.
+    fn note(&self, answered: bool) {
+        if answered {
+            self.0.store(0, Ordering::Relaxed);
+        } else {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A claimed delivery with what is needed to write the mail.
@@ -227,6 +251,7 @@ impl Courier {
             Ok(mail) => self.mailer.send(&mail).await,
             Err(error) => Err(error),
         };
+        self.health.note(!matches!(sent, Err(MailError::Temporary(_))));
         match sent {
             Ok(()) => {
                 self.metrics.mail_attempts("sent").inc();

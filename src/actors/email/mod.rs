@@ -1,7 +1,6 @@
 //! The e-mail actor: takes over notifications that no device confirmed. The queue is in the database;
 //! what is here is only what this instance has claimed and is sending, a few at a time. A recipient
-//! whose mail is slow holds up nobody else: they have one place at most, and no more than a share of
-//! what waits.
+//! whose mail is slow has one place at most, and no more than a share of what waits.
 
 mod backoff;
 mod courier;
@@ -16,17 +15,20 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-pub use courier::Courier;
 use courier::Letter;
+pub use courier::{Courier, MailHealth};
 use queue::Queue;
 use surplus::Surplus;
 
 use super::hub::Away;
+use crate::config::DeliverySettings;
 use crate::domain::{NotificationId, UserId};
 use crate::telemetry::Metrics;
 
 /// How many messages may wait for the actor.
 const MAILBOX: usize = 4_096;
+/// A claim that takes longer waited for the database.
+const CLAIM_SLOW: Duration = Duration::from_secs(1);
 /// How many ids of users who are away are remembered; the rest is found by its deadline.
 const HANDED_MAX: usize = 20_000;
 
@@ -36,6 +38,10 @@ pub struct EmailActor {
     courier: Arc<Courier>,
     metrics: Metrics,
     sweep_interval: Duration,
+    /// How long devices have to come back, and to say what they have, before mail is begun.
+    settle: Duration,
+    /// Until when nothing is claimed: after a start, and after the database was away.
+    settled_at: Instant,
     /// Handed over by the hub and not claimed yet.
     handed: VecDeque<NotificationId>,
     /// Claimed and waiting for a place, and who has a mail under way.
@@ -61,11 +67,14 @@ enum Claim {
 }
 
 impl EmailActor {
-    pub fn new(courier: Courier, concurrency: usize, sweep_interval: Duration, metrics: Metrics) -> Self {
+    pub fn new(courier: Courier, concurrency: usize, delivery: &DeliverySettings, metrics: Metrics) -> Self {
+        let settle = Duration::from_millis(delivery.settle_ms);
         Self {
             courier: Arc::new(courier),
             metrics,
-            sweep_interval,
+            sweep_interval: Duration::from_millis(delivery.sweep_interval_ms),
+            settle,
+            settled_at: Instant::now() + settle,
             handed: VecDeque::new(),
             queue: Queue::new(concurrency.max(1)),
             surplus: Surplus::default(),
@@ -132,7 +141,8 @@ impl EmailActor {
     /// Claims the next portion: in turn what the hub handed over and what is overdue.
     fn claim(&mut self, ctx: &mut Context<Self>) {
         let sweep = self.sweep_due && (self.handed.is_empty() || self.last_claim == Claim::Handed);
-        if self.handed.is_empty() && !sweep {
+        let is_settled = Instant::now() >= self.settled_at;
+        if !is_settled || (self.handed.is_empty() && !sweep) {
             return;
         }
         self.claiming = true;
@@ -141,6 +151,7 @@ impl EmailActor {
         let handed: Vec<NotificationId> = self.handed.drain(..portion).collect();
         let courier = Arc::clone(&self.courier);
         let pull_in = sweep && !self.pulled_in;
+        let began = Instant::now();
         let claimed = async move {
             if pull_in {
                 courier.pull_in().await?;
@@ -155,9 +166,14 @@ impl EmailActor {
                 actor.sweep_due = claimed.as_ref().is_ok_and(|letters| !letters.is_empty());
             }
             match claimed {
+                // What devices proved waited as long to be written, and must come first.
+                Ok(letters) if began.elapsed() > CLAIM_SLOW => actor.give_back(letters, actor.settle, ctx),
                 Ok(letters) => actor.line_up(letters, ctx),
-                // What could not be claimed is still in the database, and is found by the next sweep.
-                Err(error) => log::warn!("mail could not be claimed: {error}"),
+                // What could not be claimed is still in the database, and is found by a later sweep.
+                Err(error) => {
+                    log::warn!("mail could not be claimed: {error}");
+                    actor.settled_at = Instant::now() + actor.settle;
+                }
             }
             actor.pump(ctx);
         }));
@@ -180,7 +196,8 @@ impl EmailActor {
 impl Actor for EmailActor {
     type Context = Context<Self>;
 
-    /// Starts with a sweep: what an earlier run left pending goes on its way.
+    /// Begins with a sweep, once devices had time to come back: what an earlier run left pending goes on
+    /// its way.
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(self.sweep_interval, |actor, ctx| {
@@ -191,7 +208,7 @@ impl Actor for EmailActor {
             actor.sweep_due = true;
             actor.pump(ctx);
         });
-        self.pump(ctx);
+        ctx.run_later(self.settle, Self::pump);
     }
 }
 
