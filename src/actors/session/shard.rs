@@ -64,7 +64,7 @@ impl LocalShard {
                 confirmed: RefCell::default(),
                 actor: RefCell::default(),
             });
-            let actor = Shard { local: Rc::clone(&shard), reporting: false }.start();
+            let actor = Shard { local: Rc::clone(&shard), gathering: false, reporting: false }.start();
             *shard.actor.borrow_mut() = Some(actor);
             *local = Some(Rc::clone(&shard));
             shard
@@ -131,6 +131,11 @@ impl LocalShard {
         }
     }
 
+    fn gathered(&self) -> usize {
+        let confirmed = self.confirmed.borrow();
+        confirmed.proofs.len() + confirmed.up_to.len()
+    }
+
     /// What is reported next, if anything waits.
     fn next_report(&self) -> Option<Confirm> {
         let mut confirmed = self.confirmed.borrow_mut();
@@ -163,6 +168,8 @@ fn take_portion<T>(waiting: &mut Vec<T>) -> Vec<T> {
 #[derive(Debug)]
 pub struct Shard {
     local: Rc<LocalShard>,
+    /// Whether confirmations gather until a timer ends.
+    gathering: bool,
     /// Whether a report is on its way.
     reporting: bool,
 }
@@ -186,21 +193,31 @@ impl Shard {
         }
     }
 
-    /// Reports what has gathered; what comes meanwhile is reported after that.
-    fn report(&mut self, ctx: &mut Context<Self>) {
-        if self.reporting {
-            return;
+    /// Reports in `pause`; until then more gathers.
+    fn report_in(&mut self, pause: Duration, ctx: &mut Context<Self>) {
+        if !self.gathering && !self.reporting {
+            self.gathering = true;
+            ctx.run_later(pause, |shard, ctx| {
+                shard.gathering = false;
+                shard.report(ctx);
+            });
         }
+    }
+
+    /// Reports what has gathered; what comes meanwhile gathers for the next.
+    fn report(&mut self, ctx: &mut Context<Self>) {
         let Some(portion) = self.local.next_report() else { return };
         self.reporting = true;
         let request = self.local.services.persistence.send(portion.clone());
         let reported = request.into_actor(self).map(move |answer, shard, ctx| {
             shard.reporting = false;
-            if matches!(answer, Ok(Ok(()))) {
-                shard.report(ctx);
-            } else {
+            if !matches!(answer, Ok(Ok(()))) {
                 shard.local.take_back(portion);
-                ctx.run_later(CONFIRM_RETRY, Self::report);
+                shard.report_in(CONFIRM_RETRY, ctx);
+            } else if shard.local.gathered() >= CONFIRM_BATCH {
+                shard.report(ctx);
+            } else if shard.local.gathered() > 0 {
+                shard.report_in(CONFIRM_PAUSE, ctx);
             }
         });
         ctx.spawn(reported);
@@ -233,6 +250,6 @@ impl Handler<Report> for Shard {
     type Result = ();
 
     fn handle(&mut self, _: Report, ctx: &mut Context<Self>) {
-        ctx.run_later(CONFIRM_PAUSE, Self::report);
+        self.report_in(CONFIRM_PAUSE, ctx);
     }
 }
