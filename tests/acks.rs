@@ -1,8 +1,9 @@
-//! `ack`: a client whose transport answers no ping says itself what it has.
+//! `ack`: a client whose transport answers no ping says itself what it has. It proves no more than the
+//! inbox holds, and as much as a pong does.
 
 use serde_json::json;
 
-use crate::support::app::{TestApp, seconds_from_now, token_of};
+use crate::support::app::token_with_mail;
 use crate::support::both::on_both_databases;
 use crate::support::deadline::wait_until_async;
 use crate::support::raw_socket::{FIN, PING, PONG, RawSocket};
@@ -10,15 +11,6 @@ use crate::support::raw_socket::{FIN, PING, PONG, RawSocket};
 /// A short patience with devices that do not answer.
 const SHORT: [(&str, &str); 2] =
     [("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "1500"), ("BELLHOP__DELIVERY__SWEEP_INTERVAL_MS", "100")];
-
-fn token_with_mail(host: &str) -> String {
-    token_of(&json!({"userId": host, "email": format!("{host}@example.com"), "exp": seconds_from_now(3_600)}))
-}
-
-async fn tell(app: &TestApp, host: &str) {
-    let note = json!({"userId": host, "type": "note", "title": "A note", "message": "Nothing new"});
-    app.post("/notifications", &app.service(), &note).await.expect(201);
-}
 
 on_both_databases! {
     async fn an_ack_confirms_for_a_client_that_cannot_pong(app, super::SHORT) {
@@ -96,7 +88,7 @@ on_both_databases! {
         let mut device = RawSocket::open(app.address(), &app.token("host", &[])).await;
         assert_eq!(device.next_event().await["event"], "connected");
         for seq in 1..=10 {
-            tell(&app, "host").await;
+            app.tell("host", 1).await;
             while device.next_event().await["event"] != "note" {}
             device.send_event("ack", &json!({"seq": seq})).await;
             loop {

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::support::app::{TestApp, seconds_from_now, token_of};
+use crate::support::app::{TestApp, mail_of, token_with_mail};
 use crate::support::both::on_both_databases;
 use crate::support::deadline::wait_until_async;
 use crate::support::raw_socket::{FIN, PING, PONG, RawSocket, TEXT};
@@ -23,17 +23,6 @@ const LONG: [(&str, &str); 2] =
 /// Heartbeats that come soon, and nothing that is mailed before.
 const HEARTBEATS: [(&str, &str); 2] =
     [("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "60000"), ("BELLHOP__SESSION__HEARTBEAT_INTERVAL_MS", "1500")];
-
-/// The address that the host's token names.
-fn mail_of(host: &str) -> String {
-    format!("{host}@example.com")
-}
-
-fn token_with_mail(host: &str) -> String {
-    token_of(
-        &json!({"userId": host, "role": "PROFESSIONAL", "email": mail_of(host), "exp": seconds_from_now(3_600)}),
-    )
-}
 
 fn id_of(booked: &Value) -> String {
     booked["notification"]["id"].as_str().unwrap().to_owned()

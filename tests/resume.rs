@@ -7,7 +7,7 @@ use futures_util::future::join;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::support::app::{Database, TestApp, TestAppBuilder, seconds_from_now, token_of};
+use crate::support::app::{Database, TestApp, TestAppBuilder, token_with_mail};
 use crate::support::both::on_both_databases;
 use crate::support::deadline::wait_until_async;
 use crate::support::postgres::{Cluster, Durability};
@@ -24,14 +24,6 @@ const NARROW: [(&str, &str); 2] =
 /// A short patience with devices that do not answer.
 const SHORT: [(&str, &str); 2] =
     [("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "1500"), ("BELLHOP__DELIVERY__SWEEP_INTERVAL_MS", "100")];
-
-/// Tells the host so often, as a back end does.
-async fn tell(app: &TestApp, host: &str, times: usize) {
-    for _ in 0..times {
-        let note = json!({"userId": host, "type": "note", "title": "A note", "message": "Nothing new"});
-        app.post("/notifications", &app.service(), &note).await.expect(201);
-    }
-}
 
 async fn come_back(app: &TestApp, host: &str, since: i64) -> TestSocket {
     app.connect_with(&app.token(host, &[]), &format!("?since={since}")).await
@@ -64,19 +56,15 @@ async fn until_resumed(device: &mut TestSocket) -> Vec<Event> {
     }
 }
 
-fn token_with_mail(host: &str) -> String {
-    token_of(&json!({"userId": host, "email": format!("{host}@example.com"), "exp": seconds_from_now(3_600)}))
-}
-
 on_both_databases! {
     async fn who_says_what_it_has_gets_what_it_missed_and_then_what_is_new(app, super::PATIENT) {
-        tell(&app, "host", 5).await;
+        app.tell("host", 5).await;
         let mut device = come_back(&app, "host", 2).await;
         let events = until_resumed(&mut device).await;
         assert_eq!(said(&events), ["note 3", "note 4", "note 5", "resumed 3 5"]);
         let missed = &events[0].data;
         assert_eq!((&missed["title"], &missed["isRead"]), (&json!("A note"), &json!(false)), "as ever");
-        tell(&app, "host", 1).await;
+        app.tell("host", 1).await;
         assert_eq!(device.next_event("note").await["seq"], 6);
         assert_eq!(device.next_event("notification:unread_count").await, json!({"unread": 6, "seq": 6}));
         assert_eq!(device.events_so_far().await, []);
@@ -84,16 +72,16 @@ on_both_databases! {
 
     async fn who_missed_nothing_is_told_so(app, super::PATIENT) {
         assert_eq!(said(&until_resumed(&mut come_back(&app, "nobody", 0).await).await), ["resumed 1 0"]);
-        tell(&app, "host", 3).await;
+        app.tell("host", 3).await;
         let mut device = come_back(&app, "host", 3).await;
         assert_eq!(said(&until_resumed(&mut device).await), ["resumed 4 3"]);
         assert_eq!(device.events_so_far().await, []);
     }
 
     async fn a_session_may_ask_later_and_gets_nothing_twice(app, super::PATIENT) {
-        tell(&app, "host", 3).await;
+        app.tell("host", 3).await;
         let mut device = app.connect("host").await;
-        tell(&app, "host", 1).await;
+        app.tell("host", 1).await;
         device.next_event("note").await;
         let question = json!({"event": "resume", "data": {"since": 1}, "id": "r1"}).to_string();
         device.send_message(question.into()).await;
@@ -105,43 +93,43 @@ on_both_databases! {
         assert_eq!(said(&until_resumed(&mut device).await), ["resumed 2 4"]);
         device.send("resume", json!({"since": 0})).await;
         assert_eq!(said(&until_resumed(&mut device).await), ["note 1", "resumed 1 4"]);
-        tell(&app, "host", 1).await;
+        app.tell("host", 1).await;
         assert_eq!(said(&device.events_so_far().await), ["note 5"]);
     }
 
     async fn what_retention_took_is_a_gap(app, super::PATIENT) {
-        tell(&app, "host", 6).await;
+        app.tell("host", 6).await;
         execute(app.database_url(), "DELETE FROM notifications WHERE seq <= 4");
         let mut device = come_back(&app, "host", 2).await;
         assert_eq!(said(&until_resumed(&mut device).await), ["gap 2 5", "note 5", "note 6", "resumed 3 6"]);
         execute(app.database_url(), "DELETE FROM notifications");
         let mut device = come_back(&app, "host", 2).await;
         assert_eq!(said(&until_resumed(&mut device).await), ["gap 2 7", "resumed 3 6"]);
-        tell(&app, "host", 1).await;
+        app.tell("host", 1).await;
         assert_eq!(device.next_event("note").await["seq"], 7);
     }
 
     async fn who_remembers_more_than_there_is_is_told_where_the_inbox_goes_on(app, super::PATIENT) {
         let silent = RawSocket::open(app.address(), &app.token("host", &[])).await;
         app.connect("host").await.close().await;
-        tell(&app, "host", 2).await;
+        app.tell("host", 2).await;
         let mut device = come_back(&app, "host", 500).await;
         assert_eq!(said(&until_resumed(&mut device).await), ["gap 500 3", "resumed 3 2"]);
         let states = "SELECT state AS value FROM deliveries";
         assert_eq!(texts(app.database_url(), states), ["pending", "pending"], "that proves nothing");
         drop(silent);
-        tell(&app, "host", 1).await;
+        app.tell("host", 1).await;
         assert_eq!(device.next_event("note").await["seq"], 3);
     }
 
     async fn a_thousand_missed_fit_through_a_narrow_queue_beside_live_ones(app, super::NARROW) {
         const MISSED: usize = 1_000;
-        stream::iter(0..MISSED).for_each_concurrent(16, |_| tell(&app, "host", 1)).await;
+        stream::iter(0..MISSED).for_each_concurrent(16, |_| app.tell("host", 1)).await;
         let mut device = come_back(&app, "host", 0).await;
         let mut neighbour = app.connect("neighbour").await;
         let more = async {
-            tell(&app, "host", 20).await;
-            tell(&app, "neighbour", 1).await;
+            app.tell("host", 20).await;
+            app.tell("neighbour", 1).await;
         };
         let read = async {
             let mut seqs = Vec::new();
@@ -161,7 +149,7 @@ on_both_databases! {
     }
 
     async fn who_stops_reading_in_a_replay_is_not_cut_off_for_it_and_may_go_on(app, super::NARROW) {
-        stream::iter(0..400_usize).for_each_concurrent(16, |_| tell(&app, "host", 1)).await;
+        stream::iter(0..400_usize).for_each_concurrent(16, |_| app.tell("host", 1)).await;
         let mut device = RawSocket::open_narrow(app.address(), &app.token("host", &[])).await;
         device.send_event("resume", &json!({"since": 0})).await;
         device.send_event("resume", &json!({"since": 0})).await;
@@ -190,7 +178,7 @@ on_both_databases! {
         const BOOKINGS: i64 = 12;
         for round in 0..ROUNDS {
             let host = format!("host-{round}");
-            tell(&app, &host, 2).await;
+            app.tell(&host, 2).await;
             let book = stream::iter(0..BOOKINGS)
                 .map(|_| app.book("guest", &host))
                 .buffer_unordered(4)
@@ -217,15 +205,15 @@ on_both_databases! {
         let mut device = app.connect("host").await;
         device.send("unsubscribe", json!("host")).await;
         device.next_event("unsubscribed").await;
-        tell(&app, "host", 2).await;
+        app.tell("host", 2).await;
         device.send("subscribe", json!("host")).await;
         device.next_event("subscribed").await;
-        tell(&app, "host", 1).await;
+        app.tell("host", 1).await;
         for seq in 1..=3 {
             assert_eq!(device.next_event("note").await["seq"], seq);
         }
         assert_eq!(device.next_event("notification:unread_count").await, json!({"unread": 3, "seq": 3}));
-        tell(&app, "host", 1).await;
+        app.tell("host", 1).await;
         assert_eq!(said(&device.events_so_far().await), notes([4]));
     }
 
@@ -274,7 +262,7 @@ on_both_databases! {
     }
 
     async fn once_ends_with_the_first_that_was_missed(app, super::PATIENT) {
-        tell(&app, "host", 3).await;
+        app.tell("host", 3).await;
         let mut device = app.connect_with(&app.token("host", &[]), "?since=1&once=true").await;
         assert_eq!(device.expect_close().await, (4001, "once_delivered".to_owned()));
         assert_eq!(said(&device.take_seen()), notes([2]));
@@ -293,14 +281,14 @@ on_both_databases! {
 
     async fn who_resumes_while_a_hole_is_being_filled_misses_nothing(app, super::PATIENT) {
         const MISSED: i64 = 600;
-        tell(&app, "host", 5).await;
+        app.tell("host", 5).await;
         let mut device = app.connect("host").await;
         device.send("unsubscribe", json!("host")).await;
         device.next_event("unsubscribed").await;
-        stream::iter(0..MISSED).for_each_concurrent(16, |_| tell(&app, "host", 1)).await;
+        stream::iter(0..MISSED).for_each_concurrent(16, |_| app.tell("host", 1)).await;
         device.send("subscribe", json!("host")).await;
         device.next_event("subscribed").await;
-        tell(&app, "host", 1).await;
+        app.tell("host", 1).await;
         let mut events = vec![device.next().await];
         device.send("resume", json!({"since": 2})).await;
         events.extend(until_resumed(&mut device).await);
@@ -316,7 +304,7 @@ on_both_databases! {
         assert_eq!(said(&until_resumed(&mut device).await), [format!("gap {} 1", i64::MAX), "resumed 1 0".into()]);
         device.send("resume", json!({"since": i64::MAX})).await;
         assert_eq!(said(&until_resumed(&mut device).await), [format!("gap {} 1", i64::MAX), "resumed 1 0".into()]);
-        tell(&app, "host", 1).await;
+        app.tell("host", 1).await;
         assert_eq!(device.next_event("note").await["seq"], 1);
     }
 
@@ -334,7 +322,7 @@ async fn a_replay_waits_for_a_database_that_is_away() {
     let cluster = Cluster::start_new(Durability::NoFsync);
     let builder = TestAppBuilder::new(Database::Sqlite).with("DATABASE_URL", &cluster.url("postgres"));
     let app = builder.with_all(&PATIENT).start().await;
-    tell(&app, "host", 250).await;
+    app.tell("host", 250).await;
     let mut device = app.connect("host").await;
     cluster.stop();
     device.send("resume", json!(0)).await;
@@ -351,7 +339,7 @@ async fn what_another_instance_stored_is_given_too() {
     let other = TestAppBuilder::new(Database::Sqlite).with("DATABASE_URL", one.database_url());
     let other = other.with_all(&PATIENT).start().await;
     let mut device = one.connect("host").await;
-    tell(&other, "host", 2).await;
+    other.tell("host", 2).await;
     device.send("resume", json!({"since": 0})).await;
     let events = until_resumed(&mut device).await;
     assert_eq!(said(&events), ["note 1", "note 2", "resumed 1 2"]);

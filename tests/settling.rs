@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::mail;
-use crate::support::app::{Database, TestAppBuilder, seconds_from_now, token_of};
+use crate::support::app::{Database, TestAppBuilder, token_with_mail};
 use crate::support::both::build_on_both_databases;
 use crate::support::deadline::wait_until_async;
 use crate::support::postgres::{Cluster, Durability};
@@ -17,10 +17,6 @@ const SHORT: [(&str, &str); 3] = [
     ("BELLHOP__DELIVERY__SWEEP_INTERVAL_MS", "50"),
     ("BELLHOP__DELIVERY__SETTLE_MS", "3000"),
 ];
-
-fn token_with_mail(host: &str) -> String {
-    token_of(&json!({"userId": host, "email": format!("{host}@example.com"), "exp": seconds_from_now(3_600)}))
-}
 
 build_on_both_databases! {
     async fn a_device_that_comes_back_after_a_restart_needs_no_mail(builder) {

@@ -178,6 +178,14 @@ impl TestApp {
         self.post("/bookings", &self.token(guest, &["CUSTOMER"]), booking).await
     }
 
+    /// A back end tells `user` something, so often, which must succeed each time.
+    pub async fn tell(&self, user: &str, times: usize) {
+        for _ in 0..times {
+            let note = json!({"userId": user, "type": "note", "title": "A note", "message": "Nothing new"});
+            self.post("/notifications", &self.service(), &note).await.expect(201);
+        }
+    }
+
     /// Opens a device of `user` and waits until the server says `connected`.
     pub async fn connect(&self, user: &str) -> TestSocket {
         self.connect_with(&self.token(user, &["PROFESSIONAL"]), "").await
@@ -274,6 +282,17 @@ impl TestApp {
 pub fn token_for(user: &str, roles: &[&str]) -> String {
     let now = seconds_from_now(0);
     token_of(&json!({"userId": user, "roles": roles, "iat": now, "exp": now + 3_600}))
+}
+
+/// The address that [`token_with_mail`] names.
+pub fn mail_of(user: &str) -> String {
+    format!("{user}@example.com")
+}
+
+/// A host's token that says where their mail goes.
+pub fn token_with_mail(user: &str) -> String {
+    let (email, exp) = (mail_of(user), seconds_from_now(3_600));
+    token_of(&json!({"userId": user, "role": "PROFESSIONAL", "email": email, "exp": exp}))
 }
 
 /// A token that says just this, signed as the server wants it.

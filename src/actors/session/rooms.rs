@@ -1,4 +1,5 @@
-//! What a session does with rooms and presence: joining, leaving, and asking who is there.
+//! What a session does with rooms and presence: joining, leaving, and asking who is there. Whom a room
+//! admits is the domain's to say, and a booking's parties the database's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What every session of an instance needs of the rest, shared by all of them.
+//! What every session of an instance needs of the rest, shared by all of them. Made by the composition
+//! root; the doors reach the actors through it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
