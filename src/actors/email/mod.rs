@@ -5,6 +5,7 @@
 mod backoff;
 mod courier;
 mod queue;
+mod settle;
 mod surplus;
 
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use courier::Letter;
 pub use courier::{Courier, MailHealth};
 use queue::Queue;
+use settle::Settle;
 use surplus::Surplus;
 
 use super::hub::Away;
@@ -27,8 +29,6 @@ use crate::telemetry::Metrics;
 
 /// How many messages may wait for the actor.
 const MAILBOX: usize = 4_096;
-/// A claim that takes longer waited for the database.
-const CLAIM_SLOW: Duration = Duration::from_secs(1);
 /// How many ids of users who are away are remembered; the rest is found by its deadline.
 const HANDED_MAX: usize = 20_000;
 
@@ -38,10 +38,7 @@ pub struct EmailActor {
     courier: Arc<Courier>,
     metrics: Metrics,
     sweep_interval: Duration,
-    /// How long devices have to come back, and to say what they have, before mail is begun.
-    settle: Duration,
-    /// Until when nothing is claimed: after a start, and after the database was away.
-    settled_at: Instant,
+    settle: Settle,
     /// Handed over by the hub and not claimed yet.
     handed: VecDeque<NotificationId>,
     /// Claimed and waiting for a place, and who has a mail under way.
@@ -68,13 +65,12 @@ enum Claim {
 
 impl EmailActor {
     pub fn new(courier: Courier, concurrency: usize, delivery: &DeliverySettings, metrics: Metrics) -> Self {
-        let settle = Duration::from_millis(delivery.settle_ms);
+        let settle = Settle::new(Duration::from_millis(delivery.settle_ms), Instant::now());
         Self {
             courier: Arc::new(courier),
             metrics,
             sweep_interval: Duration::from_millis(delivery.sweep_interval_ms),
             settle,
-            settled_at: Instant::now() + settle,
             handed: VecDeque::new(),
             queue: Queue::new(concurrency.max(1)),
             surplus: Surplus::default(),
@@ -141,7 +137,7 @@ impl EmailActor {
     /// Claims the next portion: in turn what the hub handed over and what is overdue.
     fn claim(&mut self, ctx: &mut Context<Self>) {
         let sweep = self.sweep_due && (self.handed.is_empty() || self.last_claim == Claim::Handed);
-        let is_settled = Instant::now() >= self.settled_at;
+        let is_settled = self.settle.is_over(Instant::now());
         if !is_settled || (self.handed.is_empty() && !sweep) {
             return;
         }
@@ -166,13 +162,14 @@ impl EmailActor {
                 actor.sweep_due = claimed.as_ref().is_ok_and(|letters| !letters.is_empty());
             }
             match claimed {
-                // What devices proved waited as long to be written, and must come first.
-                Ok(letters) if began.elapsed() > CLAIM_SLOW => actor.give_back(letters, actor.settle, ctx),
+                Ok(letters) if actor.settle.must_wait(began.elapsed(), Instant::now()) => {
+                    actor.give_back(letters, actor.settle.pause(), ctx);
+                }
                 Ok(letters) => actor.line_up(letters, ctx),
                 // What could not be claimed is still in the database, and is found by a later sweep.
                 Err(error) => {
                     log::warn!("mail could not be claimed: {error}");
-                    actor.settled_at = Instant::now() + actor.settle;
+                    actor.settle.begin(Instant::now());
                 }
             }
             actor.pump(ctx);
@@ -208,7 +205,7 @@ impl Actor for EmailActor {
             actor.sweep_due = true;
             actor.pump(ctx);
         });
-        ctx.run_later(self.settle, Self::pump);
+        ctx.run_later(self.settle.pause(), Self::pump);
     }
 }
 
