@@ -34,6 +34,37 @@ build_on_both_databases! {
         assert_eq!(app.unread_mails(), Vec::<std::path::PathBuf>::new());
     }
 
+    async fn what_is_proven_while_a_report_is_written_is_written_before_the_stop(builder) {
+        let builder = builder.with("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "60000");
+        let builder = builder.with("BELLHOP__SERVER__DRAIN_TIMEOUT_MS", "10000");
+        let mut app = builder.with("BELLHOP__SERVER__WORKERS", "1").start().await;
+        let mut devices = Vec::new();
+        for host in ["first", "second"] {
+            let mut device = RawSocket::open(app.address(), &token_with_mail(host)).await;
+            assert_eq!(device.next_event().await["event"], "connected");
+            let booked = app.book("guest", host).await;
+            while device.next_event().await["event"] != "booking.created" {}
+            devices.push((device, booked));
+        }
+        let hold = app.hold_writers();
+        for (device, _) in &mut devices {
+            device.send(PONG, b"1").await;
+            // What is answered came after the pong, which therefore was heard; the first is under way by then.
+            device.send_event("ping", &json!(null)).await;
+            while device.next_event().await["event"] != "pong" {}
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        let bookings: Vec<_> = devices.into_iter().map(|(_, booked)| booked).collect();
+        let release = async {
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            tokio::task::spawn_blocking(move || drop(hold)).await.unwrap();
+        };
+        tokio::join!(app.stop(), release);
+        for booked in &bookings {
+            assert_eq!(app.delivery(&booked["notification"]).state, "confirmed");
+        }
+    }
+
     async fn a_mail_server_that_takes_nothing_shows(builder) {
         let sink = SmtpSink::start().await;
         sink.set(Behaviour::Busy);

@@ -14,11 +14,8 @@ use crate::actors::persistence::Flush;
 use crate::config::ServerSettings;
 use crate::domain::CloseReason;
 
-/// How often the number of sessions is looked at while they leave.
+/// How often it is looked at what is still to be waited for.
 const POLL: Duration = Duration::from_millis(20);
-
-/// What the shards take to report the confirmations that came in last.
-const LAST_CONFIRMATIONS: Duration = Duration::from_millis(150);
 
 /// Drains and stops everything; each step has a deadline, so that it ends.
 pub(super) async fn drain(running: Running, settings: &ServerSettings) -> anyhow::Result<()> {
@@ -43,7 +40,11 @@ pub(super) async fn drain(running: Running, settings: &ServerSettings) -> anyhow
     }
     log::info!(told = told, left = left; "sessions were told to come back");
 
-    sleep(LAST_CONFIRMATIONS).await;
+    // What devices proved last must be in the line before its end is asked for.
+    let deadline = Instant::now() + patience;
+    while !services.has_reported_all() && Instant::now() < deadline {
+        sleep(POLL).await;
+    }
     let written = timeout(patience, services.persistence.send(Flush)).await;
     if timeout(patience, email.send(StopMail)).await.is_err() {
         log::warn!("mails under way did not end in time; their leases bring them back");

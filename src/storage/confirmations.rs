@@ -1,7 +1,7 @@
 //! Confirmations: what devices have proven to have, ended and receipted by one statement on PostgreSQL.
 //! Most of what is written after a booking is this.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
@@ -16,9 +16,9 @@ use crate::domain::{Proven, Step, Timestamp, UpTo};
 
 /// How many unread notifications below a seq are looked at when a device says that it has everything up
 /// to there. A device proves what it got within a round trip, so that few of them can still be pending.
-pub const UP_TO_MAX: i64 = 1_000;
+pub const UP_TO_MAX: i64 = 256;
 
-/// How many receipts a notification has before those who are given it again leave none. A device without
+/// How many devices have a notification before those who are given it again leave no receipt. A device without
 /// a name of its own is another one at every connection, and may come back as often as it likes.
 pub const REPLAYED_MAX: i64 = 16;
 
@@ -32,7 +32,8 @@ WITH confirmed AS (
     SELECT p.notification_id, p.user_id, p.at, 'confirmed', p.channel, p.device
     FROM unnest($, $, $, $, $, $) AS p (notification_id, user_id, at, channel, device, replayed)
     WHERE p.replayed = 0
-        OR (SELECT count(*) FROM receipts AS r WHERE r.notification_id = p.notification_id) < $
+        OR (SELECT count(*) FROM receipts AS r
+            WHERE r.notification_id = p.notification_id AND r.step = 'confirmed') < $
     ON CONFLICT DO NOTHING
 )
 SELECT count(*) FROM confirmed";
@@ -60,7 +61,7 @@ pub fn confirm(
     let confirmed = finish_pending(connection, &ids, Ending::Confirmed, now)?;
     let replayed: Vec<&str> =
         proofs.iter().filter(|(_, proven)| proven.replayed).map(|(id, _)| id.as_str()).collect();
-    let full = receipts::with_at_least(connection, &replayed, REPLAYED_MAX)?;
+    let full = receipts::confirmed_by(connection, &replayed, REPLAYED_MAX)?;
     let rows: Vec<NewRow<'_>> = proofs
         .iter()
         .filter(|(id, proven)| !(proven.replayed && full.contains(id)))
@@ -134,7 +135,8 @@ pub fn confirm_up_to(
     }
     let ids: BTreeSet<&str> = unread.iter().map(|(id, _)| id.as_str()).collect();
     let ids: Vec<&str> = ids.into_iter().collect();
-    let ended = finish_pending(connection, &ids, Ending::Confirmed, now)?;
+    let ended: HashSet<String> =
+        finish_pending(connection, &ids, Ending::Confirmed, now)?.into_iter().collect();
     let rows: Vec<NewRow<'_>> = unread
         .iter()
         .filter(|(id, _)| ended.contains(id))

@@ -127,8 +127,8 @@ pub fn keep_read(
     insert(connection, &rows)
 }
 
-/// Which of these notifications have so many receipts already.
-pub(super) fn with_at_least(
+/// Which of these notifications so many devices have already.
+pub(super) fn confirmed_by(
     connection: &mut AnyConnection,
     notifications: &[&str],
     count: i64,
@@ -137,6 +137,7 @@ pub(super) fn with_at_least(
     for some in notifications.chunks(IDS_PER_STATEMENT) {
         let full = receipts::table
             .filter(receipts::notification_id.eq_any(some))
+            .filter(receipts::step.eq(Step::Confirmed.as_str()))
             .group_by(receipts::notification_id)
             .having(diesel::dsl::count_star().ge(count))
             .select(receipts::notification_id);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bellhop::domain::{NotificationId, Proven, Selection, Timestamp, UpTo};
 use bellhop::storage::confirmations::{REPLAYED_MAX, UP_TO_MAX, confirm, confirm_up_to};
-use bellhop::storage::deliveries::{Ending, finish};
+use bellhop::storage::deliveries::{Ending, finish, retry};
 use bellhop::storage::notifications::mark_read;
 use bellhop::storage::receipts::trail;
 
@@ -145,6 +145,19 @@ on_both_stores! {
         let pushed = [proven(ids[0], "host", "phone", after(2)), proven(ids[1], "host", "phone", after(2))];
         store.write(|connection| confirm(connection, &pushed, NOW));
         assert_eq!((steps(&store, ids[0]).len(), steps(&store, ids[1]).len()), (most + 1, 1));
+    }
+
+    fn who_ends_a_delivery_leaves_a_receipt_whatever_went_before(store) {
+        let ids = told(&store, "host", 1);
+        for round in 0..20 {
+            store.write(|connection| {
+                retry(connection, ids[0], &user("host"), after(9_000), "451 busy", after(round))
+            });
+        }
+        let again = Proven { replayed: true, ..proven(ids[0], "host", "phone", after(100)) };
+        assert_eq!(store.write(|connection| confirm(connection, &[again], after(100))), 1);
+        let steps = steps(&store, ids[0]);
+        assert_eq!(steps.last(), Some(&("confirmed".to_owned(), "phone".to_owned())));
     }
 
     fn a_seq_confirms_no_more_than_the_newest(store) {

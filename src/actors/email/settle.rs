@@ -44,6 +44,7 @@ impl Settle {
         let waits = took > SLOW && !self.was_slow;
         self.was_slow = took > SLOW;
         if waits {
+            log::warn!("the database took {took:.1?} to claim mail: it waits for what devices have proven");
             self.begin(now);
         }
         waits

@@ -123,6 +123,17 @@ pub struct Confirm {
     pub up_to: Vec<UpTo>,
 }
 
+impl Confirm {
+    /// How much there is to write.
+    pub fn len(&self) -> usize {
+        self.proofs.len() + self.up_to.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// Keeps what a person chose.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), WriteError>")]

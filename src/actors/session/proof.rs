@@ -68,7 +68,12 @@ impl Proof {
     /// Asks anew for all that waits; answers the payload, if anything waits. RFC 6455 §5.5.3 lets a client
     /// answer only the newest ping, so whoever sends one more has it ask what the one before it asked.
     pub(super) fn ask_again(&mut self, seq: i64) -> Option<Vec<u8>> {
-        if self.waiting.is_empty() { None } else { Some(self.ask(seq)) }
+        if self.waiting.is_empty() {
+            // Whatever is sent instead, nobody need answer the ping before it any more.
+            self.under_way = false;
+            return None;
+        }
+        Some(self.ask(seq))
     }
 
     fn ask(&mut self, seq: i64) -> Vec<u8> {
@@ -138,6 +143,16 @@ mod tests {
         assert_eq!(proof.send(id(3), 3), None);
         assert_eq!(proof.pong(b"1", 3), (vec![id(1)], Some(b"3".to_vec())));
         assert_eq!(proof.pong(b"3", 3), (vec![id(2), id(3)], None));
+    }
+
+    #[test]
+    fn a_client_that_answers_only_the_newest_ping_is_asked_on_after_an_ack() {
+        let mut proof = Proof::default();
+        assert_eq!(proof.send(id(1), 1), Some(b"1".to_vec()));
+        assert_eq!(ids(proof.acked(1)), [id(1)]);
+        assert_eq!(proof.ask_again(1), None, "the heartbeat's ping asks for nothing");
+        assert_eq!(proof.pong(b"heartbeat", 1), (vec![], None), "the only pong, as RFC 6455 §5.5.3 allows");
+        assert_eq!(proof.send(id(2), 2), Some(b"2".to_vec()), "nothing answers the first any more");
     }
 
     #[test]

@@ -154,8 +154,9 @@ fn give(shard: &LocalShard, outbox: &Outbox, range: Range, rows: Vec<Given>) {
             return;
         }
         let gap = outbox.cursor.borrow_mut().give(row.seq);
-        tell(outbox, gap);
-        if !outbox.write(row.frame) {
+        // In one piece: what is alone may be of any size, and what comes after a gap is not.
+        let frames = gap.map_or(row.frame.clone(), |gap| [gap_frame(gap), row.frame].concat().into());
+        if !outbox.write(frames) {
             return;
         }
         if let Some(confirmed) = outbox.note_sent(Sent { id: row.id, seq: row.seq, replayed: true }) {
@@ -179,8 +180,12 @@ fn give(shard: &LocalShard, outbox: &Outbox, range: Range, rows: Vec<Given>) {
 /// Tells the client of a gap.
 pub(super) fn tell(outbox: &Outbox, gap: Option<Gap>) {
     if let Some(gap) = gap {
-        outbox.write(frame::text(&json::event("gap", gap)));
+        outbox.write(gap_frame(gap));
     }
+}
+
+fn gap_frame(gap: Gap) -> Bytes {
+    frame::text(&json::event("gap", gap))
 }
 
 /// The connection is up to date: says so to whoever asked.

@@ -2,7 +2,7 @@
 //! root; the doors reach the actors through it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use actix::prelude::*;
 
@@ -29,6 +29,8 @@ pub struct Services {
     instance: Box<str>,
     /// Set when the server begins to stop: no new sessions.
     pub draining: AtomicBool,
+    /// What devices proved and the database does not know yet.
+    pub(super) unreported: AtomicUsize,
     pub(super) next_session: AtomicU64,
     pub(super) next_shard: AtomicU32,
 }
@@ -57,6 +59,7 @@ impl Services {
             metrics,
             instance,
             draining: AtomicBool::new(false),
+            unreported: AtomicUsize::new(0),
             next_session: AtomicU64::new(1),
             next_shard: AtomicU32::new(0),
         }
@@ -66,6 +69,11 @@ impl Services {
     /// that no other session of any instance ever had.
     pub(super) fn session_name(&self, me: &Member, session: SessionRef) -> Box<str> {
         me.session.clone().unwrap_or_else(|| format!("{}-{}", self.instance, session.number).into())
+    }
+
+    /// Whether everything that devices proved is recorded.
+    pub fn has_reported_all(&self) -> bool {
+        self.unreported.load(Ordering::Relaxed) == 0
     }
 
     pub fn is_draining(&self) -> bool {

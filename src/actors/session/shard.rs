@@ -27,6 +27,8 @@ const TICK: Duration = Duration::from_millis(250);
 const CONFIRM_PAUSE: Duration = Duration::from_millis(50);
 /// How many confirmations go to the database at once.
 const CONFIRM_BATCH: usize = 1_024;
+/// The same for what devices say that they have, each of which is looked up.
+const UP_TO_BATCH: usize = 64;
 /// How many confirmations wait when the database is away; beyond it the oldest are forgotten, and
 /// their notifications go by mail: one too many rather than none.
 const CONFIRM_WAITING: usize = 100_000;
@@ -120,30 +122,33 @@ impl LocalShard {
 
     fn gather(&self, add: impl FnOnce(&mut Confirm)) {
         let mut confirmed = self.confirmed.borrow_mut();
-        let first = confirmed.proofs.is_empty() && confirmed.up_to.is_empty();
+        let before = confirmed.len();
         add(&mut confirmed);
+        self.services.unreported.fetch_add(confirmed.len() - before, Ordering::Relaxed);
         let forgotten = keep_newest(&mut confirmed.proofs) + keep_newest(&mut confirmed.up_to);
         if forgotten > 0 {
+            self.services.unreported.fetch_sub(forgotten, Ordering::Relaxed);
             log::warn!(forgotten = forgotten; "confirmations cannot be recorded and there are too many to keep");
         }
-        if first && let Some(actor) = &*self.actor.borrow() {
+        if before == 0
+            && let Some(actor) = &*self.actor.borrow()
+        {
             actor.do_send(Report);
         }
     }
 
     fn gathered(&self) -> usize {
-        let confirmed = self.confirmed.borrow();
-        confirmed.proofs.len() + confirmed.up_to.len()
+        self.confirmed.borrow().len()
     }
 
     /// What is reported next, if anything waits.
     fn next_report(&self) -> Option<Confirm> {
         let mut confirmed = self.confirmed.borrow_mut();
         let portion = Confirm {
-            proofs: take_portion(&mut confirmed.proofs),
-            up_to: take_portion(&mut confirmed.up_to),
+            proofs: take_portion(&mut confirmed.proofs, CONFIRM_BATCH),
+            up_to: take_portion(&mut confirmed.up_to, UP_TO_BATCH),
         };
-        (!portion.proofs.is_empty() || !portion.up_to.is_empty()).then_some(portion)
+        (!portion.is_empty()).then_some(portion)
     }
 
     /// What could not be reported waits in front of the rest.
@@ -155,13 +160,16 @@ impl LocalShard {
     }
 }
 
-/// Forgets the oldest of too many; answers how many.
+/// Forgets the oldest of too many, a tenth at once; answers how many.
 fn keep_newest<T>(waiting: &mut Vec<T>) -> usize {
-    waiting.drain(..waiting.len().saturating_sub(CONFIRM_WAITING)).count()
+    if waiting.len() <= CONFIRM_WAITING {
+        return 0;
+    }
+    waiting.drain(..waiting.len() - CONFIRM_WAITING * 9 / 10).count()
 }
 
-fn take_portion<T>(waiting: &mut Vec<T>) -> Vec<T> {
-    waiting.drain(..waiting.len().min(CONFIRM_BATCH)).collect()
+fn take_portion<T>(waiting: &mut Vec<T>, most: usize) -> Vec<T> {
+    waiting.drain(..waiting.len().min(most)).collect()
 }
 
 /// The actor of a shard.
@@ -214,9 +222,13 @@ impl Shard {
             if !matches!(answer, Ok(Ok(()))) {
                 shard.local.take_back(portion);
                 shard.report_in(CONFIRM_RETRY, ctx);
-            } else if shard.local.gathered() >= CONFIRM_BATCH {
+                return;
+            }
+            shard.local.services.unreported.fetch_sub(portion.len(), Ordering::Relaxed);
+            let gathered = shard.local.gathered();
+            if gathered >= CONFIRM_BATCH || shard.local.services.is_draining() {
                 shard.report(ctx);
-            } else if shard.local.gathered() > 0 {
+            } else if gathered > 0 {
                 shard.report_in(CONFIRM_PAUSE, ctx);
             }
         });
