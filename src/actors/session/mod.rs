@@ -90,7 +90,7 @@ impl Session {
     }
 
     /// Registers with the hub, then asks where the inbox stands. What is published in between waits in
-    /// the outbox, which is held until [`Outbox::greet`]: nothing falls between the two.
+    /// the outbox, which is held until [`Session::greet`]: nothing falls between the two.
     pub fn begin(&self, profile: Profile) -> LocalBoxFuture<'static, Result<InboxState, NotAdmitted>> {
         let services = Arc::clone(&self.services);
         let session = self.outbox.reference();
