@@ -99,6 +99,30 @@ on_both_databases! {
         await_delivery_state(app.database_url(), &id_of(&booked), "emailed").await;
     }
 
+    async fn each_category_has_its_own_deadline(app, [
+        ("BELLHOP__DELIVERY__ESCALATE_AFTER_MS_BY_CATEGORY__BOOKINGS", "300"),
+        ("BELLHOP__DELIVERY__ESCALATE_AFTER_MS_BY_CATEGORY__SOCIAL", "60000"),
+        ("BELLHOP__DELIVERY__SWEEP_INTERVAL_MS", "100"),
+    ]) {
+        let _silent = connect_raw(&app, "host").await;
+        let like = json!({"userId": "host", "type": "LIKE", "category": "social", "title": "t", "message": "m"});
+        let liked = app.post("/notifications", &app.service(), &like).await.expect(201);
+        let booked = app.book("guest", "host").await;
+        app.next_mail(&mail_of("host")).await;
+        await_delivery_state(app.database_url(), &id_of(&booked), "emailed").await;
+        let liked = liked["notifications"][0]["id"].as_str().unwrap();
+        assert_eq!(delivery_state(app.database_url(), liked), "pending");
+    }
+
+    async fn who_configures_nothing_waits_five_seconds_for_a_dead_socket(app) {
+        let _silent = connect_raw(&app, "host").await;
+        let began = crate::support::clock::start();
+        let booked = app.book("guest", "host").await;
+        app.next_mail(&mail_of("host")).await;
+        assert!(began.elapsed() >= std::time::Duration::from_secs(5), "after {:?}", began.elapsed());
+        await_delivery_state(app.database_url(), &id_of(&booked), "emailed").await;
+    }
+
     async fn one_device_that_answers_is_enough(app, super::SHORT) {
         let _silent = connect_raw(&app, "host").await;
         let mut polite = app.connect_with(&token_with_mail("host"), "").await;
