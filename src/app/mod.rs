@@ -31,7 +31,7 @@ use crate::http::origin::AllowedOrigins;
 use crate::http::{Acquaintances, Authenticator, request, route};
 use crate::storage::{Pool, bring_up_to_date};
 use crate::telemetry::Metrics;
-use crate::transports::websocket;
+use crate::transports::raw;
 
 /// Threads that write beside those that mail and read: the append worker and the clerk.
 const WRITERS: u32 = 2;
@@ -249,7 +249,7 @@ fn serve(
             .wrap(from_fn(|request, next| Box::pin(request::surround(request, next))))
             .service(route::resource(
                 "/ws/notifications",
-                [(actix_web::http::Method::GET, web::get().to(websocket::open))],
+                [(actix_web::http::Method::GET, web::get().to(raw::open))],
             ))
             .configure(|config| routes::configure(config, development))
             .default_service(web::to(route::unknown))

@@ -57,6 +57,27 @@ impl CloseReason {
         }
     }
 
+    /// Whether a client that comes back by itself is welcome: with a fresh token, to another instance, or when its network is
+    /// better. The others would only be closed again, or asked for the end themselves.
+    pub const fn comes_back(self) -> bool {
+        match self {
+            Self::ServerRestart
+            | Self::TokenExpired
+            | Self::SlowConsumer
+            | Self::HeartbeatTimeout
+            | Self::TooManySessions
+            | Self::TryAgainLater => true,
+            Self::ClientLeft
+            | Self::TtlElapsed
+            | Self::OnceDelivered
+            | Self::RateLimited
+            | Self::ProtocolError
+            | Self::InvalidText
+            | Self::MessageTooLarge
+            | Self::UnsupportedData => false,
+        }
+    }
+
     /// The text of the close frame, and the metric's label.
     pub const fn text(self) -> &'static str {
         match self {

@@ -19,16 +19,6 @@ pub fn text(payload: &str) -> Bytes {
     frame.freeze()
 }
 
-/// Several text frames in one run of bytes, to be written together.
-pub fn texts(payloads: &[&str]) -> Bytes {
-    let size = payloads.iter().map(|payload| payload.len() + 10).sum();
-    let mut frames = BytesMut::with_capacity(size);
-    for payload in payloads {
-        put_text(&mut frames, payload);
-    }
-    frames.freeze()
-}
-
 /// A ping that asks the client to prove what it has got so far.
 pub fn ping(payload: &[u8]) -> Bytes {
     control(PING, payload)
@@ -49,7 +39,8 @@ pub fn close(code: u16, reason: &str) -> Bytes {
     control(CLOSE, &payload)
 }
 
-fn put_text(out: &mut BytesMut, payload: &str) {
+/// Adds a text frame to a run of frames.
+pub fn put_text(out: &mut BytesMut, payload: &str) {
     out.put_u8(FIN | TEXT);
     // §5.2: 7 bits of length, or 126 and 16 bits, or 127 and 64 bits.
     if let Ok(short @ 0..=125) = u8::try_from(payload.len()) {
