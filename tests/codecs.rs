@@ -100,7 +100,9 @@ proptest! {
         let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
         let wanted: Vec<(u8, Vec<u8>)> = texts.iter().map(|text| (1, text.as_bytes().to_vec())).collect();
         let mut frames = BytesMut::new();
-        borrowed.iter().for_each(|text| frame::put_text(&mut frames, text));
+        for text in &borrowed {
+            frame::put_text(&mut frames, text);
+        }
         prop_assert_eq!(decode_all(&frames), Some(wanted));
     }
 
