@@ -3,3 +3,4 @@
 pub mod events;
 pub mod frame;
 pub mod json;
+pub mod offset;
