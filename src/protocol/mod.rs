@@ -3,4 +3,5 @@
 pub mod events;
 pub mod frame;
 pub mod json;
+pub mod offset;
 pub mod wire;
