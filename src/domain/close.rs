@@ -24,6 +24,8 @@ pub enum CloseReason {
     HeartbeatTimeout,
     /// The user has as many sessions as one may have.
     TooManySessions,
+    /// A Socket.IO connection joined no namespace in time.
+    NoNamespace,
     /// The client broke the protocol.
     ProtocolError,
     /// The client sent text that is not UTF-8.
@@ -54,6 +56,7 @@ impl CloseReason {
             Self::SlowConsumer => 4009,
             Self::HeartbeatTimeout => 4010,
             Self::TooManySessions => 4011,
+            Self::NoNamespace => 4012,
         }
     }
 
@@ -71,6 +74,7 @@ impl CloseReason {
             | Self::TtlElapsed
             | Self::OnceDelivered
             | Self::RateLimited
+            | Self::NoNamespace
             | Self::ProtocolError
             | Self::InvalidText
             | Self::MessageTooLarge
@@ -90,6 +94,7 @@ impl CloseReason {
             Self::SlowConsumer => "slow_consumer",
             Self::HeartbeatTimeout => "heartbeat_timeout",
             Self::TooManySessions => "too_many_sessions",
+            Self::NoNamespace => "no_namespace",
             Self::ProtocolError => "protocol_error",
             Self::InvalidText => "invalid_text",
             Self::MessageTooLarge => "message_too_large",

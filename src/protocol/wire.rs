@@ -3,14 +3,13 @@
 //! the result is WebSocket frames, see `frame.rs`: what a long-polling client gets is made of them.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 
-use super::frame;
 use super::json::{self, Envelope};
+use super::{frame, socketio};
 use crate::domain::{CloseReason, Notification};
 
 /// One thing that is said: an event's name and its data, encoded.
@@ -151,13 +150,8 @@ impl Spelling {
     /// An EVENT packet, as the Socket.IO protocol 5 spells it in an Engine.IO message. `offset` is one more
     /// argument, which clients with connection state recovery send back when they return.
     fn packet(&self, name: &str, data: &str, offset: Option<&str>, id: Option<i64>) -> String {
-        let mut packet = String::with_capacity(self.namespace.len() + name.len() + data.len() + 40);
-        packet.push_str("42");
-        self.put_namespace(&mut packet);
-        if let Some(id) = id {
-            // Writing to a string does not fail.
-            let _ = write!(packet, "{id}");
-        }
+        let mut packet = socketio::head('2', 0, &self.namespace, id.and_then(|id| u64::try_from(id).ok()));
+        packet.reserve(name.len() + data.len() + 32);
         packet.push('[');
         packet.push_str(&json::data(name));
         packet.push(',');
@@ -168,13 +162,6 @@ impl Spelling {
         }
         packet.push(']');
         packet
-    }
-
-    fn put_namespace(&self, packet: &mut String) {
-        if &*self.namespace != "/" {
-            packet.push_str(&self.namespace);
-            packet.push(',');
-        }
     }
 }
 
@@ -205,11 +192,7 @@ impl Wire {
         match self {
             Self::Raw => Some(frame::close(reason.code(), reason.text())),
             Self::SocketIo(_) if reason.comes_back() => None,
-            Self::SocketIo(spelling) => {
-                let mut packet = "41".to_owned();
-                spelling.put_namespace(&mut packet);
-                Some(frame::text(&packet))
-            }
+            Self::SocketIo(spelling) => Some(frame::text(&socketio::disconnect(&spelling.namespace))),
         }
     }
 

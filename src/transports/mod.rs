@@ -1,5 +1,8 @@
 //! The doors for clients that stay connected: pumps between bytes and sessions.
 
+pub mod engineio;
+pub mod entrance;
 pub mod raw;
+pub mod socketio;
 pub mod websocket;
 mod wishes;

@@ -25,6 +25,7 @@ use tokio::sync::oneshot;
 
 use lookups::Lookups;
 pub use outbox::{Outbox, Terms};
+pub use rate::FrameRate;
 use rate::{RateWindow, Verdict};
 pub use services::Services;
 pub use shard::{LocalShard, Shard};
@@ -212,6 +213,13 @@ impl Session {
         let news = !proven.is_empty();
         self.shard.confirm(&self.outbox, proven);
         news
+    }
+
+    /// The client's own code says that it has what was sent with this seq, and so all before it.
+    pub fn acknowledged(&self, seq: i64) {
+        if self.proves_news(seq) {
+            self.frames.borrow_mut().forgive();
+        }
     }
 
     /// What is ahead of what was said here may have been read elsewhere: the database knows.

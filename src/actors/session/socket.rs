@@ -3,27 +3,36 @@
 //! descriptor is known only until the connection drops, after which the system may give it to another.
 
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::socket::{Shutdown, shutdown};
 
 /// See the module's documentation. Clones are the same socket.
 #[derive(Debug, Clone, Default)]
-pub struct Socket(Arc<Mutex<Option<RawFd>>>);
+pub struct Socket(Arc<Mutex<Under>>);
+
+#[derive(Debug, Default)]
+enum Under {
+    #[default]
+    Nothing,
+    Descriptor(RawFd),
+    /// Another socket has taken this one's place.
+    Socket(Socket),
+}
 
 impl Socket {
     pub fn new(descriptor: Option<RawFd>) -> Self {
-        Self(Arc::new(Mutex::new(descriptor)))
+        Self(Arc::new(Mutex::new(descriptor.map_or(Under::Nothing, Under::Descriptor))))
     }
 
-    /// Takes over the descriptor of another connection: what was polled is a WebSocket now.
-    pub fn attach(&self, descriptor: Option<RawFd>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = descriptor;
+    /// From now on this is that socket: what was polled is a WebSocket now.
+    pub fn become_one_with(&self, other: &Self) {
+        *self.under() = Under::Socket(other.clone());
     }
 
     /// The connection is gone.
     pub fn forget(&self) {
-        self.attach(None);
+        *self.under() = Under::Nothing;
     }
 
     /// Ends the connection in the kernel.
@@ -38,9 +47,15 @@ impl Socket {
 
     /// Under the lock, so that the descriptor is still the connection's own.
     fn shut(&self, how: Shutdown) {
-        if let Some(descriptor) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.under() {
+            Under::Nothing => {}
             // An error means that the other side was faster; the connection is over either way.
-            let _ = shutdown(descriptor, how);
+            Under::Descriptor(descriptor) => drop(shutdown(*descriptor, how)),
+            Under::Socket(socket) => socket.shut(how),
         }
+    }
+
+    fn under(&self) -> MutexGuard<'_, Under> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

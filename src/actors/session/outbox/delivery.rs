@@ -11,9 +11,10 @@ use crate::actors::session::cursor::Arrival;
 use crate::actors::session::proof::Sent;
 use crate::actors::session::shard::LocalShard;
 use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{CloseReason, InboxState, Timestamp, UserId};
+use crate::domain::{CloseReason, InboxState, Room, Timestamp, UserId};
 use crate::protocol::frame;
 use crate::protocol::json::{UNREAD_COUNT, UnreadCount};
+use crate::protocol::offset::Rooms;
 use crate::protocol::wire::{Said, Wire};
 
 impl Outbox {
@@ -72,6 +73,43 @@ impl Outbox {
     /// A seq as the client is told it to come back with.
     pub(in crate::actors::session) fn place_at(&self, seq: i64) -> String {
         format!("{seq}{}", self.rooms.borrow())
+    }
+
+    /// The session is in a room; a client that comes back to its session is told so, should it break off now.
+    pub(in crate::actors::session) fn joined(&self, room: Room, wall: Timestamp) {
+        if !is_own(&room) {
+            self.change_rooms(
+                |rooms| {
+                    if !rooms.contains(&room) {
+                        rooms.push(room);
+                    }
+                },
+                wall,
+            );
+        }
+    }
+
+    pub(in crate::actors::session) fn left(&self, room: &Room, wall: Timestamp) {
+        if !is_own(room) {
+            self.change_rooms(|rooms| rooms.retain(|known| known != room), wall);
+        }
+    }
+
+    fn change_rooms(&self, change: impl FnOnce(&mut Vec<Room>), wall: Timestamp) {
+        // Only who can come back to a session is told its rooms.
+        if matches!(self.terms.wire, Wire::Raw) {
+            return;
+        }
+        let mut joined = self.joined.borrow_mut();
+        change(&mut joined);
+        let text = Rooms::All(joined.clone()).to_string().into_boxed_str();
+        if *self.rooms.borrow() != text {
+            *self.rooms.borrow_mut() = text;
+            // The client keeps what it was told last.
+            if self.state.get() == State::Open {
+                self.say_heartbeat(wall);
+            }
+        }
     }
 
     /// How the client is spoken to, and what follows its seqs.
@@ -187,6 +225,13 @@ impl Outbox {
 
     /// An event for the client's code and a ping for its WebSocket stack, which must answer.
     pub(super) fn heartbeat(&self, wall: Timestamp) {
+        self.say_heartbeat(wall);
+        let ask = self.proof.borrow_mut().ask_again(self.cursor.borrow().high());
+        let ask = ask.filter(|_| !self.terms.wire.asks_for_acks());
+        self.ping(ask.as_deref().unwrap_or(b"heartbeat"));
+    }
+
+    fn say_heartbeat(&self, wall: Timestamp) {
         #[derive(serde::Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Heartbeat {
@@ -199,9 +244,6 @@ impl Outbox {
         let (is_behind, high) = (self.cursor.borrow().is_behind(), self.cursor.borrow().high());
         let place = (!is_behind).then(|| self.place_at(high));
         self.write(self.terms.wire.event(&Said::event("heartbeat", data), place.as_deref()));
-        let ask = self.proof.borrow_mut().ask_again(high);
-        let ask = ask.filter(|_| !self.terms.wire.asks_for_acks());
-        self.ping(ask.as_deref().unwrap_or(b"heartbeat"));
     }
 
     fn ping(&self, payload: &[u8]) {
@@ -215,4 +257,9 @@ impl Outbox {
         self.pings.set(left.unwrap_or(0));
         left.is_some()
     }
+}
+
+/// Whether a session is in a room without having joined it.
+fn is_own(room: &Room) -> bool {
+    !matches!(room, Room::Other(_))
 }

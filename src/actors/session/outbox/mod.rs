@@ -22,7 +22,7 @@ use super::shard::LocalShard;
 use super::socket::Socket;
 use crate::actors::hub::SessionRef;
 use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{Channel, CloseReason, Device, InboxState, Member, Timestamp};
+use crate::domain::{Channel, CloseReason, Device, InboxState, Member, Room, Timestamp};
 use crate::protocol::frame;
 use crate::protocol::wire::{Said, Wire};
 
@@ -85,6 +85,8 @@ pub struct Outbox {
     proof: RefCell<Proof>,
     /// What follows the seq where the client is told its place: the rooms it is in beside its own.
     rooms: RefCell<Box<str>>,
+    /// Those rooms.
+    joined: RefCell<Vec<Room>>,
     /// How many pings the client may still answer.
     pings: Cell<u32>,
     /// The notification that ends a `once` session came before its greeting, which is owed first.
@@ -111,6 +113,7 @@ impl Outbox {
             owes_count: Cell::new(false),
             proof: RefCell::default(),
             rooms: RefCell::default(),
+            joined: RefCell::default(),
             pings: Cell::new(0),
             ends_when_greeted: Cell::new(false),
             heard_at: Cell::new(now),
