@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use socketioxide_core::packet::{Packet as Parsed, PacketData};
 use socketioxide_core::parser::{Parse as _, ParseConfig, ParseError, ParserState};
@@ -83,7 +84,7 @@ impl Decoder {
 
     /// Takes a text message; answers a packet, unless its attachments are still to come.
     pub fn text(&mut self, text: &ByteString) -> Result<Option<Packet>, Malformed> {
-        if self.pending.is_some() || text.len() > self.most {
+        if self.pending.is_some() || text.len() > self.most || !is_in_order(text) {
             return Err(Malformed);
         }
         let state = ParserState::default();
@@ -113,13 +114,31 @@ impl Decoder {
     }
 }
 
+/// Whether a packet has nothing in it that the parser would pass over: digits of which no id can be made, or
+/// anything after the namespace of a packet that carries nothing.
+fn is_in_order(text: &str) -> bool {
+    let Some((kind, rest)) = text.split_at_checked(1) else { return false };
+    let rest =
+        if matches!(kind, "5" | "6") { rest.split_once('-').map_or("", |(_, rest)| rest) } else { rest };
+    let body = if rest.starts_with('/') { rest.split_once(',').map_or("", |(_, body)| body) } else { rest };
+    let id = body.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
+    match kind {
+        "0" => body.is_empty() || body.starts_with('{'),
+        "1" => body.is_empty(),
+        _ => id.is_empty() || id.parse::<i64>().is_ok(),
+    }
+}
+
 fn understand(packet: Parsed) -> Result<Packet, Malformed> {
     let namespace = packet.ns.split('?').next().unwrap_or_default().to_owned();
     match packet.inner {
         PacketData::Connect(auth) => Ok(Packet::Connect { namespace, auth: auth.map(object).transpose()? }),
         PacketData::Disconnect => Ok(Packet::Disconnect { namespace }),
         PacketData::Event(value, id) | PacketData::BinaryEvent(value, id) => event(namespace, value, id),
-        PacketData::EventAck(_, id) | PacketData::BinaryAck(_, id) => {
+        PacketData::EventAck(value, id) | PacketData::BinaryAck(value, id) => {
+            let (text, _) = parts(value)?;
+            // Nobody reads what it carries, but a list it must be.
+            let _: Vec<IgnoredAny> = serde_json::from_str(&text).map_err(|_| Malformed)?;
             Ok(Packet::Ack { namespace, id: u64::try_from(id).map_err(|_| Malformed)? })
         }
         PacketData::ConnectError(_) => Err(Malformed),
