@@ -5,7 +5,8 @@
 use serde_json::{Value, json};
 
 use crate::support::app::{Database, TestApp, TestAppBuilder};
-use crate::support::node::{Line, NodeClient, count, events};
+use crate::support::deadline::wait_until_async;
+use crate::support::node::{Line, NodeClient, events};
 
 mod answers;
 mod coming_back;
@@ -43,7 +44,7 @@ fn with_cookie(token: &str) -> Value {
 /// Waits until the server knows of no connection but the one that asks.
 async fn await_everybody_gone(app: &TestApp) {
     let mut admin = app.connect_with(&app.token("admin", &["ADMIN"]), "").await;
-    crate::support::deadline::wait_until_async("everybody else is gone", async || {
+    wait_until_async("everybody else is gone", async || {
         admin.send("getPresence", Value::Null).await;
         let stats = admin.next_event("presenceStats").await;
         (stats["connections"] == 1 && stats["totalOnline"] == 1).then_some(())
@@ -65,9 +66,7 @@ fn assert_once_under(lines: &[Line], names: &[&str], notification: &Value) {
 
 /// Ends a script that closes its socket when it is told to `leave`, and asserts that the socket is gone for
 /// good and that nobody is online any more.
-async fn leave(app: &TestApp, mut client: NodeClient, leave: &str) {
-    client.tell_to(leave).await;
-    assert_eq!(client.await_line("disconnect").await, "io client disconnect");
-    assert_eq!(count(&client.finish().await, "connect"), 0);
+async fn leave(app: &TestApp, client: NodeClient, verb: &str) {
+    client.leave(verb).await;
     await_everybody_gone(app).await;
 }

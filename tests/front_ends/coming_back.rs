@@ -92,8 +92,7 @@ async fn the_hook_comes_back(client: &Client, end: End) {
     let count =
         reqwest::Client::new().get(server.url("/notifications/count")).bearer_auth(token_for("7", &[]));
     assert_eq!(Answer::of(count).await.expect(200), json!({"unread": 3, "total": 3, "seq": 3}));
-    bell.tell_to("unmount").await;
-    bell.finish().await;
+    bell.leave("unmount").await;
 }
 
 /// The page that says what it has gets what it missed, with either version.
@@ -121,8 +120,7 @@ async fn a_page_that_remembers_comes_back(client: &Client, end: End) {
         assert_eq!(page.await_line("alert").await["seq"], seq);
     }
     assert_eq!(seqs(&mut page, "notification:new").await, [1, 2, 3, 4]);
-    page.tell_to("disconnect").await;
-    page.finish().await;
+    page.leave("disconnect").await;
 }
 
 with_every_client! {
@@ -206,7 +204,6 @@ with_both_clients! {
                 assert_eq!(page.await_line("popup").await["seq"], seq);
             }
         }
-        page.tell_to("disconnect").await;
-        page.finish().await;
+        page.leave("disconnect").await;
     }
 }

@@ -12,13 +12,6 @@ use crate::support::node::{Client, count, with_both_clients, with_every_client};
 
 const SCRIPT: &str = "gateway_jwt.mjs";
 
-/// Waits until the server has ended the socket, and asserts that it stays away.
-async fn assert_ended_for_good(mut client: crate::support::node::NodeClient) {
-    assert_eq!(client.await_line("disconnect").await, "io server disconnect");
-    let rest = client.finish().await;
-    assert_eq!(count(&rest, "connect") + count(&rest, "connect_error"), 0, "{rest:?}");
-}
-
 /// Asks for one notification and gets it, although there are two.
 async fn get_one(app: &TestApp, client: &Client, settings: &Value) {
     let mut page = client.run(SCRIPT, settings);
@@ -28,9 +21,8 @@ async fn get_one(app: &TestApp, client: &Client, settings: &Value) {
     assert_eq!(shown["seq"], 1);
     let ids = [&first, &second].map(|booked| &booked["notification"]["id"]);
     assert!(ids.contains(&&shown["id"]), "{shown}");
-    assert_eq!(page.await_line("disconnect").await, "io server disconnect");
-    let rest = page.finish().await;
-    assert_eq!(count(&rest, "popup") + count(&rest, "connect"), 0, "{rest:?}");
+    let (before, after) = page.await_expulsion().await;
+    assert_eq!((count(&before, "popup"), after), (0, Vec::new()));
     app.wait_for_delivery(&shown, "confirmed").await;
 }
 
@@ -39,16 +31,24 @@ with_every_client! {
         let app = patient().start().await;
         let mut page = client.run(SCRIPT, &settings(&app, "7"));
         let connected = page.await_event("connected").await;
-        assert_eq!((&connected["userId"], &connected["seq"], &connected["unread"]), (&json!("7"), &json!(0), &json!(0)));
+        assert_eq!(
+            (&connected["userId"], &connected["seq"], &connected["unread"]),
+            (&json!("7"), &json!(0), &json!(0))
+        );
         assert!(connected["sessionId"].is_string() && connected["serverTime"].is_string(), "{connected}");
 
         let booked = app.book("guest", "7").await;
         let shown = page.await_line("popup").await;
         assert_eq!(shown["id"], booked["notification"]["id"]);
         for (field, wanted) in [
-            ("seq", json!(1)), ("type", json!("booking.created")), ("category", json!("bookings")),
-            ("userId", json!("7")), ("actorId", json!("guest")), ("actorAvatar", Value::Null),
-            ("isRead", json!(false)), ("readAt", Value::Null),
+            ("seq", json!(1)),
+            ("type", json!("booking.created")),
+            ("category", json!("bookings")),
+            ("userId", json!("7")),
+            ("actorId", json!("guest")),
+            ("actorAvatar", Value::Null),
+            ("isRead", json!(false)),
+            ("readAt", Value::Null),
         ] {
             assert_eq!(shown[field], wanted, "{field}");
         }
@@ -68,7 +68,8 @@ with_every_client! {
         page.await_event("connected").await;
         let booked = app.book("guest", "7").await;
         assert_eq!(page.await_line("popup").await["id"], booked["notification"]["id"]);
-        assert_ended_for_good(page).await;
+        let (_, after) = page.await_expulsion().await;
+        assert_eq!(after, Vec::new());
         assert!(start.elapsed() >= Duration::from_secs(2));
     }
 
@@ -81,13 +82,16 @@ with_every_client! {
 with_both_clients! {
     async fn a_time_to_live_may_stand_in_the_query(client) {
         let app = patient().start().await;
-        let page = client.run(SCRIPT, &settings_with(&app, "7", &json!({"options": {"query": {"ttl": "2"}}})));
-        assert_ended_for_good(page).await;
+        let page =
+            client.run(SCRIPT, &settings_with(&app, "7", &json!({"options": {"query": {"ttl": "2"}}})));
+        let (_, after) = page.await_expulsion().await;
+        assert_eq!(after, Vec::new());
     }
 
     async fn once_may_stand_in_the_query(client) {
         let app = patient().start().await;
-        get_one(&app, &client, &settings_with(&app, "7", &json!({"options": {"query": {"once": "true"}}}))).await;
+        get_one(&app, &client, &settings_with(&app, "7", &json!({"options": {"query": {"once": "true"}}})))
+            .await;
     }
 
     async fn a_page_may_listen_to_the_names_it_wants_only(client) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{assert_once_under, leave, patient, settings, settings_with};
 use crate::support::app::{TestApp, seconds_from_now, token_of};
 use crate::support::clock;
-use crate::support::node::{with_both_clients, with_every_client};
+use crate::support::node::{count, with_both_clients, with_every_client};
 
 const SCRIPT: &str = "presence_sse.mjs";
 
@@ -27,7 +27,8 @@ with_every_client! {
         let booked = app.book("guest", "7").await;
         let booking = service.await_line("New booking:").await;
         assert_eq!(booking["id"], booked["notification"]["id"]);
-        let review = json!({"type": "review.created", "userId": "7", "message": "Five stars", "data": {"stars": 5}});
+        let review =
+            json!({"type": "review.created", "userId": "7", "message": "Five stars", "data": {"stars": 5}});
         publish(&app, &review).await;
         let review = service.await_line("New review:").await;
         assert_eq!((&review["seq"], &review["data"]["stars"]), (&json!(2), &json!(5)));
@@ -69,6 +70,27 @@ with_every_client! {
             page.await_line("New booking:").await;
             leave(&app, page, "disconnect").await;
         }
+    }
+
+    async fn two_namespaces_share_a_connection_and_not_their_ends(client) {
+        let app = patient().start().await;
+        let mut page = client.run("two_namespaces.mjs", &settings(&app, "7"));
+        for _ in 0..2 {
+            page.await_event("connected").await;
+        }
+        page.tell_to("shared").await;
+        assert_eq!(page.await_line("shared").await, true);
+        let booked = app.book("guest", "7").await;
+        for namespace in ["bell", "service"] {
+            assert_eq!(page.await_line(namespace).await["id"], booked["notification"]["id"], "{namespace}");
+        }
+        page.tell_to("closeBell").await;
+        assert_eq!(page.await_line("disconnect").await, "io client disconnect");
+        let booked = app.book("guest", "7").await;
+        assert_eq!(page.await_line("service").await["id"], booked["notification"]["id"]);
+        let lines = page.lines_so_far().await;
+        assert_eq!(count(&lines, "bell") + count(&lines, "service"), 0, "{lines:?}");
+        leave(&app, page, "disconnect").await;
     }
 }
 

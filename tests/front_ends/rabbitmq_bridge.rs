@@ -18,7 +18,10 @@ with_every_client! {
             let alert = page.await_line("alert").await;
             assert_eq!((&alert["id"], &alert["seq"]), (&booked["notification"]["id"], &json!(seq)));
             assert_eq!(page.await_line("badge").await, seq);
-            assert_eq!(page.await_event("notification:unread_count").await, json!({"unread": seq, "seq": seq}));
+            assert_eq!(
+                page.await_event("notification:unread_count").await,
+                json!({"unread": seq, "seq": seq})
+            );
             let lines = page.lines_so_far().await;
             assert_once_under(&lines, &["notification", "notification:new", "new_booking"], &alert);
             app.wait_for_delivery(&booked["notification"], "confirmed").await;

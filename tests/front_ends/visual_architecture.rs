@@ -29,7 +29,8 @@ fn like() -> Value {
 }
 
 fn comment() -> Value {
-    json!({"type": "COMMENT", "message": "John commented", "userId": "user-123", "data": {"commentId": "c-1"}})
+    let data = json!({"commentId": "c-1"});
+    json!({"type": "COMMENT", "message": "John commented", "userId": "user-123", "data": data})
 }
 
 fn follow() -> Value {
@@ -49,7 +50,8 @@ with_every_client! {
         let subscribed = bell.await_line("✅ Subscribed:").await;
         assert_eq!(subscribed["userId"], "user-123", "{subscribed}");
 
-        let told = [publish(&app, &like()).await, publish(&app, &comment()).await, publish(&app, &follow()).await];
+        let told =
+            [publish(&app, &like()).await, publish(&app, &comment()).await, publish(&app, &follow()).await];
         let mut got = Vec::new();
         for _ in &told {
             got.push(bell.await_line("🔔 Got notification:").await);
@@ -93,10 +95,8 @@ with_every_client! {
         for device in &mut devices {
             assert_eq!(device.await_line("🔔 Got notification:").await["id"], first["id"]);
         }
-        let mut gone = devices.pop().unwrap();
-        gone.tell_to("unmount").await;
-        assert_eq!(gone.await_line("disconnect").await, "io client disconnect");
-        gone.finish().await;
+        let gone = devices.pop().unwrap();
+        gone.leave("unmount").await;
         let second = publish(&app, &follow()).await;
         for device in &mut devices {
             assert_eq!(device.await_line("🔔 Got notification:").await["id"], second["id"]);
@@ -112,24 +112,26 @@ with_every_client! {
 with_both_clients! {
     async fn the_hook_finds_its_server_on_a_port_of_its_own(client) {
         let second = free_port();
-        let server =
-            ProcessBuilder::new(&[]).with("JWT_SECRET", JWT_SECRET).with("PORT_2", &second.to_string()).serve().await;
+        let server = ProcessBuilder::new(&[])
+            .with("JWT_SECRET", JWT_SECRET)
+            .with("PORT_2", &second.to_string())
+            .serve()
+            .await;
         let cookie = with_cookie(&token_for("user-123", &[]));
         let address = format!("http://{}:{second}", Ipv4Addr::LOCALHOST);
-        let mut bell =
-            client.run(SCRIPT, &json!({"server": address, "user": "user-123", "options": cookie}));
+        let mut bell = client.run(SCRIPT, &json!({"server": address, "user": "user-123", "options": cookie}));
         bell.await_line("✅ Subscribed:").await;
         let request = reqwest::Client::new().post(server.url("/notifications")).json(&like());
         let told = Answer::of(request.bearer_auth(token_for("backend", &["SERVICE"]))).await.expect(201);
         assert_eq!(bell.await_line("🔔 Got notification:").await["id"], told["notifications"][0]["id"]);
-        bell.tell_to("unmount").await;
-        bell.finish().await;
+        bell.leave("unmount").await;
     }
 
     async fn who_subscribes_to_another_is_told_and_stays_connected(client) {
         let app = patient().start().await;
         let cookie = with_cookie(&app.token("user-123", &[]));
-        let mut bell = client.run(SCRIPT, &settings_with(&app, "test-user", &json!({"token": null, "options": cookie})));
+        let mut bell =
+            client.run(SCRIPT, &settings_with(&app, "test-user", &json!({"token": null, "options": cookie})));
         let error = bell.await_line(" Socket error:").await;
         assert_eq!(error["code"], "forbidden", "{error}");
         assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{error}");
@@ -140,7 +142,11 @@ with_both_clients! {
         publish(&app, &body).await;
         assert_eq!(bell.await_line("🔔 Got notification:").await["id"], told["id"]);
         let lines = bell.lines_so_far().await;
-        assert_eq!((count(&lines, "✅ Subscribed:"), count(&lines, "🔔 Got notification:")), (0, 0), "{lines:?}");
+        assert_eq!(
+            (count(&lines, "✅ Subscribed:"), count(&lines, "🔔 Got notification:")),
+            (0, 0),
+            "{lines:?}"
+        );
         leave(&app, bell, "unmount").await;
     }
 }

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use super::deadline::soon;
+use super::deadline::{SOON, soon};
 
 /// Which of the official clients runs a script, and over which transports.
 #[derive(Debug, Clone)]
@@ -129,11 +130,12 @@ impl NodeClient {
             }
             None
         };
-        match tokio::time::timeout(super::deadline::SOON, search).await {
-            Ok(Some(line)) => line,
-            Ok(None) => panic!("the script ended without {what}; it said {:?}", self.seen),
-            Err(_) => panic!("{what} did not come; the script said {:?}", self.seen),
+        let ended = timeout(SOON, search).await;
+        if let Ok(Some(line)) = ended {
+            return line;
         }
+        let how = if ended.is_ok() { "when the script ended" } else { "in time" };
+        panic!("{what} did not come {how}; the script said {}", told(&self.seen));
     }
 
     /// Gives a command, `{"do": …}`.
@@ -163,21 +165,44 @@ impl NodeClient {
     /// Everything that it had said before the server answered a question of now.
     pub async fn lines_so_far(&mut self) -> Vec<Line> {
         self.ask("ping", json!({"mark": true})).await;
+        self.take_seen()
+    }
+
+    /// The lines that came while another was waited for.
+    pub fn take_seen(&mut self) -> Vec<Line> {
         self.seen.drain(..).collect()
     }
 
-    /// Waits until the script has ended by itself, which it does once nothing is open and nothing is planned;
-    /// asserts that it ended well and complained of nothing. Answers what it said that was not asked for.
+    /// Waits until the server has ended its socket, and until the script, which must not open it again, has
+    /// ended by itself. Answers what it said before and after the end of the socket.
+    pub async fn await_expulsion(mut self) -> (Vec<Line>, Vec<Line>) {
+        assert_eq!(self.await_line("disconnect").await, "io server disconnect");
+        let before = self.take_seen();
+        (before, self.finish().await)
+    }
+
+    /// Gives the command with which its user leaves; asserts that it does, and ends by itself.
+    pub async fn leave(mut self, verb: &str) {
+        self.take_seen();
+        self.tell_to(verb).await;
+        assert_eq!(self.await_line("disconnect").await, "io client disconnect");
+        self.finish().await;
+    }
+
+    /// Waits until the script has ended by itself, which it does once nothing is open and nothing is planned,
+    /// coming back included. Asserts that it complained of nothing; answers what it said unasked.
     pub async fn finish(self) -> Vec<Line> {
         let Self { mut child, commands, mut lines, errors, mut seen } = self;
         drop(commands);
-        let rest = soon("the script's end", async {
+        let rest = async {
             while let Some(line) = receive(&mut lines).await {
                 seen.push_back(line);
             }
             (child.wait().await.unwrap(), errors.await.unwrap())
-        });
-        let (status, errors) = rest.await;
+        };
+        let Ok((status, errors)) = timeout(SOON, rest).await else {
+            panic!("the script goes on; it said {}", told(&seen));
+        };
         assert!(status.success() && errors.is_empty(), "{status}: {errors}");
         seen.into()
     }
@@ -190,6 +215,13 @@ async fn receive(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<Line> {
     let saw = line["saw"].as_str().unwrap_or_else(|| panic!("what was seen? {text}")).to_owned();
     assert_ne!(saw, "unhandled", "{}", line["data"].as_str().unwrap_or_default());
     Some(Line { saw, data: line["data"].take() })
+}
+
+/// Lines as a failing test shows them: one below the other, each as far as it is of interest.
+fn told(lines: &VecDeque<Line>) -> String {
+    const WIDTH: usize = 160;
+    let shown = lines.iter().map(|line| format!("\n  {} {}", line.saw, line.data));
+    shown.map(|text| text.chars().take(WIDTH).collect::<String>()).collect()
 }
 
 /// The events of this name among lines, each with its data.
