@@ -11,7 +11,12 @@ const { default: connect } = await import(`socket.io-client-v${settings.version}
 
 // Tells the test; `saw` is what it waits for.
 export function report(saw, data = null) {
-  process.stdout.write(`${JSON.stringify({ saw, data })}\n`);
+  process.stdout.write(`${JSON.stringify({ saw, data }, plainBytes)}\n`);
+}
+
+function plainBytes(_, value) {
+  if (value?.type === "Buffer") return { bytes: value.data };
+  return value instanceof ArrayBuffer ? { bytes: [...new Uint8Array(value)] } : value;
 }
 
 // What the clients log is what the test sees: the text is the line's name.
@@ -24,6 +29,9 @@ process.on("uncaughtException", (error) => {
 });
 
 let socket = null;
+
+// What the server waits for: its events that ask for an answer.
+const unanswered = [];
 
 // socket.io-client's `io`, with what a test changes about it, and with a report of everything it does.
 export function io(url, options = {}) {
@@ -56,13 +64,25 @@ function watch(socket) {
     report("connect_error", { message: error.message, data: error.data ?? null });
   });
   socket.on("disconnect", (reason) => report("disconnect", reason));
-  socket.onAny((name, ...args) => report("event", { name, args }));
+  socket.onAny((name, ...args) => {
+    const asks = typeof args.at(-1) === "function";
+    if (asks) unanswered.push(args.pop());
+    report("event", { name, args, asks });
+  });
 }
 
 const verbs = {
   // Sends an event; with `ack` the answer is reported.
   emit({ event, args = [], ack = false }) {
     socket.emit(event, ...args, ...(ack ? [(...answer) => report("ack", answer)] : []));
+  },
+  // The same with one argument of bytes.
+  emitBytes({ event, bytes, ack }) {
+    verbs.emit({ event, args: [Buffer.from(bytes)], ack });
+  },
+  // Answers the events that ask for it.
+  answer() {
+    unanswered.splice(0).forEach((reply) => reply());
   },
   // Says how it stands.
   status() {

@@ -124,6 +124,21 @@ with_every_client! {
         asker.leave("disconnect").await;
         leave(&app, other, "disconnect").await;
     }
+
+    async fn bytes_come_back_as_bytes(client) {
+        let app = patient().start().await;
+        let mut page = open(&app, &client).await;
+        for bytes in [json!([0, 127, 128, 255]), json!([]), json!(vec![7; 30_000])] {
+            let question = json!({"do": "emitBytes", "event": "ping", "bytes": bytes});
+            page.tell(&question).await;
+            assert_eq!(page.await_event("pong").await["bytes"], bytes);
+            let mut question = question;
+            question["ack"] = json!(true);
+            page.tell(&question).await;
+            assert_eq!(page.await_line("ack").await[0]["bytes"], bytes);
+        }
+        leave(&app, page, "disconnect").await;
+    }
 }
 
 with_both_clients! {

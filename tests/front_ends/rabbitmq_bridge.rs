@@ -1,10 +1,11 @@
 //! The front end behind a message broker: the token in `auth` or in a header, the room `user:{id}`, an alert
 //! for each `notification:new` and a badge that is always absolute.
 
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::{assert_once_under, leave, patient, settings, settings_with};
-use crate::support::node::{with_both_clients, with_every_client};
+use crate::support::node::{count, with_both_clients, with_every_client};
 
 const SCRIPT: &str = "rabbitmq_bridge.mjs";
 
@@ -27,6 +28,44 @@ with_every_client! {
             app.wait_for_delivery(&booked["notification"], "confirmed").await;
             leave(&app, page, "disconnect").await;
         }
+    }
+
+    async fn a_page_may_confirm_each_notification_itself(client) {
+        let app = patient().start().await;
+        let mut page = client.run(SCRIPT, &settings_with(&app, "7", &json!({"auth": {"acks": true}})));
+        page.await_event("joinedRoom").await;
+        let booked = app.book("guest", "7").await;
+        assert_eq!(page.await_line("alert").await["id"], booked["notification"]["id"]);
+        let asking = page.lines_so_far().await.into_iter().filter(|line| line.data["asks"] == true);
+        assert_eq!(asking.count(), 1, "one answer is enough");
+
+        // What another page proved by its transport is written later than this would have been.
+        let mut other = client.run(SCRIPT, &settings(&app, "8"));
+        other.await_event("joinedRoom").await;
+        let later = app.book("guest", "8").await;
+        app.wait_for_delivery(&later["notification"], "confirmed").await;
+        assert_eq!(app.delivery(&booked["notification"]).state, "pending");
+        page.tell_to("answer").await;
+        app.wait_for_delivery(&booked["notification"], "confirmed").await;
+        other.leave("disconnect").await;
+        leave(&app, page, "disconnect").await;
+    }
+
+    async fn nothing_is_lost_or_doubled_while_the_transport_changes(client) {
+        const TOLD: usize = 60;
+        let app = patient().start().await;
+        let mut page = client.run(SCRIPT, &settings(&app, "7"));
+        page.await_event("connected").await;
+        stream::iter(0..TOLD).for_each_concurrent(4, |_| app.tell("7", 1)).await;
+        let mut seqs = Vec::new();
+        while seqs.len() < TOLD {
+            seqs.push(page.await_line("alert").await["seq"].as_u64().unwrap());
+        }
+        assert_eq!(seqs, (1..=TOLD as u64).collect::<Vec<u64>>());
+        let lines = page.lines_so_far().await;
+        assert_eq!(count(&lines, "alert"), 0);
+        assert_eq!(count(&lines, "upgrade"), usize::from(client.upgrades()));
+        leave(&app, page, "disconnect").await;
     }
 }
 

@@ -42,9 +42,9 @@ impl Client {
         self.version >= 4
     }
 
-    /// Whether it stays on polling.
-    pub fn polls(&self) -> bool {
-        self.transports == json!(["polling"])
+    /// Whether it begins by polling and goes on over WebSocket, with a script that leaves it to the client.
+    pub fn upgrades(&self) -> bool {
+        self.transports.is_null()
     }
 
     /// Starts a script with these settings, which it reads by their names.
