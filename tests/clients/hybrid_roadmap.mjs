@@ -12,8 +12,13 @@ async function api(method, path, body) {
 
 // Poll GET /notifications/count on page load or interval
 async function updateBadge() {
-  const { unread } = await api('GET', '/notifications/count');
-  report('badge', unread);
+  try {
+    const { unread } = await api('GET', '/notifications/count');
+    report('badge', unread);
+  } catch {
+    // The server is away: the next poll tells.
+    report('badge', null);
+  }
 }
 
 // Create notification dropdown/list
