@@ -32,13 +32,14 @@ impl<S: Speaker> Conversation for LocalConversation<S> {
 
     fn text(&mut self, text: ByteString) -> Heard {
         match engineio::parse(&text) {
+            _ if !self.0.is_open() => Heard::Fine,
             Ok(packet) => self.0.packet(packet),
             Err(_) => Heard::Close(CloseReason::ProtocolError),
         }
     }
 
     fn binary(&mut self, bytes: Bytes) -> Heard {
-        self.0.speaker.binary(bytes)
+        if self.0.is_open() { self.0.speaker.binary(bytes) } else { Heard::Fine }
     }
 
     fn pong(&mut self, payload: Bytes) -> Heard {

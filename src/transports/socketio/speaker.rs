@@ -39,6 +39,7 @@ impl<R: Reception> Speakers for Guests<R> {
                 guest: self.reception.receive(request, socket, frames),
                 seats: RefCell::default(),
                 departed: RefCell::default(),
+                ended: RefCell::default(),
                 own: RefCell::default(),
                 waker: RefCell::default(),
                 lonely_since: Cell::new(Instant::now()),
@@ -68,6 +69,8 @@ struct Shared<G: Guest> {
     /// Sessions that ended while their connection goes on, the last of each namespace: a pong may still prove what
     /// they were given.
     departed: RefCell<Vec<Taken<G::Seat>>>,
+    /// The namespaces that the server ended: who does not know it yet may still speak there.
+    ended: RefCell<Vec<Box<str>>>,
     /// Frames that belong to no seat: refusals.
     own: RefCell<VecDeque<Bytes>>,
     waker: RefCell<Option<Waker>>,
@@ -96,6 +99,7 @@ impl<G: Guest> Shared<G> {
     }
 
     fn sit(&self, namespace: Box<str>, seat: G::Seat) {
+        self.ended.borrow_mut().retain(|ended| *ended != namespace);
         self.seats.borrow_mut().push(Taken { namespace, seat: Rc::new(seat) });
         self.wake();
     }
@@ -140,7 +144,13 @@ impl<G: Guest> SocketIo<G> {
             }
             Packet::Event { namespace, name, arguments, attachments, id } => {
                 let event = Event { name, arguments, attachments, id };
-                self.shared.seat(&namespace).map_or(refused, |seat| seat.event(event))
+                match self.shared.seat(&namespace) {
+                    Some(seat) => seat.event(event),
+                    None if self.shared.ended.borrow().iter().any(|ended| **ended == *namespace) => {
+                        Heard::Fine
+                    }
+                    None => refused,
+                }
             }
             Packet::Ack { namespace, id } => {
                 if let Some(seat) = self.shared.seat(&namespace) {
@@ -223,6 +233,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
         };
         while let Some((namespace, reason)) = find() {
             self.shared.stand_up(&namespace);
+            self.shared.ended.borrow_mut().push(namespace);
             // Who is to come back does so with a new connection.
             if reason.comes_back() || self.shared.seats.borrow().is_empty() {
                 return Some(reason);
