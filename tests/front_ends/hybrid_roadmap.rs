@@ -50,6 +50,19 @@ with_every_client! {
 }
 
 with_both_clients! {
+    async fn a_host_who_leaves_at_the_first_delivery_needs_no_mail(client) {
+        let app = patient().start().await;
+        let client = client.over(&["websocket"]);
+        let settings = settings_with(&app, "7", &json!({"room": "host-7", "closesItself": true}));
+        let mut host = client.run(SCRIPT, &settings);
+        host.await_line("joined").await;
+        let booked = app.book("guest", "7").await;
+        host.await_line("disconnect").await;
+        host.finish().await;
+        // Its WebSocket has answered what was asked behind the booking, after the page had said goodbye.
+        app.wait_for_delivery(&booked["notification"], "confirmed").await;
+    }
+
     async fn who_left_after_some_seconds_finds_later_bookings_in_the_badge(client) {
         let app = patient().start().await;
         let mut host =
