@@ -78,6 +78,8 @@ async fn the_header_counts_before_auth_and_auth_before_the_cookie_and_the_cookie
     assert_eq!(user(&join(&app, &path, &all[1..], &auth).await), "auth");
     assert_eq!(user(&join(&app, &path, &all[1..], "").await), "cookie");
     assert_eq!(user(&join(&app, &path, &[], "").await), "query");
+    assert_eq!(user(&join(&app, &path, &[], r#"{"token":""}"#).await), "query");
+    assert_eq!(user(&join(&app, &path, &[], r#"{"token":null}"#).await), "query");
     let refused = join(&app, &path, &[("authorization", "Bearer nonsense")], &auth).await;
     assert!(refused.starts_with("44{") && refused.contains("token_malformed"), "{refused}");
     let nobody = join(&app, &format!("/socket.io/?{POLLING}"), &[], "").await;
