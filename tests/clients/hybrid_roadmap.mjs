@@ -39,13 +39,17 @@ function onHostLogin() {
     auth: { token: settings.token },
   });
 
+  // Auto-disconnect socket after 2–3 seconds or on first delivery
+  let timer;
+  const leave = () => {
+    clearTimeout(timer);
+    socket.disconnect();
+  };
+
   socket.on('connect', () => {
     // Join socket to host-{hostId} room after auth
     socket.emit('joinRoom', { room: settings.room });
-    if (settings.closesItself) {
-      // Auto-disconnect socket after 2–3 seconds or on first delivery
-      setTimeout(() => socket.disconnect(), 2500);
-    }
+    if (settings.leavesAfter) timer = setTimeout(leave, settings.leavesAfter);
   });
 
   socket.on('joinedRoom', ({ room }) => report('joined', room));
@@ -53,7 +57,7 @@ function onHostLogin() {
   // Listen to real-time notification events, trigger UI alert / toast / refresh on event
   socket.on('new_booking', (booking) => {
     report('alert', booking);
-    if (settings.closesItself) socket.disconnect();
+    if (settings.leavesAfter) leave();
   });
 
   // Fallback to static

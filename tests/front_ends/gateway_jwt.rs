@@ -64,13 +64,13 @@ with_every_client! {
     async fn the_server_ends_the_socket_after_its_time_to_live(client) {
         let app = patient().start().await;
         let start = clock::start();
-        let mut page = client.run(SCRIPT, &settings_with(&app, "7", &json!({"auth": {"ttl": 2}})));
+        let mut page = client.run(SCRIPT, &settings_with(&app, "7", &json!({"auth": {"ttl": 3}})));
         page.await_event("connected").await;
         let booked = app.book("guest", "7").await;
         assert_eq!(page.await_line("popup").await["id"], booked["notification"]["id"]);
         let (_, after) = page.await_expulsion().await;
         assert_eq!(after, Vec::new());
-        assert!(start.elapsed() >= Duration::from_secs(2));
+        assert!(start.elapsed() >= Duration::from_secs(3));
     }
 
     async fn the_server_ends_the_socket_after_the_first_delivery(client) {
