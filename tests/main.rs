@@ -21,6 +21,7 @@ mod crash;
 mod delivery;
 mod email_smtp;
 mod faults;
+mod front_ends;
 mod goodbye;
 mod harness;
 mod idempotency;

@@ -219,10 +219,12 @@ pub fn disconnect(namespace: &str) -> String {
     head('1', 0, namespace, None)
 }
 
-/// An event with one argument, JSON with placeholders for as many attachments as follow.
+/// An event with one argument, JSON with placeholders for as many attachments as follow. A text is followed by
+/// `null`: clients take a text in the last place for an offset, see [`offset`](super::offset).
 pub fn event_with(namespace: &str, name: &str, data: &str, attachments: usize) -> String {
     let mut packet = head(if attachments > 0 { '5' } else { '2' }, attachments, namespace, None);
-    packet.extend(["[", &json::data(name), ",", data, "]"]);
+    let end = if data.starts_with('"') { ",null]" } else { "]" };
+    packet.extend(["[", &json::data(name), ",", data, end]);
     packet
 }
 

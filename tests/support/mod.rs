@@ -6,6 +6,7 @@ pub mod both;
 pub mod clock;
 pub mod database;
 pub mod deadline;
+pub mod node;
 pub mod port;
 pub mod postgres;
 pub mod process;

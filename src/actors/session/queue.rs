@@ -15,6 +15,8 @@ pub(super) struct Queue {
     first: Option<Bytes>,
     rest: VecDeque<Bytes>,
     bytes: usize,
+    /// Whether what is queued last goes alone.
+    ends_apart: bool,
 }
 
 impl Queue {
@@ -29,6 +31,13 @@ impl Queue {
         } else {
             self.rest.push_back(frames);
         }
+    }
+
+    /// Queues the last frames there will be, which go alone: a client that is polling has then shown that it
+    /// has what came before.
+    pub(super) fn push_last(&mut self, frames: Bytes) {
+        self.push_back(frames);
+        self.ends_apart = true;
     }
 
     pub(super) fn push_front(&mut self, frames: Bytes) {
@@ -50,7 +59,8 @@ impl Queue {
             size += frame.len();
             size <= CHUNK
         };
-        let fitting = self.rest.iter().take_while(fits).count();
+        let joined = self.rest.len() - usize::from(self.ends_apart).min(self.rest.len());
+        let fitting = self.rest.iter().take(joined).take_while(fits).count();
         let chunk = if fitting == 0 {
             first
         } else {
@@ -86,6 +96,18 @@ mod tests {
         queue.push_front(frames("a"));
         assert_eq!(queue.bytes(), 3);
         assert_eq!(queue.take_chunk(), Some(frames("abc")));
+        assert_eq!((queue.take_chunk(), queue.bytes()), (None, 0));
+    }
+
+    #[test]
+    fn the_last_frames_go_alone() {
+        let mut queue = Queue::default();
+        for text in ["a", "b"] {
+            queue.push_back(frames(text));
+        }
+        queue.push_last(frames("c"));
+        assert_eq!(queue.take_chunk(), Some(frames("ab")));
+        assert_eq!(queue.take_chunk(), Some(frames("c")));
         assert_eq!((queue.take_chunk(), queue.bytes()), (None, 0));
     }
 

@@ -115,6 +115,7 @@ fn packets_are_written_as_the_protocol_spells_them() {
     );
     assert_eq!((disconnect("/"), disconnect("/a")), ("41".to_owned(), "41/a,".to_owned()));
     assert_eq!(event_with("/a", "pong", "1", 0), r#"42/a,["pong",1]"#);
+    assert_eq!(event_with("/", "pong", r#""12""#, 0), r#"42["pong","12",null]"#);
     assert_eq!(event_with("/", "pong", "1", 2), r#"452-["pong",1]"#);
     assert_eq!(ack("/", 7, "{}", 0), "437[{}]");
     assert_eq!(ack("/a", 7, "{}", 1), "461-/a,7[{}]");
@@ -137,6 +138,7 @@ proptest! {
         let packet = event_with(&namespace, &name, &data, 0);
         let text = packet.strip_prefix('4').expect("a message");
         let (read_namespace, read_name, arguments, ..) = event_of(Decoder::new(10_000).text(&text.into()).expect("it reads back"));
-        prop_assert_eq!((read_namespace, read_name, arguments), (namespace, name, vec![data]));
+        let wanted = vec![data, "null".to_owned()];
+        prop_assert_eq!((read_namespace, read_name, arguments), (namespace, name, wanted));
     }
 }

@@ -190,6 +190,8 @@ impl<S: Speaker> Handler<Get> for Home<S> {
         if engine.is_open() && engine.is_expired(Instant::now()) {
             engine.close(CloseReason::HeartbeatTimeout);
         }
+        // Also where this GET finds nothing any more.
+        self.polls.prove(engine);
         let is_forlorn = engine.closing().is_some_and(|reason| !is_worth_waiting_for(reason));
         if !self.polls.is_waiting() && is_forlorn {
             engine.gone();
@@ -201,7 +203,6 @@ impl<S: Speaker> Handler<Get> for Home<S> {
             engine.close(CloseReason::ProtocolError);
             return Err(Unknown);
         }
-        self.polls.prove(engine);
         self.polls.wait(true);
         actix::spawn(answer(Rc::clone(engine), Rc::clone(&self.polls), message.answer));
         Ok(())
@@ -307,6 +308,11 @@ impl<S: Speaker> Handler<FromSocket> for Home<S> {
         let engine = Rc::clone(&self.engine);
         let is_answer = matches!(frame, Frame::Pong(_)) && engine.speaker.awaited_pong();
         let heard = match frame {
+            // What a session was given before the connection's last words is proven after them.
+            Frame::Pong(payload) if !engine.is_open() => {
+                engine.speaker.proven(&payload);
+                Heard::Fine
+            }
             _ if !engine.is_open() => Heard::Fine,
             _ if !is_answer && engine.counts_one_too_many() => Heard::Close(CloseReason::RateLimited),
             Frame::Text(text) => match engineio::parse(&text) {

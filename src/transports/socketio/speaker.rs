@@ -38,6 +38,7 @@ impl<R: Reception> Speakers for Guests<R> {
             shared: Rc::new(Shared {
                 guest: self.reception.receive(request, socket, frames),
                 seats: RefCell::default(),
+                departed: RefCell::default(),
                 ended: RefCell::default(),
                 own: RefCell::default(),
                 waker: RefCell::default(),
@@ -65,6 +66,9 @@ struct Shared<G: Guest> {
     guest: G,
     /// The namespaces that were joined: hardly ever more than one.
     seats: RefCell<Vec<Taken<G::Seat>>>,
+    /// Sessions that ended while their connection goes on, the last of each namespace: a pong may still prove what
+    /// they were given.
+    departed: RefCell<Vec<Taken<G::Seat>>>,
     /// The namespaces that the server ended: who does not know it yet may still speak there.
     ended: RefCell<Vec<Box<str>>>,
     /// Frames that belong to no seat: refusals.
@@ -105,6 +109,9 @@ impl<G: Guest> Shared<G> {
         self.seats.borrow_mut().retain(|taken| *taken.namespace != *namespace);
         seat.leave();
         seat.gone();
+        let mut departed = self.departed.borrow_mut();
+        departed.retain(|taken| *taken.namespace != *namespace);
+        departed.push(Taken { namespace: namespace.into(), seat });
         self.lonely_since.set(Instant::now());
     }
 
@@ -192,11 +199,15 @@ impl<G: Guest> Speaker for SocketIo<G> {
     }
 
     fn proven(&self, ping: &[u8]) {
+        self.shared.departed.borrow().iter().for_each(|taken| taken.seat.proven(ping));
         self.shared.each(|seat| seat.proven(ping));
     }
 
     fn awaited_pong(&self) -> bool {
-        self.shared.seats.borrow().iter().any(|taken| taken.seat.awaited_pong())
+        let awaited = |taken: &RefCell<Vec<Taken<G::Seat>>>| {
+            taken.borrow().iter().any(|taken| taken.seat.awaited_pong())
+        };
+        awaited(&self.shared.seats) || awaited(&self.shared.departed)
     }
 
     fn poll_frames(&self, cx: &mut Context<'_>) -> Poll<Bytes> {
@@ -247,6 +258,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
 
     fn gone(&self) {
         self.shared.each(Seat::gone);
+        self.shared.departed.take();
         self.shared.own.borrow_mut().clear();
     }
 }

@@ -1,5 +1,5 @@
 //! A WebSocket under any door: reads frames within their bounds, hands what they say to the door's
-//! [`Conversation`], and writes what the door's [`Outgoing`] side holds. What is said is the doors' business.
+//! `Conversation`, and writes what the door's `Outgoing` side holds. What is said is the doors' business.
 
 mod body;
 mod connection;

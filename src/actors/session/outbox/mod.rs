@@ -179,6 +179,10 @@ impl Outbox {
 
     /// Queues frames, for example an answer; answers whether they were. What is alone may be of any size.
     pub fn write(&self, frames: Bytes) -> bool {
+        self.put(frames, Queue::push_back)
+    }
+
+    fn put(&self, frames: Bytes, push: impl FnOnce(&mut Queue, Bytes)) -> bool {
         if !self.takes() {
             return false;
         }
@@ -187,7 +191,7 @@ impl Outbox {
             self.cut(CloseReason::SlowConsumer);
             return false;
         }
-        self.queue.borrow_mut().push_back(frames);
+        push(&mut self.queue.borrow_mut(), frames);
         self.wake();
         true
     }
@@ -201,7 +205,7 @@ impl Outbox {
             self.queue.borrow_mut().clear();
         }
         if let Some(goodbye) = self.terms.wire.goodbye(reason) {
-            self.write(goodbye);
+            self.put(goodbye, Queue::push_last);
         }
         if self.takes() {
             self.reason.set(Some(reason));
