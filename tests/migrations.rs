@@ -105,7 +105,7 @@ fn tables_of_the_queries() -> Tables {
 #[test]
 fn both_databases_have_the_tables_of_the_queries() {
     let wanted = tables_of_the_queries();
-    assert!(wanted.len() >= 7, "{wanted:?}");
+    assert!(wanted.len() >= 9, "{wanted:?}");
     for database in [Database::Sqlite, Database::Postgres] {
         let store = TestStore::new(database);
         assert_eq!(tables(&mut store.connection()), wanted, "{database:?}");

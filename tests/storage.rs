@@ -8,3 +8,4 @@ mod patience;
 mod pool;
 mod receipts;
 mod recipients;
+mod secrets;

@@ -31,7 +31,7 @@ fn pretty(text: &str) -> String {
 #[test]
 fn a_bookings_notification() {
     let notification = booking_created();
-    insta::assert_snapshot!(pretty(&json::event(&notification.kind, Envelope::from(&notification))), @r#"
+    insta::assert_snapshot!(pretty(&json::answer(None, &notification.kind, Envelope::from(&notification))), @r#"
     {
       "data": {
         "actorAvatar": null,
@@ -82,7 +82,7 @@ fn a_notification_that_passes() {
 #[test]
 fn an_unread_count() {
     let count = UnreadCount::from(InboxState { last_seq: 7, unread: 3 });
-    insta::assert_snapshot!(json::event(UNREAD_COUNT, count), @r#"{"event":"notification:unread_count","data":{"unread":3,"seq":7}}"#);
+    insta::assert_snapshot!(json::answer(None, UNREAD_COUNT, count), @r#"{"event":"notification:unread_count","data":{"unread":3,"seq":7}}"#);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket as RawSocket, TcpKeepalive, Type};
 
 use crate::config::ServerSettings;
-use crate::transports::websocket::Socket;
+use crate::transports::websocket::Descriptor;
 
 /// What the kernel may hold back for one slow client; its own default grows to megabytes.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -65,6 +65,6 @@ fn raise_file_limit() {
 /// Notes a connection's descriptor, so that a stalled one can be shut down.
 pub(super) fn remember_socket(connection: &dyn Any, data: &mut Extensions) {
     if let Some(stream) = connection.downcast_ref::<TcpStream>() {
-        data.insert(Socket(stream.as_raw_fd()));
+        data.insert(Descriptor(stream.as_raw_fd()));
     }
 }

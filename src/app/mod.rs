@@ -22,16 +22,19 @@ use crate::actors::persistence::{Greet, Parts, Persistence, WriteHealth};
 use crate::actors::reader::Reader;
 use crate::actors::session::Services;
 use crate::api::{TokenDesk, routes};
-use crate::auth::{Minter, Verifier};
+use crate::auth::{Minter, RecoveryIds, Verifier};
 use crate::config::{Mode, Settings};
-use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds};
+use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds, Timestamp};
 use crate::email::{self, Composer};
 use crate::http::body::BodyLimits;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Acquaintances, Authenticator, request, route};
+use crate::storage::secrets::{self, SharedSecret};
 use crate::storage::{Pool, bring_up_to_date};
 use crate::telemetry::Metrics;
-use crate::transports::websocket;
+use crate::transports::engineio::{Door, Registry};
+use crate::transports::entrance;
+use crate::transports::socketio::{Bellhop, Guests, Host};
 
 /// Threads that write beside those that mail and read: the append worker and the clerk.
 const WRITERS: u32 = 2;
@@ -75,6 +78,7 @@ impl App {
         let ids: Arc<dyn IdGenerator> = Arc::new(TimeOrderedIds);
         let metrics = Metrics::new()?;
         let pool = open_pool(&settings).await?;
+        let secret = shared_secret(&pool, clock.now()).await?;
         let mut arbiters = Vec::new();
         let health = Health::default();
         let email = start_email(&settings, &pool, &clock, &metrics, &health, &mut arbiters)?;
@@ -105,7 +109,7 @@ impl App {
             ids,
             metrics,
         ));
-        let (server, addresses) = serve(&settings, &services, &wall, health)?;
+        let (server, addresses) = serve(&settings, &services, &wall, &secret, health)?;
         let running = Running { handle: server.handle(), services, email, arbiters };
         Ok(Self { addresses, server, running, settings })
     }
@@ -153,6 +157,13 @@ async fn open_pool(settings: &Arc<Settings>) -> anyhow::Result<Pool> {
         Pool::open(settings, size).context("the database cannot be opened")
     };
     tokio::task::spawn_blocking(open).await?
+}
+
+/// What only the deployment's instances know, made at the very first start.
+async fn shared_secret(pool: &Pool, now: Timestamp) -> anyhow::Result<SharedSecret> {
+    let pool = pool.clone();
+    let obtain = move || pool.write(|connection| secrets::obtain(connection, secrets::DEPLOYMENT, now));
+    tokio::task::spawn_blocking(obtain).await?.context("the deployment's secret cannot be read")
 }
 
 fn start_email(
@@ -212,12 +223,15 @@ fn serve(
     settings: &Arc<Settings>,
     services: &Arc<Services>,
     wall: &Arc<dyn Clock>,
+    secret: &SharedSecret,
     health: Health,
 ) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
     let (writing, mailing) = (web::Data::new(health.writing), web::Data::new(health.mailing));
     let verifier = Verifier::new(&settings.auth)?;
     // Tokens are judged and made by the wall clock itself, see there.
-    let authenticator = web::Data::new(Authenticator::new(verifier, Arc::clone(wall), &settings.auth.cookie));
+    let authenticator = Authenticator::new(verifier, Arc::clone(wall), &settings.auth.cookie);
+    let socketio = socketio_door(settings, services, &authenticator, secret);
+    let authenticator = web::Data::new(authenticator);
     let development = settings.mode == Mode::Development;
     let desk = web::Data::new(token_desk(settings, wall)?);
     let services = web::Data::from(Arc::clone(services));
@@ -245,12 +259,10 @@ fn serve(
             .app_data(allowed.clone())
             .app_data(body_limits.clone())
             .app_data(desk.clone())
+            .app_data(socketio.clone())
             .wrap(cors(&origins))
             .wrap(from_fn(|request, next| Box::pin(request::surround(request, next))))
-            .service(route::resource(
-                "/ws/notifications",
-                [(actix_web::http::Method::GET, web::get().to(websocket::open))],
-            ))
+            .configure(entrance::configure)
             .configure(|config| routes::configure(config, development))
             .default_service(web::to(route::unknown))
     })
@@ -269,6 +281,26 @@ fn serve(
         server = server.listen(listener)?;
     }
     Ok((server.run(), addresses))
+}
+
+/// The door for Socket.IO clients, whose connections are known on every worker.
+fn socketio_door(
+    settings: &Settings,
+    services: &Arc<Services>,
+    authenticator: &Authenticator,
+    secret: &SharedSecret,
+) -> web::Data<Door<Bellhop>> {
+    let recovery = RecoveryIds::new(secret.reveal());
+    let host = Host::new(Arc::clone(services), authenticator.clone(), recovery, &settings.socketio);
+    let guests = Guests {
+        reception: Arc::new(host),
+        connect_timeout: Duration::from_millis(settings.socketio.connect_timeout_ms),
+        event_bytes: settings.socketio.max_payload_bytes,
+    };
+    let registry = Registry::new(settings.limits.sessions);
+    let body_timeout = Duration::from_millis(settings.server.request_timeout_ms);
+    let session = settings.session.clone();
+    web::Data::new(Door::new(guests, settings.socketio.clone(), session, body_timeout, registry))
 }
 
 /// In development mode with a secret, tokens are handed out.

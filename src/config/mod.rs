@@ -17,6 +17,7 @@ pub mod secret;
 pub mod secret_url;
 pub mod server;
 pub mod session;
+pub mod socketio;
 mod validate;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,7 @@ pub use secret::Secret;
 pub use secret_url::SecretUrl;
 pub use server::ServerSettings;
 pub use session::SessionSettings;
+pub use socketio::SocketIoSettings;
 
 /// How careful the server is by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +59,7 @@ pub struct Settings {
     pub mail: MailSettings,
     pub delivery: DeliverySettings,
     pub session: SessionSettings,
+    pub socketio: SocketIoSettings,
     pub limits: LimitSettings,
     pub log: LogSettings,
     /// Whether `auth.jwt_secret` was made up by `load`: a token signed elsewhere is then not believed.

@@ -17,6 +17,7 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     database(settings, &mut found);
     auth(settings, &mut found);
     mail(settings, &mut found);
+    socketio(settings, &mut found);
     nonzero(settings, &mut found);
     not_absurd(settings, &mut found);
     found.check(is_filter(&settings.log.level), "log.level", || {
@@ -104,9 +105,29 @@ fn mail(settings: &Settings, found: &mut Found) {
     });
 }
 
+/// Names that Socket.IO keeps for itself: its clients fail the connection over an event called so.
+const RESERVED_EVENTS: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+fn socketio(settings: &Settings, found: &mut Found) {
+    let socketio = &settings.socketio;
+    for (key, names) in [
+        ("socketio.events_main", &socketio.events_main),
+        ("socketio.events_notifications", &socketio.events_notifications),
+    ] {
+        for entry in names {
+            let name = entry.split_once('=').map_or(entry.as_str(), |(_, name)| name.trim());
+            let fits = !name.is_empty() && !RESERVED_EVENTS.contains(&name);
+            found.check(fits, key, || {
+                format!("must name events that Socket.IO can carry; {entry:?} does not")
+            });
+        }
+    }
+}
+
 /// Figures of which none means that nothing works.
 fn nonzero(settings: &Settings, found: &mut Found) {
-    let Settings { server, database, mail, delivery, session, limits, .. } = settings;
+    let Settings { server, database, mail, delivery, session, socketio, limits, .. } = settings;
     for (key, is_zero) in [
         ("server.backlog", server.backlog == 0),
         ("server.request_timeout_ms", server.request_timeout_ms == 0),
@@ -128,6 +149,11 @@ fn nonzero(settings: &Settings, found: &mut Found) {
         ("session.rate_limit_strikes", session.rate_limit_strikes == 0),
         ("session.max_rooms", session.max_rooms == 0),
         ("session.max_ttl_seconds", session.max_ttl_seconds == 0),
+        ("socketio.ping_interval_ms", socketio.ping_interval_ms == 0),
+        ("socketio.ping_timeout_ms", socketio.ping_timeout_ms == 0),
+        ("socketio.connect_timeout_ms", socketio.connect_timeout_ms == 0),
+        ("socketio.upgrade_timeout_ms", socketio.upgrade_timeout_ms == 0),
+        ("socketio.max_payload_bytes", socketio.max_payload_bytes == 0),
         ("limits.body_bytes", limits.body_bytes == 0),
         ("limits.connections_per_worker", limits.connections_per_worker == 0),
         ("limits.sessions", limits.sessions == 0),
@@ -163,6 +189,7 @@ fn not_absurd(settings: &Settings, found: &mut Found) {
         ("mail.concurrency", mail.concurrency, CONNECTIONS_MAX),
         ("session.queue_bytes", session.queue_bytes, ITEMS_MAX),
         ("session.message_bytes", session.message_bytes, ITEMS_MAX),
+        ("socketio.max_payload_bytes", settings.socketio.max_payload_bytes, ITEMS_MAX),
         ("limits.body_bytes", limits.body_bytes, ITEMS_MAX),
         ("limits.connections_per_worker", limits.connections_per_worker, ITEMS_MAX),
         ("limits.sessions", limits.sessions, ITEMS_MAX),

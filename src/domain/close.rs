@@ -24,6 +24,8 @@ pub enum CloseReason {
     HeartbeatTimeout,
     /// The user has as many sessions as one may have.
     TooManySessions,
+    /// A Socket.IO connection joined no namespace in time.
+    NoNamespace,
     /// The client broke the protocol.
     ProtocolError,
     /// The client sent text that is not UTF-8.
@@ -54,6 +56,29 @@ impl CloseReason {
             Self::SlowConsumer => 4009,
             Self::HeartbeatTimeout => 4010,
             Self::TooManySessions => 4011,
+            Self::NoNamespace => 4012,
+        }
+    }
+
+    /// Whether a client that comes back by itself is welcome: with a fresh token, to another instance, or when its network is
+    /// better. The others would only be closed again, or asked for the end themselves.
+    pub const fn comes_back(self) -> bool {
+        match self {
+            Self::ServerRestart
+            | Self::TokenExpired
+            | Self::SlowConsumer
+            | Self::HeartbeatTimeout
+            | Self::TooManySessions
+            | Self::TryAgainLater => true,
+            Self::ClientLeft
+            | Self::TtlElapsed
+            | Self::OnceDelivered
+            | Self::RateLimited
+            | Self::NoNamespace
+            | Self::ProtocolError
+            | Self::InvalidText
+            | Self::MessageTooLarge
+            | Self::UnsupportedData => false,
         }
     }
 
@@ -69,6 +94,7 @@ impl CloseReason {
             Self::SlowConsumer => "slow_consumer",
             Self::HeartbeatTimeout => "heartbeat_timeout",
             Self::TooManySessions => "too_many_sessions",
+            Self::NoNamespace => "no_namespace",
             Self::ProtocolError => "protocol_error",
             Self::InvalidText => "invalid_text",
             Self::MessageTooLarge => "message_too_large",

@@ -10,6 +10,7 @@ use super::ids::{NotificationId, UserId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Channel {
     WebSocket,
+    SocketIo,
     Rest,
     Email,
 }
@@ -19,6 +20,7 @@ impl Channel {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",
+            Self::SocketIo => "socketio",
             Self::Rest => "rest",
             Self::Email => "email",
         }

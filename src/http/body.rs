@@ -42,7 +42,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let accepted = is_json(request);
         let limits = request.app_data::<web::Data<BodyLimits>>().map(|limits| *limits.get_ref());
-        let mut payload = payload.take();
+        let payload = payload.take();
         Box::pin(async move {
             if !accepted {
                 return Err(Problem::new(
@@ -52,13 +52,18 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
                 ));
             }
             let limits = limits.ok_or_else(Problem::internal)?;
-            let bytes = match timeout(limits.timeout, read(&mut payload, limits.bytes)).await {
-                Ok(read) => read?,
-                Err(_) => return Err(too_late(payload)),
-            };
+            let bytes = read_within(payload, limits).await?;
             let value = parse(&bytes)?;
             Ok(Self { value, bytes })
         })
+    }
+}
+
+/// Reads a body within its bounds.
+pub async fn read_within(mut payload: Payload, limits: BodyLimits) -> Result<Bytes, Problem> {
+    match timeout(limits.timeout, read(&mut payload, limits.bytes)).await {
+        Ok(read) => read,
+        Err(_) => Err(too_late(payload)),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Who asks: finds the token of a request and has it verified.
 
+use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::acquaintances::Acquaintances;
@@ -32,7 +33,26 @@ impl Authenticator {
     /// Looks at the `Authorization` header, then the cookie, then `?token=`. The first that is there
     /// decides: a bad header is not made good by a cookie.
     pub fn authenticate(&self, request: &HttpRequest) -> Result<Identity, Problem> {
-        let token = self.find(request)?;
+        self.identify(&self.presented(request), None)
+    }
+
+    /// What a request says of who sent it, to be verified later.
+    pub fn presented(&self, request: &HttpRequest) -> Presented {
+        let header = request.headers().get(AUTHORIZATION).map(bearer);
+        let cookie = request.cookie(&self.cookie).map(|cookie| cookie.value().to_owned());
+        let query = || query_value(request.query_string(), "token").filter(|token| !token.is_empty());
+        Presented { header, other: cookie.or_else(query) }
+    }
+
+    /// Verifies what was presented. `token` is one that the client gave otherwise: it comes after the header and
+    /// before the cookie.
+    pub fn identify(&self, presented: &Presented, token: Option<String>) -> Result<Identity, Problem> {
+        let token = match &presented.header {
+            Some(header) => header.clone()?,
+            None => token
+                .or_else(|| presented.other.clone())
+                .ok_or_else(|| Problem::unauthorized("token_missing", "a token is needed"))?,
+        };
         self.verifier.verify(&token, self.wall.now()).map_err(Problem::from)
     }
 
@@ -45,29 +65,35 @@ impl Authenticator {
     fn comes_by_cookie(&self, request: &HttpRequest) -> bool {
         !request.headers().contains_key(AUTHORIZATION) && request.cookie(&self.cookie).is_some()
     }
+}
 
-    fn find(&self, request: &HttpRequest) -> Result<String, Problem> {
-        if let Some(header) = request.headers().get(AUTHORIZATION) {
-            let malformed = || {
-                Problem::unauthorized(
-                    "authorization_malformed",
-                    "the Authorization header must be Bearer and a token",
-                )
-            };
-            let text = header.to_str().map_err(|_| malformed())?;
-            let (scheme, token) = text.split_once(' ').ok_or_else(malformed)?;
-            if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
-                return Err(malformed());
-            }
-            return Ok(token.trim().to_owned());
-        }
-        if let Some(cookie) = request.cookie(&self.cookie) {
-            return Ok(cookie.value().to_owned());
-        }
-        query_value(request.query_string(), "token")
-            .filter(|token| !token.is_empty())
-            .ok_or_else(|| Problem::unauthorized("token_missing", "a token is needed"))
+/// Tokens as a request brought them.
+pub struct Presented {
+    header: Option<Result<String, Problem>>,
+    /// The cookie's, else the query's.
+    other: Option<String>,
+}
+
+impl fmt::Debug for Presented {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presented").finish_non_exhaustive()
     }
+}
+
+/// The token of an `Authorization` header.
+fn bearer(header: &HeaderValue) -> Result<String, Problem> {
+    let malformed = || {
+        Problem::unauthorized(
+            "authorization_malformed",
+            "the Authorization header must be Bearer and a token",
+        )
+    };
+    let text = header.to_str().map_err(|_| malformed())?;
+    let (scheme, token) = text.split_once(' ').ok_or_else(malformed)?;
+    if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
+        return Err(malformed());
+    }
+    Ok(token.trim().to_owned())
 }
 
 /// A parameter of a query string, decoded; the first of its name.

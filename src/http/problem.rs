@@ -55,6 +55,16 @@ impl Problem {
         self
     }
 
+    /// Stable, for programs.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// For people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }

@@ -4,9 +4,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 const FIN: u8 = 0x80;
-const TEXT: u8 = 0x1;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
+pub(super) const TEXT: u8 = 0x1;
+pub(super) const BINARY: u8 = 0x2;
+pub(super) const CLOSE: u8 = 0x8;
+pub(super) const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
 
 /// The largest payload of a control frame (RFC 6455 §5.5).
@@ -19,14 +20,11 @@ pub fn text(payload: &str) -> Bytes {
     frame.freeze()
 }
 
-/// Several text frames in one run of bytes, to be written together.
-pub fn texts(payloads: &[&str]) -> Bytes {
-    let size = payloads.iter().map(|payload| payload.len() + 10).sum();
-    let mut frames = BytesMut::with_capacity(size);
-    for payload in payloads {
-        put_text(&mut frames, payload);
-    }
-    frames.freeze()
+/// A binary frame.
+pub fn binary(payload: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(payload.len() + 10);
+    put(&mut frame, BINARY, payload);
+    frame.freeze()
 }
 
 /// A ping that asks the client to prove what it has got so far.
@@ -49,8 +47,32 @@ pub fn close(code: u16, reason: &str) -> Bytes {
     control(CLOSE, &payload)
 }
 
-fn put_text(out: &mut BytesMut, payload: &str) {
-    out.put_u8(FIN | TEXT);
+/// Adds a text frame to a run of frames.
+pub fn put_text(out: &mut BytesMut, payload: &str) {
+    put(out, TEXT, payload.as_bytes());
+}
+
+/// The opcode and payload of the first of a run of frames as they are written here, and the rest of the run.
+pub(super) fn split(frames: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (first, rest) = frames.split_first()?;
+    let (short, rest) = rest.split_first()?;
+    let (length, rest) = match short {
+        126 => {
+            let (length, rest) = rest.split_first_chunk()?;
+            (usize::from(u16::from_be_bytes(*length)), rest)
+        }
+        127 => {
+            let (length, rest) = rest.split_first_chunk()?;
+            (usize::try_from(u64::from_be_bytes(*length)).ok()?, rest)
+        }
+        short => (usize::from(*short), rest),
+    };
+    let (payload, rest) = rest.split_at_checked(length)?;
+    Some((first & !FIN, payload, rest))
+}
+
+fn put(out: &mut BytesMut, opcode: u8, payload: &[u8]) {
+    out.put_u8(FIN | opcode);
     // §5.2: 7 bits of length, or 126 and 16 bits, or 127 and 64 bits.
     if let Ok(short @ 0..=125) = u8::try_from(payload.len()) {
         out.put_u8(short);
@@ -61,7 +83,7 @@ fn put_text(out: &mut BytesMut, payload: &str) {
         out.put_u8(127);
         out.put_u64(payload.len() as u64);
     }
-    out.put_slice(payload.as_bytes());
+    out.put_slice(payload);
 }
 
 fn control(opcode: u8, payload: &[u8]) -> Bytes {

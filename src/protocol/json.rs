@@ -74,26 +74,32 @@ impl From<InboxState> for UnreadCount {
 /// The event of [`UnreadCount`].
 pub const UNREAD_COUNT: &str = "notification:unread_count";
 
-#[derive(Serialize)]
-struct ServerFrame<'a, T: Serialize> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a RawValue>,
-    event: &'a str,
-    data: T,
-}
-
-/// `{"event": name, "data": data}`.
-pub fn event<T: Serialize>(name: &str, data: T) -> String {
-    answer(None, name, data)
-}
-
-/// The same with the `id` of the client's frame that it answers.
+/// `{"event": name, "data": data}`, with the `id` of the client's frame that it answers.
 pub fn answer<T: Serialize>(id: Option<&RawValue>, name: &str, data: T) -> String {
-    serde_json::to_string(&ServerFrame { id, event: name, data }).unwrap_or_else(|error| {
+    frame(id, name, &self::data(data))
+}
+
+/// `{"event": name, "data": data}` of data that is JSON already.
+pub fn event_of(name: &str, data: &str) -> String {
+    frame(None, name, data)
+}
+
+fn frame(id: Option<&RawValue>, name: &str, data: &str) -> String {
+    let mut frame = String::with_capacity(name.len() + data.len() + 32);
+    frame.push('{');
+    if let Some(id) = id {
+        frame.extend(["\"id\":", id.get(), ","]);
+    }
+    frame.extend(["\"event\":", &self::data(name), ",\"data\":", data, "}"]);
+    frame
+}
+
+/// Data as JSON.
+pub fn data<T: Serialize>(data: T) -> String {
+    serde_json::to_string(&data).unwrap_or_else(|error| {
         // Our own types always serialise; if one ever does not, the client is told rather than left waiting.
         log::error!("an event could not be encoded: {error}");
-        r#"{"event":"error","data":{"code":"internal","message":"the event could not be encoded"}}"#
-            .to_owned()
+        r#"{"code":"internal","message":"the event could not be encoded"}"#.to_owned()
     })
 }
 

@@ -1,5 +1,9 @@
 //! What goes over the wire, as pure functions between bytes and values: no I/O, no actors.
 
+pub mod engineio;
 pub mod events;
 pub mod frame;
 pub mod json;
+pub mod offset;
+pub mod socketio;
+pub mod wire;

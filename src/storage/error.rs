@@ -19,6 +19,9 @@ pub enum StorageError {
     /// A stored value does not read back as what was stored.
     #[error("stored data does not read back: {0}")]
     Corrupt(String),
+    /// A secret was to be made, and the operating system had no random bytes.
+    #[error("no random bytes: {0}")]
+    NoRandomness(String),
 }
 
 impl StorageError {

@@ -18,6 +18,7 @@ mod pool;
 pub mod receipts;
 pub mod recipients;
 mod schema;
+pub mod secrets;
 
 pub use connection::AnyConnection;
 pub use error::StorageError;

@@ -1,3 +1,8 @@
-//! Doors that stay open: each pumps between a connection's bytes and its session.
+//! The doors for clients that stay connected: pumps between bytes and sessions.
 
+pub mod engineio;
+pub mod entrance;
+pub mod raw;
+pub mod socketio;
 pub mod websocket;
+mod wishes;

@@ -7,6 +7,8 @@ use bellhop::storage::recipients;
 
 use super::bench::{Bench, Seen, answer, on_bench};
 use crate::support::both::on_both_stores;
+use bellhop::protocol::wire::Wire;
+
 use crate::support::deadline::soon;
 use crate::support::store::{device, draft, user};
 
@@ -26,7 +28,7 @@ fn parcels(delivery: Deliver) -> Vec<Parcel> {
         except: parcel.except,
         notification: parcel.notification,
         inbox: parcel.inbox,
-        text: String::from_utf8_lossy(&parcel.frames).into_owned(),
+        text: String::from_utf8_lossy(&parcel.words.frames(&Wire::Raw, "")).into_owned(),
     };
     delivery.batch.into_iter().map(parcel).collect()
 }

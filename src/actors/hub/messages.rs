@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use bytes::Bytes;
 
 use crate::domain::{CloseReason, InboxState, Member, NotificationId, Role, Room, UserId};
+use crate::protocol::wire::{Message as Words, Said};
 
 /// A worker thread's shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,17 +82,15 @@ pub struct Leave {
     pub room: Room,
 }
 
-/// Something to push, encoded once; every session that gets it shares the bytes.
+/// Something to push, encoded once for each way of speaking; every session that gets it shares the bytes.
 #[derive(Debug, Clone)]
 pub struct Parcel {
-    /// Frames of the raw WebSocket door; empty for an order to close.
-    pub frames: Bytes,
+    /// What is said; nothing with an order to close.
+    pub words: Words,
     /// The stored notification that this is, which a device must prove to have.
     pub notification: Option<NotificationId>,
     /// Where the user's inbox stands with this.
     pub inbox: Option<InboxState>,
-    /// Whether it is a notification, stored or passing: one ends a `once` session.
-    pub notifies: bool,
     /// An order to close instead.
     pub close: Option<CloseReason>,
     /// A session that does not get it, because it has the answer already.
@@ -101,8 +99,8 @@ pub struct Parcel {
 
 impl Parcel {
     /// An event that concerns an inbox but is no notification.
-    pub fn event(frames: Bytes, inbox: Option<InboxState>) -> Self {
-        Self { frames, notification: None, inbox, notifies: false, close: None, except: None }
+    pub fn event(said: Vec<Said>, inbox: Option<InboxState>) -> Self {
+        Self { words: Words::new(said), notification: None, inbox, close: None, except: None }
     }
 
     /// The stored notification that this is, with its seq.
@@ -111,7 +109,7 @@ impl Parcel {
     }
 
     pub fn close(reason: CloseReason) -> Self {
-        Self { close: Some(reason), ..Self::event(Bytes::new(), None) }
+        Self { close: Some(reason), ..Self::event(Vec::new(), None) }
     }
 }
 

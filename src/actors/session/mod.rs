@@ -12,8 +12,9 @@ mod replay;
 mod rooms;
 mod services;
 mod shard;
+mod socket;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -24,14 +25,17 @@ use tokio::sync::oneshot;
 
 use lookups::Lookups;
 pub use outbox::{Outbox, Terms};
+pub use rate::FrameRate;
 use rate::{RateWindow, Verdict};
 pub use services::Services;
 pub use shard::{LocalShard, Shard};
+pub use socket::Socket;
 
 use super::hub::{Admission, Connect, Disconnected};
 use super::persistence::{Greet, MarkRead, WriteError};
 use crate::domain::{CloseReason, InboxState, Member, Profile};
 use crate::protocol::events::{ClientEvent, Refusal};
+use crate::protocol::wire::Said;
 use crate::storage::inboxes;
 
 /// What a session says back to one event.
@@ -67,8 +71,8 @@ pub enum Reaction {
 pub struct Session {
     me: Arc<Member>,
     outbox: Rc<Outbox>,
-    rate: RateWindow,
-    frames: RateWindow,
+    rate: RefCell<RateWindow>,
+    frames: RefCell<RateWindow>,
     lookups: Lookups,
     /// Up to where the client has claimed what other connections gave it.
     claimed: Cell<i64>,
@@ -83,8 +87,8 @@ pub struct NotAdmitted(pub CloseReason);
 impl Session {
     pub fn new(me: Arc<Member>, outbox: Rc<Outbox>, shard: Rc<LocalShard>) -> Self {
         let services = Arc::clone(shard.services());
-        let rate = RateWindow::new(&services.settings);
-        let frames = RateWindow::of_frames(&services.settings);
+        let rate = RefCell::new(RateWindow::new(&services.settings));
+        let frames = RefCell::new(RateWindow::of_frames(&services.settings));
         let (lookups, claimed) = (Lookups::default(), Cell::new(0));
         Self { me, outbox, rate, frames, lookups, claimed, shard, services }
     }
@@ -110,22 +114,17 @@ impl Session {
         .boxed_local()
     }
 
-    /// The `connected` event, said first of all.
-    pub fn connected(&self, inbox: InboxState) -> Answer {
-        let session = self.services.session_name(&self.me, self.outbox.reference());
+    /// Says the first words, `connected` after the door's own `preface`, then gives what the client missed, if it
+    /// said what it has.
+    pub fn greet(&self, inbox: InboxState, preface: &[u8]) {
         let data = json!({
             "userId": self.me.user,
-            "sessionId": session,
+            "sessionId": self.outbox.name(&self.services),
             "seq": inbox.last_seq,
             "unread": inbox.unread,
             "serverTime": self.services.clock.now(),
         });
-        Answer::new("connected", data)
-    }
-
-    /// Says the first words, then gives what the client missed, if it said what it has.
-    pub fn greet(&self, inbox: InboxState, connected: &str) {
-        self.outbox.greet(&self.shard, inbox, connected);
+        self.outbox.greet(&self.shard, inbox, preface, &Said::event("connected", data));
         if let Some(since) = self.outbox.since() {
             self.claim(since);
         }
@@ -144,20 +143,21 @@ impl Session {
     }
 
     /// Counts a frame, whatever it is; answers whether there were too many of them.
-    pub fn counts_one_frame_too_many(&mut self) -> bool {
-        self.frames.count(tokio::time::Instant::now()) != Verdict::Fits
+    pub fn counts_one_frame_too_many(&self) -> bool {
+        self.frames.borrow_mut().count(tokio::time::Instant::now()) != Verdict::Fits
     }
 
     /// Takes one event. A client over its rate is told so, and who goes on regardless is closed.
-    pub fn handle(&mut self, event: Result<ClientEvent, Refusal>) -> Reaction {
+    pub fn handle(&self, event: Result<ClientEvent, Refusal>) -> Reaction {
         // As many as there are notifications are welcome: they are what a pong is from other clients.
         if let Ok(ClientEvent::Ack(seq)) = event
             && self.proves_news(seq)
         {
-            self.frames.forgive();
+            self.frames.borrow_mut().forgive();
             return Reaction::Answer(self.acked(seq));
         }
-        match self.rate.count(tokio::time::Instant::now()) {
+        let verdict = self.rate.borrow_mut().count(tokio::time::Instant::now());
+        match verdict {
             Verdict::Fits => {}
             Verdict::Over { retry_after } => {
                 let data = json!({
@@ -213,6 +213,13 @@ impl Session {
         let news = !proven.is_empty();
         self.shard.confirm(&self.outbox, proven);
         news
+    }
+
+    /// The client's own code says that it has what was sent with this seq, and so all before it.
+    pub fn acknowledged(&self, seq: i64) {
+        if self.proves_news(seq) {
+            self.frames.borrow_mut().forgive();
+        }
     }
 
     /// What is ahead of what was said here may have been read elsewhere: the database knows.

@@ -21,6 +21,21 @@ pub(super) struct RateWindow {
     count: u32,
 }
 
+/// Counts the frames of a connection that is not a session's alone.
+#[derive(Debug)]
+pub struct FrameRate(RateWindow);
+
+impl FrameRate {
+    pub fn new(settings: &SessionSettings) -> Self {
+        Self(RateWindow::of_frames(settings))
+    }
+
+    /// Counts one more; answers whether there were too many.
+    pub fn is_exceeded_by_one_more(&mut self, now: Instant) -> bool {
+        self.0.count(now) != Verdict::Fits
+    }
+}
+
 /// What becomes of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {

@@ -16,8 +16,7 @@ use super::proof::Sent;
 use super::shard::LocalShard;
 use crate::actors::reader::ReadError;
 use crate::domain::{CloseReason, InboxState, NotificationId, UserId};
-use crate::protocol::frame;
-use crate::protocol::json::{self, Envelope};
+use crate::protocol::wire::{Said, Wire};
 use crate::storage::notifications::{Filter, Position, page};
 use crate::storage::{AnyConnection, StorageError, inboxes};
 
@@ -57,11 +56,11 @@ impl Replay {
     }
 }
 
-/// A notification as it is given, encoded where it was read.
+/// A notification as it is given, encoded where it was read. No frames where the client wants others only.
 struct Given {
     id: NotificationId,
     seq: i64,
-    frame: Bytes,
+    frames: Bytes,
 }
 
 /// Runs until the connection is up to date or over. One at a time per session.
@@ -125,8 +124,9 @@ async fn has_room(outbox: &Outbox) -> bool {
 }
 
 async fn read(shard: &LocalShard, outbox: &Outbox, range: Range) -> Result<Vec<Given>, ReadError> {
-    let user = outbox.user().clone();
-    let query = move |connection: &mut AnyConnection| read_page(connection, &user, range.after);
+    let (user, (wire, rooms)) = (outbox.user().clone(), outbox.speech());
+    let query =
+        move |connection: &mut AnyConnection| read_page(connection, &user, range.after, &wire, &rooms);
     let mut rows = shard.services().reader.run_patiently(query).await?;
     if let Some(last) = range.up_to {
         rows.retain(|row| row.seq <= last);
@@ -134,13 +134,19 @@ async fn read(shard: &LocalShard, outbox: &Outbox, range: Range) -> Result<Vec<G
     Ok(rows)
 }
 
-fn read_page(connection: &mut AnyConnection, user: &UserId, after: i64) -> Result<Vec<Given>, StorageError> {
+fn read_page(
+    connection: &mut AnyConnection,
+    user: &UserId,
+    after: i64,
+    wire: &Wire,
+    rooms: &str,
+) -> Result<Vec<Given>, StorageError> {
     let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
     let found = page(connection, user, &Filter::default(), Position::After(after), limit, 0)?;
     let encode = |one: &crate::domain::Notification| Given {
         id: one.id,
         seq: one.seq,
-        frame: frame::text(&json::event(&one.kind, Envelope::from(one))),
+        frames: wire.frames(&[Said::stored(one)], rooms),
     };
     Ok(found.iter().map(encode).collect())
 }
@@ -149,15 +155,20 @@ fn read_page(connection: &mut AnyConnection, user: &UserId, after: i64) -> Resul
 fn give(shard: &LocalShard, outbox: &Outbox, range: Range, rows: Vec<Given>) {
     let is_last = rows.len() < PAGE;
     for row in rows {
-        if !outbox.fits_replay(row.frame.len()) {
+        if !outbox.fits_replay(row.frames.len()) {
             outbox.ask_for_proof();
             return;
         }
         let gap = outbox.cursor.borrow_mut().give(row.seq);
         // In one piece: what is alone may be of any size, and what comes after a gap is not.
-        let frames = gap.map_or(row.frame.clone(), |gap| [gap_frame(gap), row.frame].concat().into());
-        if !outbox.write(frames) {
+        let is_wanted = !row.frames.is_empty();
+        let frames = gap
+            .map_or(row.frames.clone(), |gap| [outbox.encode(&gap_event(gap)), row.frames].concat().into());
+        if !frames.is_empty() && !outbox.write(frames) {
             return;
+        }
+        if !is_wanted {
+            continue;
         }
         if let Some(confirmed) = outbox.note_sent(Sent { id: row.id, seq: row.seq, replayed: true }) {
             shard.confirm(outbox, vec![confirmed]);
@@ -180,12 +191,12 @@ fn give(shard: &LocalShard, outbox: &Outbox, range: Range, rows: Vec<Given>) {
 /// Tells the client of a gap.
 pub(super) fn tell(outbox: &Outbox, gap: Option<Gap>) {
     if let Some(gap) = gap {
-        outbox.write(gap_frame(gap));
+        outbox.say(&gap_event(gap));
     }
 }
 
-fn gap_frame(gap: Gap) -> Bytes {
-    frame::text(&json::event("gap", gap))
+fn gap_event(gap: Gap) -> Said {
+    Said::event("gap", gap)
 }
 
 /// The connection is up to date: says so to whoever asked.
@@ -196,7 +207,7 @@ fn finish(outbox: &Outbox) {
         match replay.answer {
             // Who asked may have gone.
             Some(answer) => drop(answer.send(resumed)),
-            None => drop(outbox.write(frame::text(&json::event("resumed", resumed)))),
+            None => drop(outbox.say(&Said::event("resumed", resumed))),
         }
     }
     outbox.pay_count();
@@ -210,9 +221,8 @@ impl Outbox {
         }
     }
 
-    /// The session was greeted in an inbox that stands at `last_seq`: what came after `since` is given.
-    pub(super) fn begin_since(self: &Rc<Self>, shard: &Rc<LocalShard>, since: Option<i64>, last_seq: i64) {
-        let gap = self.cursor.borrow_mut().greeted(last_seq);
+    /// The session was greeted, and its cursor found this gap: what came after `since` is given.
+    pub(super) fn begin_since(self: &Rc<Self>, shard: &Rc<LocalShard>, since: Option<i64>, gap: Option<Gap>) {
         tell(self, gap);
         match since {
             Some(since) => self.replay_with(shard, |replay| replay.begin_at(since, gap)),

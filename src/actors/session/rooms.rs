@@ -2,18 +2,20 @@
 //! admits is the domain's to say, and a booking's parties the database's.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{LocalBoxFuture, join_all};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Answer, Reaction, Services, Session};
-use crate::actors::hub::{GetPresence, Join, Joined, Leave, Presence, SessionRef};
+use super::{Answer, Outbox, Reaction, Services, Session};
+use crate::actors::hub::{GetPresence, Join, Joined, Leave, Presence};
 use crate::actors::reader::ReadError;
 use crate::domain::{BookingId, Role, Room, UserId};
 use crate::protocol::events::Refusal;
+use crate::protocol::offset::Rooms;
 use crate::storage::bookings;
 
 /// What `getPresence` is answered.
@@ -69,13 +71,17 @@ impl Session {
         if room.admits(&self.me) {
             return Ok(Reaction::Later(self.join(room, joined)));
         }
+        self.join_as_party(room, joined).map(Reaction::Later)
+    }
+
+    /// A booking's own parties are let in, which the database knows.
+    fn join_as_party(&self, room: Room, joined: Answer) -> Result<LocalBoxFuture<'static, Answer>, Refusal> {
         let forbidden = Refusal::new("forbidden", "this room is not open to you");
-        // A booking's own parties are let in, which the database knows.
         let Room::Other(canonical) = &room else { return Err(forbidden) };
         let id = canonical.strip_prefix("booking:").and_then(|id| BookingId::parse("room", id).ok());
         let Some(id) = id else { return Err(forbidden) };
         let party = self.is_party(id);
-        let (services, session) = (Arc::clone(&self.services), self.outbox.reference());
+        let (services, outbox) = (Arc::clone(&self.services), Rc::clone(&self.outbox));
         let (lookups, ticket) = (self.lookups.clone(), self.lookups.begin(room.clone()));
         let answer = async move {
             let party = party.await;
@@ -83,12 +89,29 @@ impl Session {
             match party {
                 Ok(true) if !wanted => Refusal::new("left", "the room was left before it was joined").into(),
                 // Not a moment earlier: the hub is told when this is called, not when it is awaited.
-                Ok(true) => join(&services, session, room, joined).await,
+                Ok(true) => join(&services, &outbox, room, joined).await,
                 Ok(false) => forbidden.into(),
                 Err(error) => Refusal::new(error.code(), "the room could not be looked up: try again").into(),
             }
         };
-        Ok(Reaction::Later(answer.boxed_local()))
+        Ok(answer.boxed_local())
+    }
+
+    /// Joins the rooms again that a client had joined before its connection broke; answers whether it is in all of
+    /// them. Whether they admit it is looked up anew.
+    pub fn rejoin(&self, rooms: Rooms) -> LocalBoxFuture<'static, bool> {
+        let Rooms::All(rooms) = rooms else { return std::future::ready(false).boxed_local() };
+        let joined = || Answer::new("joinedRoom", json!({}));
+        let joins = rooms.into_iter().map(|room| {
+            let admitted = room.admits(&self.me).then(|| self.join(room.clone(), joined()));
+            admitted.map_or_else(|| self.join_as_party(room, joined()), Ok)
+        });
+        let joins: Result<Vec<_>, Refusal> = joins.collect();
+        async move {
+            let Ok(joins) = joins else { return false };
+            join_all(joins).await.iter().all(|answer| answer.event == "joinedRoom")
+        }
+        .boxed_local()
     }
 
     pub(super) fn leave_room(&self, name: &str) -> Result<Reaction, Refusal> {
@@ -106,11 +129,12 @@ impl Session {
     }
 
     fn join(&self, room: Room, done: Answer) -> LocalBoxFuture<'static, Answer> {
-        join(&self.services, self.outbox.reference(), room, done)
+        join(&self.services, &self.outbox, room, done)
     }
 
     fn leave(&self, room: Room) {
         self.lookups.cancel(&room);
+        self.outbox.left(&room, self.services.clock.now());
         self.services.hub.do_send(Leave { session: self.outbox.reference(), room });
     }
 
@@ -144,15 +168,19 @@ impl Session {
 /// Asks the hub at once; `done` is the answer when the session is in the room.
 fn join(
     services: &Services,
-    session: SessionRef,
+    outbox: &Rc<Outbox>,
     room: Room,
     done: Answer,
 ) -> LocalBoxFuture<'static, Answer> {
     let most = services.settings.max_rooms;
-    let request = services.hub.send(Join { session, room, most });
+    let request = services.hub.send(Join { session: outbox.reference(), room: room.clone(), most });
+    let (outbox, now) = (Rc::clone(outbox), services.clock.now());
     async move {
         match request.await {
-            Ok(Joined::In) => done,
+            Ok(Joined::In) => {
+                outbox.joined(room, now);
+                done
+            }
             Ok(Joined::TooManyRooms) => {
                 Refusal::new("too_many_rooms", format!("at most {most} rooms: leave one first")).into()
             }

@@ -11,7 +11,7 @@ use crate::actors::persistence::Persistence;
 use crate::actors::reader::Reader;
 use crate::config::SessionSettings;
 use crate::config::delivery::Proof;
-use crate::domain::{Clock, IdGenerator, Member};
+use crate::domain::{Clock, IdGenerator};
 use crate::telemetry::Metrics;
 
 /// See the module's documentation.
@@ -65,10 +65,9 @@ impl Services {
         }
     }
 
-    /// What a session is called: the platform's session where the token names one, else a name of its own
-    /// that no other session of any instance ever had.
-    pub(super) fn session_name(&self, me: &Member, session: SessionRef) -> Box<str> {
-        me.session.clone().unwrap_or_else(|| format!("{}-{}", self.instance, session.number).into())
+    /// A name that no other session of any instance ever had.
+    pub(super) fn session_name(&self, session: SessionRef) -> Box<str> {
+        format!("{}-{}", self.instance, session.number).into()
     }
 
     /// Whether everything that devices proved is recorded.

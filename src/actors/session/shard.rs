@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::Services;
 use super::outbox::{Outbox, Terms};
 use super::proof::Sent;
+use super::socket::Socket;
 use crate::actors::hub::{Deliver, RegisterShard, SessionRef, ShardId};
 use crate::actors::persistence::Confirm;
 use crate::domain::{Member, Proven, UpTo};
@@ -78,7 +79,7 @@ impl LocalShard {
     }
 
     /// Makes room for a session.
-    pub fn open(&self, terms: Terms, me: Arc<Member>, socket: Option<std::os::fd::RawFd>) -> Rc<Outbox> {
+    pub fn open(&self, terms: Terms, me: Arc<Member>, socket: Socket) -> Rc<Outbox> {
         let mut sessions = self.sessions.borrow_mut();
         let entry = sessions.vacant_entry();
         let number = self.services.next_session.fetch_add(1, Ordering::Relaxed);

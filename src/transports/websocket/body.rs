@@ -1,9 +1,8 @@
-//! The response body of an open WebSocket: what the session's outbox holds, written as few times as
+//! The response body of an open WebSocket: what the door's outgoing side holds, written as few times as
 //! possible, while the actor's stream is kept running for what comes in. A push wakes the connection for
-//! its outbox alone; the actor is polled only when something woke the actor.
+//! that side alone; the actor is polled only when something woke the actor.
 
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -13,13 +12,13 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
 
-use crate::actors::session::Outbox;
+use super::Outgoing;
 
 /// See the module's documentation. Dropped with the connection, on the thread that owns the socket.
-pub(super) struct Body<S> {
+pub(super) struct Body<S, O: Outgoing> {
     /// The actor's side. Pinned on the heap so that the body itself can move.
     actor: Pin<Box<S>>,
-    outbox: Rc<Outbox>,
+    outgoing: O,
     farewell: Farewell,
     wake: Arc<ActorWake>,
     /// The waker made of `wake`.
@@ -57,16 +56,16 @@ enum Farewell {
     Handed,
 }
 
-impl<S> Body<S> {
-    pub(super) fn new(actor: S, outbox: Rc<Outbox>) -> Self {
+impl<S, O: Outgoing> Body<S, O> {
+    pub(super) fn new(actor: S, outgoing: O) -> Self {
         // Woken from the start: the first poll is what starts the actor.
         let wake = Arc::new(ActorWake { woken: AtomicBool::new(true), task: AtomicWaker::new() });
         let waker = Waker::from(Arc::clone(&wake));
-        Self { actor: Box::pin(actor), outbox, farewell: Farewell::NotYet, wake, waker, task: None }
+        Self { actor: Box::pin(actor), outgoing, farewell: Farewell::NotYet, wake, waker, task: None }
     }
 }
 
-impl<S> Body<S> {
+impl<S, O: Outgoing> Body<S, O> {
     /// Whether the actor has to be polled. If so, its next wake leads to the task that polls this body:
     /// a wake uses its registration up, so it is renewed after each, and before the actor is polled, which
     /// then sees whatever a wake in between was for.
@@ -83,13 +82,13 @@ impl<S> Body<S> {
     }
 }
 
-impl<S: Stream<Item = Result<Bytes, Error>>> Stream for Body<S> {
+impl<S: Stream<Item = Result<Bytes, Error>>, O: Outgoing> Stream for Body<S, O> {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.farewell == Farewell::NotYet {
             if !self.actor_is_woken(cx) {
-                return self.outbox.poll_bytes(cx).map(|bytes| bytes.map(Ok));
+                return self.outgoing.poll_bytes(cx).map(|bytes| bytes.map(Ok));
             }
             // The actor first: what it hears may add to what is written.
             let this = &mut *self;
@@ -100,10 +99,10 @@ impl<S: Stream<Item = Result<Bytes, Error>>> Stream for Body<S> {
                     return Poll::Ready(Some(item));
                 }
                 Poll::Ready(None) => this.farewell = Farewell::Queued,
-                Poll::Pending => return this.outbox.poll_bytes(cx).map(|bytes| bytes.map(Ok)),
+                Poll::Pending => return this.outgoing.poll_bytes(cx).map(|bytes| bytes.map(Ok)),
             }
         }
-        if let Poll::Ready(Some(bytes)) = self.outbox.poll_bytes(cx) {
+        if let Poll::Ready(Some(bytes)) = self.outgoing.poll_bytes(cx) {
             return Poll::Ready(Some(Ok(bytes)));
         }
         if self.farewell == Farewell::Queued {
@@ -111,13 +110,13 @@ impl<S: Stream<Item = Result<Bytes, Error>>> Stream for Body<S> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.outbox.hang_up();
+        self.outgoing.hang_up();
         Poll::Ready(None)
     }
 }
 
-impl<S> Drop for Body<S> {
+impl<S, O: Outgoing> Drop for Body<S, O> {
     fn drop(&mut self) {
-        self.outbox.gone();
+        self.outgoing.gone();
     }
 }

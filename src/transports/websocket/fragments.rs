@@ -3,10 +3,17 @@
 use actix_http::ws::Item;
 use bytes::{Bytes, BytesMut};
 
-/// A text message that is not complete yet.
-#[derive(Debug, Default)]
+/// A message that is not complete yet.
+#[derive(Debug)]
 pub(super) struct Fragments {
-    so_far: Option<BytesMut>,
+    so_far: Option<Part>,
+    takes_binary: bool,
+}
+
+#[derive(Debug)]
+struct Part {
+    bytes: BytesMut,
+    is_binary: bool,
 }
 
 /// What a fragment leads to.
@@ -14,36 +21,49 @@ pub(super) struct Fragments {
 pub(super) enum Assembly {
     /// More is to come.
     Incomplete,
-    Complete(Bytes),
+    Text(Bytes),
+    Binary(Bytes),
     TooLarge,
-    /// A binary message, which this door does not take.
-    Binary,
+    /// A binary message where only text is taken.
+    NotText,
     /// A continuation of nothing, or a beginning in the middle.
     OutOfOrder,
 }
 
 impl Fragments {
+    pub(super) fn new(takes_binary: bool) -> Self {
+        Self { so_far: None, takes_binary }
+    }
+
     pub(super) fn add(&mut self, item: Item, most: usize) -> Assembly {
         let (part, last) = match item {
-            Item::FirstBinary(_) => return Assembly::Binary,
-            Item::FirstText(_) if self.so_far.is_some() => return Assembly::OutOfOrder,
-            Item::FirstText(part) => {
-                self.so_far = Some(BytesMut::with_capacity(part.len()));
-                (part, false)
+            Item::FirstBinary(_) if !self.takes_binary => return Assembly::NotText,
+            Item::FirstText(_) | Item::FirstBinary(_) if self.so_far.is_some() => {
+                return Assembly::OutOfOrder;
             }
+            Item::FirstText(part) => (self.begin(part, false), false),
+            Item::FirstBinary(part) => (self.begin(part, true), false),
             Item::Continue(part) => (part, false),
             Item::Last(part) => (part, true),
         };
         let Some(so_far) = &mut self.so_far else { return Assembly::OutOfOrder };
-        if so_far.len() + part.len() > most {
+        if so_far.bytes.len() + part.len() > most {
             return Assembly::TooLarge;
         }
-        so_far.extend_from_slice(&part);
-        if last {
-            self.so_far.take().map_or(Assembly::OutOfOrder, |whole| Assembly::Complete(whole.freeze()))
-        } else {
-            Assembly::Incomplete
+        so_far.bytes.extend_from_slice(&part);
+        if !last {
+            return Assembly::Incomplete;
         }
+        match self.so_far.take() {
+            Some(Part { bytes, is_binary: true }) => Assembly::Binary(bytes.freeze()),
+            Some(Part { bytes, is_binary: false }) => Assembly::Text(bytes.freeze()),
+            None => Assembly::OutOfOrder,
+        }
+    }
+
+    fn begin(&mut self, part: Bytes, is_binary: bool) -> Bytes {
+        self.so_far = Some(Part { bytes: BytesMut::with_capacity(part.len()), is_binary });
+        part
     }
 }
 
@@ -57,25 +77,32 @@ mod tests {
 
     #[test]
     fn fragments_make_one_message() {
-        let mut fragments = Fragments::default();
+        let mut fragments = Fragments::new(false);
         assert_eq!(fragments.add(Item::FirstText(part("a")), 10), Assembly::Incomplete);
         assert_eq!(fragments.add(Item::Continue(part("b")), 10), Assembly::Incomplete);
-        assert_eq!(fragments.add(Item::Last(part("c")), 10), Assembly::Complete(part("abc")));
+        assert_eq!(fragments.add(Item::Last(part("c")), 10), Assembly::Text(part("abc")));
         assert_eq!(fragments.add(Item::Continue(part("d")), 10), Assembly::OutOfOrder);
     }
 
     #[test]
     fn the_cap_is_for_all_fragments_together() {
-        let mut fragments = Fragments::default();
+        let mut fragments = Fragments::new(false);
         assert_eq!(fragments.add(Item::FirstText(part("abc")), 4), Assembly::Incomplete);
         assert_eq!(fragments.add(Item::Continue(part("de")), 4), Assembly::TooLarge);
     }
 
     #[test]
     fn a_second_beginning_and_binary_are_refused() {
-        let mut fragments = Fragments::default();
-        assert_eq!(fragments.add(Item::FirstBinary(part("a")), 10), Assembly::Binary);
+        let mut fragments = Fragments::new(false);
+        assert_eq!(fragments.add(Item::FirstBinary(part("a")), 10), Assembly::NotText);
         fragments.add(Item::FirstText(part("a")), 10);
         assert_eq!(fragments.add(Item::FirstText(part("b")), 10), Assembly::OutOfOrder);
+    }
+
+    #[test]
+    fn binary_fragments_are_put_together_where_they_are_taken() {
+        let mut fragments = Fragments::new(true);
+        assert_eq!(fragments.add(Item::FirstBinary(part("a")), 10), Assembly::Incomplete);
+        assert_eq!(fragments.add(Item::Last(part("b")), 10), Assembly::Binary(part("ab")));
     }
 }

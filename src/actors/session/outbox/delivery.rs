@@ -3,15 +3,19 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
+
 use super::{Outbox, State};
 use crate::actors::hub::Parcel;
 use crate::actors::session::cursor::Arrival;
 use crate::actors::session::proof::Sent;
 use crate::actors::session::shard::LocalShard;
 use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{CloseReason, InboxState, Timestamp, UserId};
+use crate::domain::{CloseReason, InboxState, Room, Timestamp, UserId};
 use crate::protocol::frame;
-use crate::protocol::json::{self, UNREAD_COUNT, UnreadCount};
+use crate::protocol::json::{UNREAD_COUNT, UnreadCount};
+use crate::protocol::offset::Rooms;
+use crate::protocol::wire::{Said, Wire};
 
 impl Outbox {
     /// Queues what the hub routed here; answers what counts as confirmed by being sent, where that is
@@ -39,19 +43,78 @@ impl Outbox {
                 return None;
             }
         }
-        if !self.write(parcel.frames.clone()) {
+        let frames = parcel.words.frames(&self.terms.wire, &self.rooms.borrow());
+        if !frames.is_empty() && !self.write(frames) {
             return None;
         }
         self.note_inbox(parcel.inbox);
+        // Who asked for other names only was not told of this one, and does not have it.
+        if !parcel.words.notifies(&self.terms.wire) {
+            return None;
+        }
         let mut confirmed = None;
         if let Some((id, seq)) = parcel.stored() {
             confirmed = self.note_sent(Sent { id, seq, replayed: false });
             self.ask_for_proof();
         }
-        if parcel.notifies {
-            self.count_notification();
-        }
+        self.count_notification();
         confirmed
+    }
+
+    /// Says an event.
+    pub(in crate::actors::session) fn say(&self, said: &Said) -> bool {
+        self.write(self.encode(said))
+    }
+
+    pub(in crate::actors::session) fn encode(&self, said: &Said) -> Bytes {
+        self.terms.wire.event(said, None)
+    }
+
+    /// A seq as the client is told it to come back with.
+    pub(in crate::actors::session) fn place_at(&self, seq: i64) -> String {
+        format!("{seq}{}", self.rooms.borrow())
+    }
+
+    /// The session is in a room; a client that comes back to its session is told so, should it break off now.
+    pub(in crate::actors::session) fn joined(&self, room: Room, wall: Timestamp) {
+        if !is_own(&room) {
+            self.change_rooms(
+                |rooms| {
+                    if !rooms.contains(&room) {
+                        rooms.push(room);
+                    }
+                },
+                wall,
+            );
+        }
+    }
+
+    pub(in crate::actors::session) fn left(&self, room: &Room, wall: Timestamp) {
+        if !is_own(room) {
+            self.change_rooms(|rooms| rooms.retain(|known| known != room), wall);
+        }
+    }
+
+    fn change_rooms(&self, change: impl FnOnce(&mut Vec<Room>), wall: Timestamp) {
+        // Only who can come back to a session is told its rooms.
+        if matches!(self.terms.wire, Wire::Raw) {
+            return;
+        }
+        let mut joined = self.joined.borrow_mut();
+        change(&mut joined);
+        let text = Rooms::All(joined.clone()).to_string().into_boxed_str();
+        if *self.rooms.borrow() != text {
+            *self.rooms.borrow_mut() = text;
+            // The client keeps what it was told last.
+            if self.state.get() == State::Open {
+                self.say_heartbeat(wall);
+            }
+        }
+    }
+
+    /// How the client is spoken to, and what follows its seqs.
+    pub(in crate::actors::session) fn speech(&self) -> (Wire, Box<str>) {
+        (self.terms.wire.clone(), self.rooms.borrow().clone())
     }
 
     /// Notes that a notification was queued; answers it where that alone confirms it.
@@ -67,6 +130,9 @@ impl Outbox {
 
     /// Asks the client to prove what was sent, unless it is being asked already.
     pub(in crate::actors::session) fn ask_for_proof(&self) {
+        if self.terms.wire.asks_for_acks() {
+            return;
+        }
         let ping = self.proof.borrow_mut().ask_first(self.cursor.borrow().high());
         if let Some(payload) = ping {
             self.ping(&payload);
@@ -105,7 +171,7 @@ impl Outbox {
     /// Tells the count, if the client is owed it.
     pub(in crate::actors::session) fn pay_count(&self) {
         if self.owes_count.take() {
-            self.write(frame::text(&json::event(UNREAD_COUNT, UnreadCount::from(self.inbox.get()))));
+            self.say(&Said::event(UNREAD_COUNT, UnreadCount::from(self.inbox.get())));
         }
     }
 
@@ -141,12 +207,15 @@ impl Outbox {
         let merged = self.inbox.get().merge(reported);
         self.inbox.set(merged);
         if merged != reported {
-            self.write(frame::text(&json::event(UNREAD_COUNT, UnreadCount::from(merged))));
+            self.say(&Said::event(UNREAD_COUNT, UnreadCount::from(merged)));
         }
     }
 
     /// Takes a pong; answers the notifications that it proves the device has.
     pub(in crate::actors::session) fn pong(&self, payload: &[u8]) -> Vec<Sent> {
+        let Some(payload) = payload.strip_prefix(self.terms.wire.mark().as_bytes()) else {
+            return Vec::new();
+        };
         let (proven, next) = self.proof.borrow_mut().answered(payload, self.cursor.borrow().high());
         if let Some(payload) = next {
             self.ping(&payload);
@@ -156,6 +225,13 @@ impl Outbox {
 
     /// An event for the client's code and a ping for its WebSocket stack, which must answer.
     pub(super) fn heartbeat(&self, wall: Timestamp) {
+        self.say_heartbeat(wall);
+        let ask = self.proof.borrow_mut().ask_again(self.cursor.borrow().high());
+        let ask = ask.filter(|_| !self.terms.wire.asks_for_acks());
+        self.ping(ask.as_deref().unwrap_or(b"heartbeat"));
+    }
+
+    fn say_heartbeat(&self, wall: Timestamp) {
         #[derive(serde::Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Heartbeat {
@@ -165,14 +241,14 @@ impl Outbox {
         }
         let InboxState { last_seq, unread } = self.inbox.get();
         let data = Heartbeat { seq: last_seq, unread, server_time: wall };
-        self.write(frame::text(&json::event("heartbeat", data)));
-        let ask = self.proof.borrow_mut().ask_again(self.cursor.borrow().high());
-        self.ping(ask.as_deref().unwrap_or(b"heartbeat"));
+        let (is_behind, high) = (self.cursor.borrow().is_behind(), self.cursor.borrow().high());
+        let place = (!is_behind).then(|| self.place_at(high));
+        self.write(self.terms.wire.event(&Said::event("heartbeat", data), place.as_deref()));
     }
 
     fn ping(&self, payload: &[u8]) {
         self.pings.set(self.pings.get().saturating_add(1));
-        self.write(frame::ping(payload));
+        self.write(frame::ping(&[self.terms.wire.mark().as_bytes(), payload].concat()));
     }
 
     /// Whether a pong that came can be the answer to a ping; each ping has one.
@@ -181,4 +257,9 @@ impl Outbox {
         self.pings.set(left.unwrap_or(0));
         left.is_some()
     }
+}
+
+/// Whether a session is in a room without having joined it.
+fn is_own(room: &Room) -> bool {
+    !matches!(room, Room::Other(_))
 }

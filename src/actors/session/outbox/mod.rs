@@ -5,14 +5,12 @@
 mod delivery;
 
 use std::cell::{Cell, RefCell};
-use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use nix::sys::socket::{Shutdown, shutdown};
 use tokio::time::Instant;
 
 use super::Services;
@@ -21,16 +19,18 @@ use super::proof::Proof;
 use super::queue::Queue;
 use super::replay::Replay;
 use super::shard::LocalShard;
+use super::socket::Socket;
 use crate::actors::hub::SessionRef;
 use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{Channel, CloseReason, Device, InboxState, Member, Timestamp};
+use crate::domain::{Channel, CloseReason, Device, InboxState, Member, Room, Timestamp};
 use crate::protocol::frame;
+use crate::protocol::wire::{Said, Wire};
 
 /// How long a client has to answer a close frame before its connection is cut.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 /// What was agreed for one session when it began.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// Bytes that may wait for the client.
     pub queue_bytes: usize,
@@ -44,6 +44,10 @@ pub struct Terms {
     pub proof: ProofMode,
     /// The door.
     pub channel: Channel,
+    /// How the client is spoken to.
+    pub wire: Wire,
+    /// What the session is called where its token does not say; none for a name of the server's own.
+    pub name: Option<Box<str>>,
     /// The newest seq that the client says it has; it is given what came after.
     pub since: Option<i64>,
 }
@@ -70,8 +74,7 @@ pub struct Outbox {
     reason: Cell<Option<CloseReason>>,
     queue: RefCell<Queue>,
     waker: RefCell<Option<Waker>>,
-    /// The connection's descriptor, until the connection drops.
-    socket: Cell<Option<RawFd>>,
+    socket: Socket,
     inbox: Cell<InboxState>,
     pub(super) cursor: RefCell<Cursor>,
     pub(super) replay: RefCell<Option<Box<Replay>>>,
@@ -80,6 +83,10 @@ pub struct Outbox {
     /// The inbox changed while a replay was due, and the client was not told its count.
     owes_count: Cell<bool>,
     proof: RefCell<Proof>,
+    /// What follows the seq where the client is told its place: the rooms it is in beside its own.
+    rooms: RefCell<Box<str>>,
+    /// Those rooms.
+    joined: RefCell<Vec<Room>>,
     /// How many pings the client may still answer.
     pings: Cell<u32>,
     /// The notification that ends a `once` session came before its greeting, which is owed first.
@@ -89,27 +96,29 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    pub fn new(terms: Terms, me: Arc<Member>, socket: Option<RawFd>, reference: SessionRef) -> Self {
+    pub fn new(terms: Terms, me: Arc<Member>, socket: Socket, reference: SessionRef) -> Self {
         let now = Instant::now();
         Self {
             reference: Cell::new(reference),
-            terms,
             me,
             state: Cell::new(State::Held),
             reason: Cell::new(None),
             queue: RefCell::default(),
             waker: RefCell::default(),
-            socket: Cell::new(socket),
+            socket,
             inbox: Cell::default(),
             cursor: RefCell::new(Cursor::new(terms.since)),
             replay: RefCell::default(),
             room: RefCell::default(),
             owes_count: Cell::new(false),
             proof: RefCell::default(),
+            rooms: RefCell::default(),
+            joined: RefCell::default(),
             pings: Cell::new(0),
             ends_when_greeted: Cell::new(false),
             heard_at: Cell::new(now),
             heartbeat_at: Cell::new(now + terms.heartbeat_interval),
+            terms,
         }
     }
 
@@ -117,9 +126,16 @@ impl Outbox {
         self.reference.get()
     }
 
+    /// What the session is called: the platform's session where the token names one, else a name of its own
+    /// that no other session of any instance ever had.
+    pub(super) fn name(&self, services: &Services) -> Box<str> {
+        let own = || services.session_name(self.reference());
+        self.me.session.clone().or_else(|| self.terms.name.clone()).unwrap_or_else(own)
+    }
+
     /// The device at the other end, as the audit names it.
     pub(super) fn device(&self, services: &Services) -> Arc<Device> {
-        let name = services.session_name(&self.me, self.reference());
+        let name = self.name(services);
         Arc::new(Device { user: self.me.user.clone(), channel: self.terms.channel, name })
     }
 
@@ -128,21 +144,30 @@ impl Outbox {
         self.reason.get().unwrap_or(CloseReason::ClientLeft)
     }
 
-    /// Queues the first words before whatever was published meanwhile, then lets everything go.
-    pub(super) fn greet(self: &Rc<Self>, shard: &Rc<LocalShard>, inbox: InboxState, connected: &str) {
+    /// Queues the first words before whatever was published meanwhile, then lets everything go. `preface` is
+    /// what the door has to say before.
+    pub(super) fn greet(
+        self: &Rc<Self>,
+        shard: &Rc<LocalShard>,
+        inbox: InboxState,
+        preface: &[u8],
+        connected: &Said,
+    ) {
         if self.state.get() != State::Held {
             return;
         }
         self.inbox.set(self.inbox.get().merge(inbox));
-        let greeting = frame::text(connected);
-        self.queue.borrow_mut().push_front(greeting);
+        let gap = self.cursor.borrow_mut().greeted(inbox.last_seq);
+        let place = self.first_given().min(inbox.last_seq);
+        let connected = self.terms.wire.event(connected, Some(&self.place_at(place)));
+        self.queue.borrow_mut().push_front([preface, &connected].concat().into());
         self.state.set(State::Open);
         self.wake();
         if self.ends_when_greeted.get() {
             self.close(CloseReason::OnceDelivered);
             return;
         }
-        self.begin_since(shard, self.terms.since, inbox.last_seq);
+        self.begin_since(shard, self.terms.since, gap);
     }
 
     /// Ends a session that was never greeted: only the goodbye is said.
@@ -175,7 +200,9 @@ impl Outbox {
         if self.state.get() == State::Held {
             self.queue.borrow_mut().clear();
         }
-        self.write(frame::close(reason.code(), reason.text()));
+        if let Some(goodbye) = self.terms.wire.goodbye(reason) {
+            self.write(goodbye);
+        }
         if self.takes() {
             self.reason.set(Some(reason));
             self.state.set(State::Closing(Instant::now()));
@@ -198,25 +225,19 @@ impl Outbox {
         }
         self.state.set(State::Dead);
         self.queue.borrow_mut().clear();
-        if let Some(socket) = self.socket.take() {
-            // An error means that the other side was faster; the connection is over either way.
-            let _ = shutdown(socket, Shutdown::Both);
-        }
+        self.socket.cut();
         self.wake();
     }
 
     /// Everything was written: the client hears that nothing more will come. It waits for that, as RFC 6455
     /// §7.1.1 tells it to, while the HTTP server would wait a second for the client.
     pub fn hang_up(&self) {
-        if let Some(socket) = self.socket.get() {
-            // An error means that the other side was faster.
-            let _ = shutdown(socket, Shutdown::Write);
-        }
+        self.socket.hang_up();
     }
 
     /// The connection is gone and its descriptor may soon be somebody else's.
     pub fn gone(&self) {
-        self.socket.set(None);
+        self.socket.forget();
         self.state.set(State::Dead);
         self.queue.borrow_mut().clear();
         self.wake();
@@ -252,6 +273,12 @@ impl Outbox {
     /// Whether frames are still taken.
     fn takes(&self) -> bool {
         matches!(self.state.get(), State::Held | State::Open)
+    }
+
+    /// Why the session ended, once nothing of it is left to be written.
+    pub fn ended(&self) -> Option<CloseReason> {
+        let is_silent = self.is_over() && self.queue.borrow().bytes() == 0;
+        is_silent.then(|| self.reason())
     }
 
     /// Whether nothing more will be said.

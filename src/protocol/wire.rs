@@ -1,0 +1,372 @@
+//! How what is said to a client is spelt on its connection. A door chooses its sessions' [`Wire`]; what is
+//! said to many is encoded once for each way of spelling it and its bytes are shared. Whatever the door,
+//! the result is WebSocket frames, see `frame.rs`: what a long-polling client gets is made of them.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+
+use super::json::{self, Envelope};
+use super::{frame, socketio};
+use crate::domain::{CloseReason, Notification};
+
+/// One thing that is said: an event's name and its data, encoded.
+#[derive(Debug, Clone)]
+pub struct Said {
+    name: Cow<'static, str>,
+    /// JSON.
+    data: String,
+    subject: Subject,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Event,
+    /// A notification, with its place in the inbox where it has one.
+    Notification(Option<i64>),
+}
+
+impl Said {
+    /// An event that is no notification.
+    pub fn event(name: &'static str, data: impl Serialize) -> Self {
+        Self { name: Cow::Borrowed(name), data: json::data(data), subject: Subject::Event }
+    }
+
+    /// A stored notification, under its type.
+    pub fn stored(notification: &Notification) -> Self {
+        let data = json::data(Envelope::from(notification));
+        let subject = Subject::Notification(Some(notification.seq));
+        Self { name: Cow::Owned(notification.kind.clone()), data, subject }
+    }
+
+    /// A notification that is kept for nobody, under its type.
+    pub fn passing(notification: &Notification) -> Self {
+        let data = json::data(Envelope::passing(notification));
+        Self { name: Cow::Owned(notification.kind.clone()), data, subject: Subject::Notification(None) }
+    }
+}
+
+/// A way of speaking to a client.
+#[derive(Debug, Clone)]
+pub enum Wire {
+    /// The raw WebSocket door: everything once, under its own name.
+    Raw,
+    SocketIo(Arc<Spelling>),
+}
+
+/// How one Socket.IO namespace is spoken to.
+#[derive(Debug, Clone)]
+pub struct Spelling {
+    namespace: Box<str>,
+    /// Under which names a notification is said.
+    names: Names,
+    /// The names that the client wants of them; none for all.
+    wanted: Option<Vec<String>>,
+    /// Whether the client is asked to acknowledge notifications.
+    acks: bool,
+    /// Where sessions that are spoken to in this way share what was encoded; none for one client's own way.
+    shared: Option<usize>,
+    /// What tells this namespace's pings from another's on the same connection.
+    mark: &'static str,
+}
+
+/// The ways of speaking that many sessions share: the raw door's, and for each namespace with and without acks.
+const SHARED: usize = 5;
+
+/// The namespaces there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespace {
+    Main,
+    Notifications,
+}
+
+impl Namespace {
+    pub const ALL: [Self; 2] = [Self::Main, Self::Notifications];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Main => "/",
+            Self::Notifications => "/ws/notifications",
+        }
+    }
+}
+
+impl Spelling {
+    pub fn new(namespace: Namespace, names: Names, acks: bool) -> Self {
+        let (slot, mark) = match namespace {
+            Namespace::Main => (1, ""),
+            Namespace::Notifications => (2, "n"),
+        };
+        let shared = Some(if acks { slot + 2 } else { slot });
+        Self { namespace: namespace.name().into(), names, wanted: None, acks, shared, mark }
+    }
+
+    /// The same for a client that wants notifications under certain names only.
+    #[must_use]
+    pub fn narrowed(&self, wanted: Vec<String>) -> Self {
+        Self { wanted: Some(wanted), shared: None, ..self.clone() }
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The names for a notification of this type, each once.
+    fn names<'a>(&'a self, kind: &'a str) -> Vec<&'a str> {
+        let is_wanted = |name: &str| match &self.wanted {
+            Some(wanted) => wanted.iter().any(|one| one == name),
+            None => true,
+        };
+        let mut names: Vec<&'a str> = Vec::new();
+        for name in self.names.of(kind) {
+            if is_wanted(name) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        // A client that asks for a type by its name gets it in every namespace.
+        if self.wanted.is_some() && is_wanted(kind) && !names.contains(&kind) {
+            names.push(kind);
+        }
+        names
+    }
+
+    fn put(&self, frames: &mut BytesMut, said: &Said, rooms: &str) {
+        let Subject::Notification(seq) = said.subject else {
+            frame::put_text(frames, &self.packet(&said.name, &said.data, None, None));
+            return;
+        };
+        let names = self.names(&said.name);
+        for (at, name) in names.iter().enumerate() {
+            // Whoever has the last has them all.
+            let last = seq.filter(|_| at + 1 == names.len());
+            let offset = last.map(|seq| format!("{seq}{rooms}"));
+            let id = last.filter(|_| self.acks);
+            frame::put_text(frames, &self.packet(name, &said.data, offset.as_deref(), id));
+        }
+    }
+
+    /// An EVENT packet, as the Socket.IO protocol 5 spells it in an Engine.IO message. `offset` is one more
+    /// argument, which clients with connection state recovery send back when they return.
+    fn packet(&self, name: &str, data: &str, offset: Option<&str>, id: Option<i64>) -> String {
+        let mut packet = socketio::head('2', 0, &self.namespace, id.and_then(|id| u64::try_from(id).ok()));
+        packet.reserve(name.len() + data.len() + 32);
+        packet.push('[');
+        packet.push_str(&json::data(name));
+        packet.push(',');
+        packet.push_str(data);
+        if let Some(offset) = offset {
+            packet.push(',');
+            packet.push_str(&json::data(offset));
+        }
+        packet.push(']');
+        packet
+    }
+}
+
+impl Wire {
+    /// Frames that say all of this. `rooms` follows each notification's seq where the client is told its place.
+    pub fn frames(&self, said: &[Said], rooms: &str) -> Bytes {
+        let mut frames = BytesMut::with_capacity(said.iter().map(|one| one.data.len() + 96).sum());
+        for one in said {
+            match self {
+                Self::Raw => frame::put_text(&mut frames, &json::event_of(&one.name, &one.data)),
+                Self::SocketIo(spelling) => spelling.put(&mut frames, one, rooms),
+            }
+        }
+        frames.freeze()
+    }
+
+    /// An event, and the client's place in the inbox where its next connection may begin.
+    pub fn event(&self, said: &Said, place: Option<&str>) -> Bytes {
+        match self {
+            Self::Raw => self.frames(std::slice::from_ref(said), ""),
+            Self::SocketIo(spelling) => frame::text(&spelling.packet(&said.name, &said.data, place, None)),
+        }
+    }
+
+    /// The last words of a session, if there are any: the raw door's close frame; a DISCONNECT packet for who
+    /// is not to come back by itself, while the connection under a Socket.IO session is closed by its owner.
+    pub fn goodbye(&self, reason: CloseReason) -> Option<Bytes> {
+        match self {
+            Self::Raw => Some(frame::close(reason.code(), reason.text())),
+            Self::SocketIo(_) if reason.comes_back() => None,
+            Self::SocketIo(spelling) => Some(frame::text(&socketio::disconnect(&spelling.namespace))),
+        }
+    }
+
+    /// Whether a notification is said at all: a client may have asked for other names only.
+    pub fn says(&self, said: &Said) -> bool {
+        match self {
+            Self::SocketIo(spelling) if spelling.wanted.is_some() => !spelling.names(&said.name).is_empty(),
+            _ => true,
+        }
+    }
+
+    /// Whether notifications are proven by acks alone, and pings prove nothing.
+    pub fn asks_for_acks(&self) -> bool {
+        matches!(self, Self::SocketIo(spelling) if spelling.acks)
+    }
+
+    /// What a session's pings carry before their own payload, so that two sessions of one connection know theirs.
+    pub fn mark(&self) -> &'static str {
+        match self {
+            Self::Raw => "",
+            Self::SocketIo(spelling) => spelling.mark,
+        }
+    }
+
+    /// Where this way of speaking shares what was encoded.
+    fn shared(&self) -> Option<usize> {
+        match self {
+            Self::Raw => Some(0),
+            Self::SocketIo(spelling) => spelling.shared,
+        }
+    }
+}
+
+/// What is said together to many, with the frames that were made of it so far.
+#[derive(Debug, Clone, Default)]
+pub struct Message {
+    said: Vec<Said>,
+    shared: [OnceLock<Bytes>; SHARED],
+}
+
+impl Message {
+    pub fn new(said: Vec<Said>) -> Self {
+        Self { said, shared: Default::default() }
+    }
+
+    /// The frames for one session; shared by all that are spoken to alike. `rooms` as in [`Wire::frames`].
+    pub fn frames(&self, wire: &Wire, rooms: &str) -> Bytes {
+        match wire.shared().and_then(|slot| self.shared.get(slot)) {
+            Some(shared) if rooms.is_empty() => shared.get_or_init(|| wire.frames(&self.said, "")).clone(),
+            _ => wire.frames(&self.said, rooms),
+        }
+    }
+
+    /// Whether a session that is spoken to in this way is told of a notification.
+    pub fn notifies(&self, wire: &Wire) -> bool {
+        self.said.iter().any(|said| said.subject != Subject::Event && wire.says(said))
+    }
+}
+
+/// Under which names notifications are said in a namespace.
+#[derive(Debug, Clone, Default)]
+pub struct Names(Vec<Name>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Name {
+    /// The notification's own type.
+    Type,
+    /// One name for all.
+    Fixed(String),
+    /// A name for one type.
+    Of { kind: String, name: String },
+}
+
+/// What stands for the type in a configured name.
+pub const TYPE: &str = "{type}";
+
+impl Names {
+    /// Reads configured names: `{type}` for the notification's type, `booking.created=new_booking` for one type, or
+    /// a name for all.
+    pub fn parse(entries: &[String]) -> Self {
+        let name = |entry: &String| match entry.split_once('=') {
+            Some((kind, name)) => Name::Of { kind: kind.trim().to_owned(), name: name.trim().to_owned() },
+            None if entry == TYPE => Name::Type,
+            None => Name::Fixed(entry.clone()),
+        };
+        Self(entries.iter().map(name).collect())
+    }
+
+    fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter_map(move |name| match name {
+            Name::Type => Some(kind),
+            Name::Fixed(name) => Some(name.as_str()),
+            Name::Of { kind: of, name } => (of == kind).then_some(name.as_str()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn main() -> Spelling {
+        let names = ["notification", "notification:new", "booking.created=new_booking"].map(str::to_owned);
+        Spelling::new(Namespace::Main, Names::parse(&names), false)
+    }
+
+    fn notifications(acks: bool) -> Spelling {
+        let names = ["{type}", "notification"].map(str::to_owned);
+        Spelling::new(Namespace::Notifications, Names::parse(&names), acks)
+    }
+
+    fn said(kind: &'static str) -> Said {
+        Said { name: kind.into(), data: "{}".into(), subject: Subject::Notification(Some(7)) }
+    }
+
+    /// The texts of a run of short frames.
+    fn texts(frames: &Bytes) -> Vec<String> {
+        let mut rest = &frames[..];
+        let mut found = Vec::new();
+        while let [0x81, length, tail @ ..] = rest {
+            let (text, after) = tail.split_at(usize::from(*length));
+            found.push(String::from_utf8(text.to_vec()).expect("text"));
+            rest = after;
+        }
+        found
+    }
+
+    fn spoken(spelling: Spelling, said: &Said) -> Vec<String> {
+        texts(&Wire::SocketIo(Arc::new(spelling)).frames(std::slice::from_ref(said), ""))
+    }
+
+    #[test]
+    fn a_namespace_says_a_notification_under_its_names_and_the_last_carries_the_offset() {
+        assert_eq!(
+            spoken(main(), &said("booking.created")),
+            [r#"42["notification",{}]"#, r#"42["notification:new",{}]"#, r#"42["new_booking",{},"7"]"#]
+        );
+        assert_eq!(
+            spoken(notifications(false), &said("LIKE")),
+            [r#"42/ws/notifications,["LIKE",{}]"#, r#"42/ws/notifications,["notification",{},"7"]"#]
+        );
+        assert_eq!(
+            spoken(notifications(true), &said("notification")),
+            [r#"42/ws/notifications,7["notification",{},"7"]"#]
+        );
+    }
+
+    #[test]
+    fn a_client_may_ask_for_certain_names_and_for_types_by_name() {
+        let wanted = |names: &[&str]| main().narrowed(names.iter().map(|&name| name.to_owned()).collect());
+        assert_eq!(
+            spoken(wanted(&["new_booking"]), &said("booking.created")),
+            [r#"42["new_booking",{},"7"]"#]
+        );
+        assert_eq!(spoken(wanted(&["LIKE"]), &said("LIKE")), [r#"42["LIKE",{},"7"]"#]);
+        assert_eq!(spoken(wanted(&["new_booking"]), &said("LIKE")), [""; 0]);
+        assert!(!Wire::SocketIo(Arc::new(wanted(&["new_booking"]))).says(&said("LIKE")));
+    }
+
+    #[test]
+    fn those_who_are_spoken_to_alike_share_the_bytes() {
+        let message = Message::new(vec![said("LIKE")]);
+        let (one, other) = (Wire::SocketIo(Arc::new(main())), Wire::SocketIo(Arc::new(main())));
+        assert_eq!(message.frames(&one, "").as_ptr(), message.frames(&other, "").as_ptr());
+        let acks = Wire::SocketIo(Arc::new(notifications(true)));
+        assert_ne!(message.frames(&one, ""), message.frames(&acks, ""));
+        assert_ne!(message.frames(&one, ""), message.frames(&one, "+booking:1"));
+    }
+
+    #[test]
+    fn only_who_is_not_to_come_back_is_disconnected() {
+        let wire = Wire::SocketIo(Arc::new(notifications(false)));
+        let goodbye = wire.goodbye(CloseReason::TtlElapsed).expect("a packet");
+        assert_eq!(texts(&goodbye), ["41/ws/notifications,"]);
+        assert_eq!(wire.goodbye(CloseReason::ServerRestart), None);
+    }
+}

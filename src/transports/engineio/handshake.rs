@@ -1,0 +1,97 @@
+//! What a request asks for in its query, and how one is refused: the codes are those of Engine.IO's reference server,
+//! which its clients and their users know.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use crate::http::credentials::query_value;
+
+/// The version of the protocol that is spoken.
+const VERSION: &str = "4";
+
+/// How a request is carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    Polling,
+    WebSocket,
+}
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) transport: Transport,
+    /// The connection it belongs to; none opens one.
+    pub(super) sid: Option<String>,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    UnknownTransport,
+    UnknownSid,
+    BadMethod,
+    BadRequest,
+    Forbidden,
+    UnsupportedVersion,
+    TooLarge,
+    Unavailable,
+}
+
+impl Asked {
+    pub(super) fn parse(request: &HttpRequest) -> Result<Self, Refusal> {
+        let query = request.query_string();
+        let transport = match query_value(query, "transport").as_deref() {
+            Some("polling") => Transport::Polling,
+            Some("websocket") => Transport::WebSocket,
+            _ => return Err(Refusal::UnknownTransport),
+        };
+        if query_value(query, "EIO").as_deref() != Some(VERSION) {
+            return Err(Refusal::UnsupportedVersion);
+        }
+        Ok(Self { transport, sid: query_value(query, "sid") })
+    }
+}
+
+impl Refusal {
+    /// The status, the reference server's number and words for a person who looks at it.
+    const fn parts(self) -> (StatusCode, u8, &'static str) {
+        match self {
+            Self::UnknownTransport => (StatusCode::BAD_REQUEST, 0, "Transport unknown: polling or websocket"),
+            Self::UnknownSid => (
+                StatusCode::BAD_REQUEST,
+                1,
+                "Session ID unknown: it has ended, or belongs to another instance (several instances need sticky sessions)",
+            ),
+            Self::BadMethod => (StatusCode::BAD_REQUEST, 2, "Bad handshake method: GET opens a connection"),
+            Self::BadRequest => (StatusCode::BAD_REQUEST, 3, "Bad request"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, 4, "Forbidden: this origin is not allowed"),
+            Self::UnsupportedVersion => (
+                StatusCode::BAD_REQUEST,
+                5,
+                "Unsupported protocol version: EIO=4 is spoken, by socket.io-client 3 and 4",
+            ),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "Payload too large: see maxPayload"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, 3, "Not now: connect again"),
+        }
+    }
+
+    pub(super) fn answer(self) -> HttpResponse {
+        #[derive(Serialize)]
+        struct Body {
+            code: u8,
+            message: &'static str,
+        }
+        let (status, code, message) = self.parts();
+        HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(Body { code, message })
+    }
+}
+
+/// What a request of the polling transport is answered.
+pub(super) fn text(body: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/plain; charset=UTF-8"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(body)
+}

@@ -1,0 +1,64 @@
+//! Engine.IO protocol 4: one connection over long-polling, over a WebSocket, or over the one and then the other.
+//! Whoever speaks over it is a [`Speaker`], who neither knows nor minds how its frames travel.
+
+mod door;
+mod engine;
+mod handshake;
+mod home;
+mod link;
+mod local;
+mod polling;
+mod registry;
+mod timekeeper;
+mod upgrade;
+
+use std::task::{Context, Poll};
+
+use actix_web::HttpRequest;
+use bytes::Bytes;
+use bytestring::ByteString;
+use tokio::time::Instant;
+
+pub use super::websocket::Heard;
+pub use door::{Door, serve};
+pub use engine::Engine;
+pub use registry::Registry;
+
+use crate::actors::session::Socket;
+use crate::domain::CloseReason;
+
+/// What speaks over a connection, on the thread of its engine.
+pub trait Speaker: 'static {
+    /// A message has come.
+    fn text(&self, text: ByteString) -> Heard;
+    fn binary(&self, bytes: Bytes) -> Heard;
+    /// The client has everything that was written before the WebSocket ping with this payload.
+    fn proven(&self, ping: &[u8]);
+    /// Whether a pong that came can be the answer to a ping.
+    fn awaited_pong(&self) -> bool;
+    /// What is written next: whole WebSocket frames.
+    fn poll_frames(&self, cx: &mut Context<'_>) -> Poll<Bytes>;
+    /// Looks after its own; a reason ends the connection. Asked now and then, and when all was written.
+    fn over(&self, now: Instant) -> Option<CloseReason>;
+    /// The connection ends, for this reason; what is queued may still be written.
+    fn end(&self, reason: CloseReason);
+    /// The connection is gone.
+    fn gone(&self);
+}
+
+/// Makes a speaker for each connection.
+pub trait Speakers: Clone + Send + 'static {
+    type Speaker: Speaker;
+
+    /// `request` opens the connection, over `socket` or by polling.
+    fn open(&self, request: &HttpRequest, socket: &Socket) -> Self::Speaker;
+    /// Whether the server is stopping.
+    fn is_draining(&self) -> bool;
+}
+
+/// A name that nobody guesses: 120 random bits in URL-safe characters.
+pub(super) fn fresh_sid() -> Box<str> {
+    use base64::Engine as _;
+    let bits: [u8; 15] = rand::random();
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bits).into()
+}

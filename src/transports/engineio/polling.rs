@@ -1,0 +1,96 @@
+//! The long-polling transport of one connection: what one GET is answered, and what the next one proves.
+
+use std::cell::{Cell, RefCell};
+use std::task::{Context, Poll, Waker};
+
+use super::{Engine, Speaker};
+use crate::protocol::engineio::{self, polling_body};
+
+/// See the module's documentation. At most one GET waits at a time.
+#[derive(Debug, Default)]
+pub(super) struct Polls {
+    is_waiting: Cell<bool>,
+    /// The GET that waits is to be let go.
+    is_released: Cell<bool>,
+    /// An upgrade is under way: no GET waits.
+    is_upgrading: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+    /// Pings whose place in what was written has been handed to the client: that it comes again proves them.
+    handed: RefCell<Vec<Vec<u8>>>,
+}
+
+/// What a GET is answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) payload: String,
+    /// Whether it was the last.
+    pub(super) is_last: bool,
+}
+
+impl Polls {
+    pub(super) fn is_waiting(&self) -> bool {
+        self.is_waiting.get()
+    }
+
+    pub(super) fn wait(&self, is_waiting: bool) {
+        self.is_waiting.set(is_waiting);
+    }
+
+    /// Lets the GET go that waits, if one does.
+    pub(super) fn release(&self) {
+        self.is_released.set(self.is_waiting.get());
+        self.wake();
+    }
+
+    pub(super) fn upgrading(&self, is_upgrading: bool) {
+        self.is_upgrading.set(is_upgrading);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The client has what it was answered last: it came again, or began to speak over its WebSocket, which it does
+    /// only then.
+    pub(super) fn prove<S: Speaker>(&self, engine: &Engine<S>) {
+        for ping in self.handed.take() {
+            engine.speaker.proven(&ping);
+        }
+    }
+
+    /// None when the connection is over and has nothing to say.
+    pub(super) fn poll_answer<S: Speaker>(
+        &self,
+        engine: &Engine<S>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Answer>> {
+        let let_go = || Poll::Ready(Some(Answer { payload: engineio::NOOP.to_owned(), is_last: false }));
+        loop {
+            if self.is_released.take() {
+                return let_go();
+            }
+            match engine.poll_frames(cx) {
+                Poll::Ready(Some(frames)) => {
+                    let body = polling_body(&frames);
+                    if body.payload.is_empty() {
+                        // Only asks about what was answered before, which this GET proves.
+                        *self.handed.borrow_mut() = body.pings;
+                        self.prove(engine);
+                        continue;
+                    }
+                    self.handed.borrow_mut().extend(body.pings);
+                    return Poll::Ready(Some(Answer { payload: body.payload, is_last: body.close }));
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending if self.is_upgrading.get() => return let_go(),
+                Poll::Pending => {
+                    *self.waker.borrow_mut() = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The WebSocket of a connection that began with polling: what it hears goes to the connection's home, one message
+//! at a time, so that its client is slowed down rather than heard ahead.
+
+use std::sync::Arc;
+
+use actix::Addr;
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+
+use super::home::{Detached, Frame, FromSocket, Home};
+use super::link::Link;
+use super::{Heard, Speaker};
+use crate::domain::CloseReason;
+use crate::transports::websocket::Conversation;
+
+/// What is said on such a WebSocket.
+#[derive(Debug)]
+pub(super) struct Upgraded<S: Speaker> {
+    home: Addr<Home<S>>,
+    link: Arc<Link>,
+}
+
+impl<S: Speaker> Upgraded<S> {
+    pub(super) fn new(home: Addr<Home<S>>, link: Arc<Link>) -> Self {
+        Self { home, link }
+    }
+
+    fn tell(&self, frame: Frame) -> Heard {
+        let told = self.home.send(FromSocket { link: Arc::clone(&self.link), frame });
+        let next = async move {
+            match told.await {
+                Ok(Ok(())) => Heard::Fine,
+                Ok(Err(reason)) => Heard::Close(reason),
+                // The home is gone, and with it the connection.
+                Err(_) => Heard::Close(CloseReason::TryAgainLater),
+            }
+        };
+        Heard::Wait(next.boxed_local())
+    }
+}
+
+impl<S: Speaker> Conversation for Upgraded<S> {
+    type Outgoing = Arc<Link>;
+    const TAKES_BINARY: bool = true;
+
+    fn begin(&mut self) -> LocalBoxFuture<'static, ()> {
+        std::future::ready(()).boxed_local()
+    }
+
+    /// The home counts.
+    fn counts_one_frame_too_many(&mut self, _: bool) -> bool {
+        false
+    }
+
+    fn text(&mut self, text: ByteString) -> Heard {
+        self.tell(Frame::Text(text))
+    }
+
+    fn binary(&mut self, bytes: Bytes) -> Heard {
+        self.tell(Frame::Binary(bytes))
+    }
+
+    fn pong(&mut self, payload: Bytes) -> Heard {
+        self.tell(Frame::Pong(payload))
+    }
+
+    fn end(&mut self) {
+        self.home.do_send(Detached { link: Arc::clone(&self.link) });
+    }
+}

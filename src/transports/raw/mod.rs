@@ -1,0 +1,47 @@
+//! The raw WebSocket door: `GET /ws/notifications`. JSON text frames both ways; see `protocol/json.rs`.
+//! This file lets a connection in or says why not; `conversation.rs` is what is said on it.
+
+mod conversation;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use conversation::RawConversation;
+
+use super::websocket::{self, Descriptor};
+use super::wishes::Wishes;
+use crate::actors::session::{LocalShard, Services, Session};
+use crate::domain::{Member, Profile};
+use crate::http::credentials::query_value;
+use crate::http::origin::AllowedOrigins;
+use crate::http::{Authenticator, Problem};
+use crate::protocol::wire::Wire;
+
+/// Opens a session, or refuses before anything is joined.
+pub async fn open(
+    request: HttpRequest,
+    payload: web::Payload,
+    services: web::Data<Services>,
+    authenticator: web::Data<Authenticator>,
+    origins: web::Data<AllowedOrigins>,
+) -> Result<HttpResponse, Problem> {
+    if services.is_draining() {
+        return Err(Problem::unavailable("draining", "the server is stopping: connect again"));
+    }
+    origins.check(&request)?;
+    let identity = authenticator.authenticate(&request)?;
+    let asked = |name: &str| query_value(request.query_string(), name);
+    let wishes = Wishes::parse(asked, &services.settings)?;
+    let response = websocket::handshake(&request)?;
+    let terms = wishes.terms(authenticator.believed_for(&identity), &services, Wire::Raw, None);
+    let services: Arc<Services> = services.into_inner();
+    let shard = LocalShard::of_this_thread(&services);
+    let me = Arc::new(Member::from(&identity));
+    let outbox = shard.open(terms, Arc::clone(&me), Descriptor::socket(&request));
+    let session = Session::new(me, Rc::clone(&outbox), shard);
+    let conversation =
+        RawConversation::new(session, Profile::of(&identity), Rc::clone(&outbox), services.metrics.clone());
+    Ok(websocket::open(response, payload, conversation, outbox, services.settings.message_bytes))
+}
