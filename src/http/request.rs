@@ -62,6 +62,7 @@ fn route_class(path: &str) -> &'static str {
         "bookings" => "bookings",
         "notifications" => "notifications",
         "ws" => "websocket",
+        "socket.io" => "socketio",
         "dev" => "dev",
         "health" | "ready" | "metrics" => "operations",
         _ => "other",

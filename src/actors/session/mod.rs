@@ -72,7 +72,7 @@ pub struct Session {
     me: Arc<Member>,
     outbox: Rc<Outbox>,
     rate: RefCell<RateWindow>,
-    frames: RefCell<RateWindow>,
+    frames: FrameRate,
     lookups: Lookups,
     /// Up to where the client has claimed what other connections gave it.
     claimed: Cell<i64>,
@@ -85,10 +85,9 @@ pub struct Session {
 pub struct NotAdmitted(pub CloseReason);
 
 impl Session {
-    pub fn new(me: Arc<Member>, outbox: Rc<Outbox>, shard: Rc<LocalShard>) -> Self {
+    pub fn new(me: Arc<Member>, outbox: Rc<Outbox>, shard: Rc<LocalShard>, frames: FrameRate) -> Self {
         let services = Arc::clone(shard.services());
         let rate = RefCell::new(RateWindow::new(&services.settings));
-        let frames = RefCell::new(RateWindow::of_frames(&services.settings));
         let (lookups, claimed) = (Lookups::default(), Cell::new(0));
         Self { me, outbox, rate, frames, lookups, claimed, shard, services }
     }
@@ -142,18 +141,13 @@ impl Session {
         self.shard.close(session);
     }
 
-    /// Counts a frame, whatever it is; answers whether there were too many of them.
-    pub fn counts_one_frame_too_many(&self) -> bool {
-        self.frames.borrow_mut().count(tokio::time::Instant::now()) != Verdict::Fits
-    }
-
     /// Takes one event. A client over its rate is told so, and who goes on regardless is closed.
     pub fn handle(&self, event: Result<ClientEvent, Refusal>) -> Reaction {
         // As many as there are notifications are welcome: they are what a pong is from other clients.
         if let Ok(ClientEvent::Ack(seq)) = event
             && self.proves_news(seq)
         {
-            self.frames.borrow_mut().forgive();
+            self.frames.forgive();
             return Reaction::Answer(self.acked(seq));
         }
         let verdict = self.rate.borrow_mut().count(tokio::time::Instant::now());
@@ -218,7 +212,7 @@ impl Session {
     /// The client's own code says that it has what was sent with this seq, and so all before it.
     pub fn acknowledged(&self, seq: i64) {
         if self.proves_news(seq) {
-            self.frames.borrow_mut().forgive();
+            self.frames.forgive();
         }
     }
 

@@ -1,5 +1,7 @@
 //! How fast one connection may speak: a fixed window, as front ends in the field expect it.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,18 +23,25 @@ pub(super) struct RateWindow {
     count: u32,
 }
 
-/// Counts the frames of a connection that is not a session's alone.
-#[derive(Debug)]
-pub struct FrameRate(RateWindow);
+/// Counts the frames of a connection, whatever they are. Clones count together: a connection may have more than
+/// one session.
+#[derive(Debug, Clone)]
+pub struct FrameRate(Rc<RefCell<RateWindow>>);
 
 impl FrameRate {
     pub fn new(settings: &SessionSettings) -> Self {
-        Self(RateWindow::of_frames(settings))
+        Self(Rc::new(RefCell::new(RateWindow::of_frames(settings))))
     }
 
     /// Counts one more; answers whether there were too many.
-    pub fn is_exceeded_by_one_more(&mut self, now: Instant) -> bool {
-        self.0.count(now) != Verdict::Fits
+    pub fn is_exceeded_by_one_more(&self) -> bool {
+        self.0.borrow_mut().count(Instant::now()) != Verdict::Fits
+    }
+
+    /// Takes back what was counted last.
+    pub(super) fn forgive(&self) {
+        let mut rate = self.0.borrow_mut();
+        rate.count = rate.count.saturating_sub(1);
     }
 }
 
@@ -59,14 +68,9 @@ impl RateWindow {
     }
 
     /// For frames of any kind: all the events that are heard fit, and [`FRAMES_BESIDE`] more.
-    pub(super) fn of_frames(settings: &SessionSettings) -> Self {
+    fn of_frames(settings: &SessionSettings) -> Self {
         let events = settings.rate_limit_max_requests.saturating_add(settings.rate_limit_strikes);
         Self { most: events.saturating_add(FRAMES_BESIDE), strikes: 0, ..Self::new(settings) }
-    }
-
-    /// Takes back what was counted last.
-    pub(super) fn forgive(&mut self) {
-        self.count = self.count.saturating_sub(1);
     }
 
     pub(super) fn count(&mut self, now: Instant) -> Verdict {

@@ -44,8 +44,8 @@ impl<S: Speakers> Door<S> {
     }
 
     fn engine(&self, request: &HttpRequest, socket: Socket) -> std::rc::Rc<Engine<S::Speaker>> {
-        let speaker = self.speakers.open(request, &socket);
         let rate = FrameRate::new(&self.session);
+        let speaker = self.speakers.open(request, &socket, &rate);
         Engine::open(fresh_sid(), speaker, Arc::clone(&self.settings), socket, rate)
     }
 

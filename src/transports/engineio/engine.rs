@@ -38,7 +38,7 @@ pub struct Engine<S> {
     /// Whom to tell when the connection is gone.
     when_gone: RefCell<Option<WhenGone>>,
     heartbeat: Cell<Heartbeat>,
-    rate: RefCell<FrameRate>,
+    rate: FrameRate,
 }
 
 impl<S> fmt::Debug for Engine<S> {
@@ -90,7 +90,7 @@ impl<S: Speaker> Engine<S> {
             waker: RefCell::default(),
             when_gone: RefCell::default(),
             heartbeat: Cell::new(Heartbeat::PingAt(ping_at)),
-            rate: RefCell::new(rate),
+            rate,
         });
         timekeeper::keep(&engine, engine.pace());
         engine
@@ -148,7 +148,7 @@ impl<S: Speaker> Engine<S> {
 
     /// Counts a frame or packet; answers whether there were too many of them.
     pub(super) fn counts_one_too_many(&self) -> bool {
-        self.rate.borrow_mut().is_exceeded_by_one_more(Instant::now())
+        self.rate.is_exceeded_by_one_more()
     }
 
     /// Queues one of the connection's own frames.

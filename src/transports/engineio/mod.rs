@@ -24,7 +24,7 @@ pub use door::{Door, serve};
 pub use engine::Engine;
 pub use registry::Registry;
 
-use crate::actors::session::Socket;
+use crate::actors::session::{FrameRate, Socket};
 use crate::domain::CloseReason;
 
 /// What speaks over a connection, on the thread of its engine.
@@ -50,8 +50,8 @@ pub trait Speaker: 'static {
 pub trait Speakers: Clone + Send + 'static {
     type Speaker: Speaker;
 
-    /// `request` opens the connection, over `socket` or by polling.
-    fn open(&self, request: &HttpRequest, socket: &Socket) -> Self::Speaker;
+    /// `request` opens the connection, over `socket` or by polling. Its frames are counted in `frames`.
+    fn open(&self, request: &HttpRequest, socket: &Socket, frames: &FrameRate) -> Self::Speaker;
     /// Whether the server is stopping.
     fn is_draining(&self) -> bool;
 }

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::value::RawValue;
 
-use crate::actors::session::{Answer, NotAdmitted, Outbox, Reaction, Session};
+use crate::actors::session::{Answer, FrameRate, NotAdmitted, Outbox, Reaction, Session};
 use crate::domain::{CloseReason, Profile};
 use crate::protocol::events::{ClientEvent, Refusal};
 use crate::protocol::frame;
@@ -27,12 +27,19 @@ pub(super) struct RawConversation {
     /// What the token says of its bearer, until it is handed on.
     profile: Option<Box<Profile>>,
     outbox: Rc<Outbox>,
+    frames: FrameRate,
     metrics: Metrics,
 }
 
 impl RawConversation {
-    pub(super) fn new(session: Session, profile: Profile, outbox: Rc<Outbox>, metrics: Metrics) -> Self {
-        Self { session: Rc::new(session), profile: Some(Box::new(profile)), outbox, metrics }
+    pub(super) fn new(
+        session: Session,
+        profile: Profile,
+        outbox: Rc<Outbox>,
+        frames: FrameRate,
+        metrics: Metrics,
+    ) -> Self {
+        Self { session: Rc::new(session), profile: Some(Box::new(profile)), outbox, frames, metrics }
     }
 }
 
@@ -63,7 +70,7 @@ impl Conversation for RawConversation {
     fn counts_one_frame_too_many(&mut self, is_pong: bool) -> bool {
         self.outbox.heard();
         let answers = is_pong && self.outbox.awaited_pong();
-        !answers && self.session.counts_one_frame_too_many()
+        !answers && self.frames.is_exceeded_by_one_more()
     }
 
     fn text(&mut self, text: ByteString) -> Heard {

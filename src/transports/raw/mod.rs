@@ -12,7 +12,7 @@ use conversation::RawConversation;
 
 use super::websocket::{self, Descriptor};
 use super::wishes::Wishes;
-use crate::actors::session::{LocalShard, Services, Session};
+use crate::actors::session::{FrameRate, LocalShard, Services, Session};
 use crate::domain::{Member, Profile};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
@@ -40,8 +40,9 @@ pub async fn open(
     let shard = LocalShard::of_this_thread(&services);
     let me = Arc::new(Member::from(&identity));
     let outbox = shard.open(terms, Arc::clone(&me), Descriptor::socket(&request));
-    let session = Session::new(me, Rc::clone(&outbox), shard);
-    let conversation =
-        RawConversation::new(session, Profile::of(&identity), Rc::clone(&outbox), services.metrics.clone());
+    let frames = FrameRate::new(&services.settings);
+    let session = Session::new(me, Rc::clone(&outbox), shard, frames.clone());
+    let (profile, metrics) = (Profile::of(&identity), services.metrics.clone());
+    let conversation = RawConversation::new(session, profile, Rc::clone(&outbox), frames, metrics);
     Ok(websocket::open(response, payload, conversation, outbox, services.settings.message_bytes))
 }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::seat::{SessionSeat, asked_in};
 use super::{Guest, NoSeat, Reception};
-use crate::actors::session::{LocalShard, NotAdmitted, Services, Session, Socket};
+use crate::actors::session::{FrameRate, LocalShard, NotAdmitted, Services, Session, Socket};
 use crate::auth::RecoveryIds;
 use crate::config::SocketIoSettings;
 use crate::domain::{CloseReason, Identity, Member, Profile};
@@ -66,12 +66,13 @@ impl Host {
 impl Reception for Arc<Host> {
     type Guest = Admission;
 
-    fn receive(&self, request: &HttpRequest, socket: &Socket) -> Admission {
+    fn receive(&self, request: &HttpRequest, socket: &Socket, frames: &FrameRate) -> Admission {
         Admission {
             host: Self::clone(self),
             presented: self.authenticator.presented(request),
             query: request.query_string().into(),
             socket: socket.clone(),
+            frames: frames.clone(),
         }
     }
 
@@ -88,6 +89,7 @@ pub struct Admission {
     /// That request's query, for what a client asks there.
     query: Box<str>,
     socket: Socket,
+    frames: FrameRate,
 }
 
 impl std::fmt::Debug for Admission {
@@ -138,7 +140,7 @@ impl Admission {
         let shard = LocalShard::of_this_thread(services);
         let me = Arc::new(Member::from(&identity));
         let outbox = shard.open(terms, Arc::clone(&me), self.socket.clone());
-        let session = Session::new(me, Rc::clone(&outbox), shard);
+        let session = Session::new(me, Rc::clone(&outbox), shard, self.frames.clone());
         let seat = SessionSeat::new(session, outbox, namespace, services.metrics.clone());
         Ok(Sitting { host: Arc::clone(&self.host), seat, identity, namespace, sid, returns })
     }

@@ -17,7 +17,7 @@ pub use guest::{Admission, Host};
 pub use speaker::{Guests, SocketIo};
 
 use super::engineio::Heard;
-use crate::actors::session::Socket;
+use crate::actors::session::{FrameRate, Socket};
 use crate::domain::CloseReason;
 
 /// Who is at the other end of one connection: whom its handshake says it is, before any namespace is joined.
@@ -40,7 +40,7 @@ pub trait Guest: 'static {
 pub trait Reception: Clone + Send + 'static {
     type Guest: Guest;
 
-    fn receive(&self, request: &HttpRequest, socket: &Socket) -> Self::Guest;
+    fn receive(&self, request: &HttpRequest, socket: &Socket, frames: &FrameRate) -> Self::Guest;
     /// Whether the server is stopping.
     fn is_draining(&self) -> bool;
 }

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{Event, Guest, NoSeat, Reception, Seat};
-use crate::actors::session::Socket;
+use crate::actors::session::{FrameRate, Socket};
 use crate::domain::CloseReason;
 use crate::protocol::frame;
 use crate::protocol::socketio::{self, Decoder, Packet};
@@ -33,10 +33,10 @@ pub struct Guests<R> {
 impl<R: Reception> Speakers for Guests<R> {
     type Speaker = SocketIo<R::Guest>;
 
-    fn open(&self, request: &HttpRequest, socket: &Socket) -> SocketIo<R::Guest> {
+    fn open(&self, request: &HttpRequest, socket: &Socket, frames: &FrameRate) -> SocketIo<R::Guest> {
         SocketIo {
             shared: Rc::new(Shared {
-                guest: self.reception.receive(request, socket),
+                guest: self.reception.receive(request, socket, frames),
                 seats: RefCell::default(),
                 own: RefCell::default(),
                 waker: RefCell::default(),
