@@ -200,17 +200,19 @@ pub fn disconnect(namespace: &str) -> String {
     head('1', 0, namespace, None)
 }
 
-/// An event with one argument, JSON with placeholders for as many attachments as follow.
-pub fn event_with(namespace: &str, name: &str, data: &str, attachments: usize) -> String {
+/// An event. Its arguments are JSON, with placeholders for as many attachments as follow.
+pub fn event_with(namespace: &str, name: &str, arguments: &[&str], attachments: usize) -> String {
     let mut packet = head(if attachments > 0 { '5' } else { '2' }, attachments, namespace, None);
-    packet.extend(["[", &json::data(name), ",", data, "]"]);
+    packet.extend(["[", &json::data(name)]);
+    packet.extend(arguments.iter().flat_map(|argument| [",", argument]));
+    packet.push(']');
     packet
 }
 
 /// The answer to an event that asked for one, as [`event_with`].
-pub fn ack(namespace: &str, id: u64, data: &str, attachments: usize) -> String {
+pub fn ack(namespace: &str, id: u64, arguments: &[&str], attachments: usize) -> String {
     let mut packet = head(if attachments > 0 { '6' } else { '3' }, attachments, namespace, Some(id));
-    packet.extend(["[", data, "]"]);
+    packet.extend(["[", &arguments.join(","), "]"]);
     packet
 }
 
