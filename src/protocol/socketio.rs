@@ -1,6 +1,8 @@
 //! Socket.IO protocol 5: its packets, in Engine.IO messages. Read by socketioxide's parser, which is fuzzed and has met
 //! many clients; written here, because what is said to many is encoded once and shared as bytes.
 
+mod strict;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -87,6 +89,7 @@ impl Decoder {
             return Err(Malformed);
         }
         let state = ParserState::default();
+        strict::head(text)?;
         match CommonParser.decode_str(&self.config(), &state, Str::from(text.to_string())) {
             Ok(packet) => understand(packet).map(Some),
             Err(ParseError::NeedsMoreBinaryData) => {
@@ -119,7 +122,9 @@ fn understand(packet: Parsed) -> Result<Packet, Malformed> {
         PacketData::Connect(auth) => Ok(Packet::Connect { namespace, auth: auth.map(object).transpose()? }),
         PacketData::Disconnect => Ok(Packet::Disconnect { namespace }),
         PacketData::Event(value, id) | PacketData::BinaryEvent(value, id) => event(namespace, value, id),
-        PacketData::EventAck(_, id) | PacketData::BinaryAck(_, id) => {
+        PacketData::EventAck(value, id) | PacketData::BinaryAck(value, id) => {
+            let (text, attachments) = parts(value)?;
+            strict::arguments(&text, attachments.len())?;
             Ok(Packet::Ack { namespace, id: u64::try_from(id).map_err(|_| Malformed)? })
         }
         PacketData::ConnectError(_) => Err(Malformed),
@@ -142,6 +147,7 @@ fn object(value: Value) -> Result<Box<RawValue>, Malformed> {
 
 fn event(namespace: String, value: Value, id: Option<i64>) -> Result<Packet, Malformed> {
     let (text, attachments) = parts(value)?;
+    strict::arguments(&text, attachments.len())?;
     let mut arguments: Vec<Box<RawValue>> = serde_json::from_str(&text).map_err(|_| Malformed)?;
     if arguments.is_empty() {
         return Err(Malformed);
