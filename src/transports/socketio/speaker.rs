@@ -20,6 +20,10 @@ use crate::protocol::frame;
 use crate::protocol::socketio::{self, Decoder, Packet};
 use crate::transports::engineio::{Heard, Speaker, Speakers};
 
+/// How many bytes of refusals may wait: they repeat what the client said, and one that reads nothing can go on
+/// saying it.
+const OWN_MAX: usize = 64 * 1024;
+
 /// Makes a speaker for each connection that a reception receives.
 #[derive(Debug, Clone)]
 pub struct Guests<R> {
@@ -40,6 +44,7 @@ impl<R: Reception> Speakers for Guests<R> {
                 seats: RefCell::default(),
                 own: RefCell::default(),
                 waker: RefCell::default(),
+                has_ended: Cell::new(false),
                 lonely_since: Cell::new(Instant::now()),
             }),
             decoder: RefCell::new(Decoder::new(self.event_bytes)),
@@ -67,6 +72,8 @@ struct Shared<G: Guest> {
     /// Frames that belong to no seat: refusals.
     own: RefCell<VecDeque<Bytes>>,
     waker: RefCell<Option<Waker>>,
+    /// Nobody is seated any more.
+    has_ended: Cell<bool>,
     /// Since when nobody has been seated.
     lonely_since: Cell<Instant>,
 }
@@ -92,21 +99,34 @@ impl<G: Guest> Shared<G> {
     }
 
     fn sit(&self, namespace: Box<str>, seat: G::Seat) {
+        if self.has_ended.get() {
+            // The connection ended while it waited.
+            seat.leave();
+            seat.gone();
+            return;
+        }
         self.seats.borrow_mut().push(Taken { namespace, seat: Rc::new(seat) });
         self.wake();
     }
 
-    fn stand_up(&self, namespace: &str) {
-        let Some(seat) = self.seat(namespace) else { return };
+    /// Answers whether anybody sat there.
+    fn stand_up(&self, namespace: &str) -> bool {
+        let Some(seat) = self.seat(namespace) else { return false };
         self.seats.borrow_mut().retain(|taken| *taken.namespace != *namespace);
         seat.leave();
         seat.gone();
         self.lonely_since.set(Instant::now());
+        true
     }
 
-    fn say(&self, packet: &str) {
+    /// Says what belongs to no seat, unless the client reads nothing.
+    fn say(&self, packet: &str) -> Heard {
+        if self.own.borrow().iter().map(Bytes::len).sum::<usize>() > OWN_MAX {
+            return Heard::Close(CloseReason::SlowConsumer);
+        }
         self.own.borrow_mut().push_back(frame::text(packet));
         self.wake();
+        Heard::Fine
     }
 
     fn wake(&self) {
@@ -128,7 +148,9 @@ impl<G: Guest> SocketIo<G> {
                 }
             }
             Packet::Disconnect { namespace } => {
-                self.shared.stand_up(&namespace);
+                if !self.shared.stand_up(&namespace) {
+                    return refused;
+                }
                 Heard::Fine
             }
             Packet::Event { namespace, name, arguments, attachments, id } => {
@@ -136,9 +158,8 @@ impl<G: Guest> SocketIo<G> {
                 self.shared.seat(&namespace).map_or(refused, |seat| seat.event(event))
             }
             Packet::Ack { namespace, id } => {
-                if let Some(seat) = self.shared.seat(&namespace) {
-                    seat.ack(id);
-                }
+                let Some(seat) = self.shared.seat(&namespace) else { return refused };
+                seat.ack(id);
                 Heard::Fine
             }
         }
@@ -150,13 +171,15 @@ impl<G: Guest> SocketIo<G> {
         let seat = self.shared.guest.connect(&namespace, auth);
         let connected = async move {
             match seat.await {
-                Ok(seat) => shared.sit(namespace.into(), seat),
-                Err(NoSeat::Refused { message, data }) => {
-                    shared.say(&socketio::connect_error(&namespace, &message, data.as_deref()));
+                Ok(seat) => {
+                    shared.sit(namespace.into(), seat);
+                    Heard::Fine
                 }
-                Err(NoSeat::Close(reason)) => return Heard::Close(reason),
+                Err(NoSeat::Refused { message, data }) => {
+                    shared.say(&socketio::connect_error(&namespace, &message, data.as_deref()))
+                }
+                Err(NoSeat::Close(reason)) => Heard::Close(reason),
             }
-            Heard::Fine
         };
         Heard::Wait(connected.boxed_local())
     }
@@ -228,6 +251,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
     }
 
     fn end(&self, reason: CloseReason) {
+        self.shared.has_ended.set(true);
         self.shared.each(|seat| {
             seat.close(reason);
             seat.leave();
@@ -235,6 +259,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
     }
 
     fn gone(&self) {
+        self.shared.has_ended.set(true);
         self.shared.each(Seat::gone);
         self.shared.own.borrow_mut().clear();
     }
