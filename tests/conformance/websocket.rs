@@ -1,6 +1,7 @@
 //! An Engine.IO session over WebSocket: a message is a packet. Ping frames, which are none of Engine.IO's
 //! business, are answered while it waits.
 
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -69,6 +70,13 @@ impl Socket {
     /// Sends a binary packet.
     pub(super) async fn send_binary(&mut self, bytes: &[u8]) {
         let _ = soon("room to send", self.stream.send(Message::binary(bytes.to_vec()))).await;
+    }
+
+    /// Sends so many pings of WebSocket's own. That the server has hung up meanwhile shows in what it said.
+    pub(super) async fn ping(&mut self, times: usize) {
+        for _ in 0..times {
+            let _ = soon("room to send", self.stream.send(Message::Ping(Bytes::new()))).await;
+        }
     }
 
     /// The next packet, which must be text.

@@ -93,7 +93,7 @@ impl<S: Speakers> Door<S> {
         let Some(home) = self.registry.find(sid) else { return Refusal::UnknownSid.answer() };
         match home.send(Attach { socket: Descriptor::socket(request) }).await {
             Ok(Ok(link)) => {
-                let conversation = Upgraded::new(home, Arc::clone(&link));
+                let conversation = Upgraded::new(home, Arc::clone(&link), FrameRate::new(&self.session));
                 websocket::open(response, payload, conversation, link, self.settings.max_payload_bytes)
             }
             Ok(Err(_)) | Err(_) => Refusal::UnknownSid.answer(),

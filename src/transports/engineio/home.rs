@@ -299,7 +299,11 @@ impl<S: Speaker> Handler<FromSocket> for Home<S> {
         match &self.upgrade {
             Upgrade::Done(own) if Arc::ptr_eq(own, &link) => {}
             Upgrade::Probing { link: own, is_probed } if Arc::ptr_eq(own, &link) => {
-                let probed = self.probe(link, *is_probed, frame);
+                let probed = if self.engine.counts_one_too_many() {
+                    Err(CloseReason::RateLimited)
+                } else {
+                    self.probe(link, *is_probed, frame)
+                };
                 return AtomicResponse::new(Box::pin(fut::ready(probed)));
             }
             _ => return AtomicResponse::new(Box::pin(fut::ready(Err(CloseReason::ProtocolError)))),

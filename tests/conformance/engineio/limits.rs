@@ -7,6 +7,11 @@ use crate::conformance::websocket::Socket;
 /// Close code of a message that is too large (RFC 6455 §7.4.1).
 const TOO_LARGE: u16 = 1009;
 
+/// More frames than are taken in one window, by default.
+const FLOOD: usize = 2_500;
+/// Close code of a client that sends so many.
+const RATE_LIMITED: u16 = 4008;
+
 /// A message packet of so many bytes.
 fn packet(size: usize) -> String {
     format!("4{}", "x".repeat(size - 1))
@@ -60,4 +65,30 @@ async fn a_larger_message_closes_the_websocket() {
         }
         assert_eq!(socket.end().await.code, Some(TOO_LARGE));
     }
+}
+
+#[tokio::test]
+async fn a_client_that_floods_its_websocket_is_closed_however_that_began() {
+    let server = Server::start().await;
+    let (mut direct, _) = Socket::open(&server, ENGINE_IO).await;
+    let polling = Polling::open(&server, ENGINE_IO).await;
+    let mut upgraded = Socket::for_session(&server, ENGINE_IO, &polling.sid).await;
+    upgraded.send("2probe").await;
+    assert_eq!(upgraded.next_text().await, "3probe");
+    upgraded.send("5").await;
+    for socket in [&mut direct, &mut upgraded] {
+        socket.ping(FLOOD).await;
+        assert!(socket.end().await.code.is_none_or(|code| code == RATE_LIMITED));
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_that_probes_on_and_on_is_turned_away() {
+    let server = Server::start().await;
+    let polling = Polling::open(&server, ENGINE_IO).await;
+    let mut socket = Socket::for_session(&server, ENGINE_IO, &polling.sid).await;
+    for _ in 0..FLOOD {
+        socket.send("2probe").await;
+    }
+    assert!(socket.end().await.code.is_none_or(|code| code == RATE_LIMITED));
 }
