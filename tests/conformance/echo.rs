@@ -1,15 +1,29 @@
 //! Servers that echo: the Engine.IO door alone, and with the Socket.IO layer on it. They live among the
 //! tests, so that nothing of them is in a release.
 
+mod guests;
+mod speaker;
+
+use std::any::Any;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
+use actix_web::dev::{Extensions, ServerHandle};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, HttpServer, web};
+use bellhop::config::{self, SocketIoSettings, Sources};
+use bellhop::http::origin::AllowedOrigins;
+use bellhop::transports::engineio::{self, Door, Registry, Speakers};
+use bellhop::transports::socketio::Guests;
+use bellhop::transports::websocket::Descriptor;
 use tokio::sync::oneshot;
+
+use guests::Host;
+use speaker::Echo;
 
 use crate::support::deadline::soon;
 
@@ -59,15 +73,26 @@ impl Server {
     }
 
     /// One with these settings; it is ready when this returns.
-    pub(super) async fn start_with(_settings: Settings) -> Self {
+    pub(super) async fn start_with(settings: Settings) -> Self {
         let (started, ready) = oneshot::channel();
         let thread = thread::spawn(move || {
             actix::System::new().block_on(async move {
-                let server = HttpServer::new(App::new)
+                let echo = door(Echo, settings);
+                let guests = door(guests(settings), settings);
+                let origins = web::Data::new(AllowedOrigins::new(Vec::new()));
+                let app = move || {
+                    App::new()
+                        .app_data(echo.clone())
+                        .app_data(guests.clone())
+                        .app_data(origins.clone())
+                        .service(web::resource(ENGINE_IO).to(engineio::serve::<Echo>))
+                        .service(web::resource(SOCKET_IO).to(engineio::serve::<Guests<Host>>))
+                };
+                let server = HttpServer::new(app)
                     // A session's requests come to whichever worker is free.
                     .workers(2)
-                    // A client that hangs up ends its poll, which is not held for it any longer.
-                    .h1_allow_half_closed(false)
+                    // A client that hangs up ends its poll, for which the door has to know the socket.
+                    .on_connect(remember_socket)
                     .disable_signals()
                     .bind((Ipv4Addr::LOCALHOST, 0))
                     .unwrap();
@@ -85,6 +110,30 @@ impl Server {
     pub(super) fn url(&self, target: &str) -> String {
         format!("http://{}{target}", self.address)
     }
+}
+
+fn remember_socket(connection: &dyn Any, data: &mut Extensions) {
+    let stream = connection.downcast_ref::<TcpStream>().unwrap();
+    data.insert(Descriptor(stream.as_raw_fd()));
+}
+
+fn guests(settings: Settings) -> Guests<Host> {
+    let Settings { connect_timeout, max_payload, .. } = settings;
+    Guests { reception: Host, connect_timeout, event_bytes: max_payload }
+}
+
+fn door<S: Speakers>(speakers: S, settings: Settings) -> web::Data<Door<S>> {
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap();
+    let config::Settings { session, socketio, .. } = config::load(&Sources::default()).unwrap();
+    let socketio = SocketIoSettings {
+        ping_interval_ms: milliseconds(settings.ping_interval),
+        ping_timeout_ms: milliseconds(settings.ping_timeout),
+        connect_timeout_ms: milliseconds(settings.connect_timeout),
+        max_payload_bytes: settings.max_payload,
+        ..socketio
+    };
+    let body_timeout = Duration::from_secs(30);
+    web::Data::new(Door::new(speakers, socketio, session, body_timeout, Registry::new(1_000)))
 }
 
 /// A server's thread, and what stops it.

@@ -72,3 +72,13 @@ async fn namespaces_stay_over_an_upgrade() {
     assert_eq!(socket.next_text().await, r#"42["message-back","by WebSocket"]"#);
     socket.close().await;
 }
+
+#[tokio::test]
+async fn a_client_that_is_refused_on_and_on_and_never_polls_is_closed() {
+    let session = connected(&Server::start().await).await;
+    // Each refusal repeats the name.
+    let packet = format!("40/{}", "x".repeat(100_000));
+    session.write(packet.clone()).await;
+    session.write(packet).await;
+    session.expect_gone().await;
+}
