@@ -38,6 +38,7 @@ mod publishing;
 mod resume;
 mod rooms;
 mod settling;
+mod socketio_requests;
 mod stopping;
 mod storage;
 #[allow(

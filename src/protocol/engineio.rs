@@ -137,6 +137,8 @@ pub fn join(body: &mut String, packets: &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::frame;
     use super::*;
 
@@ -201,5 +203,24 @@ mod tests {
             value,
             json!({"sid": "abc", "upgrades": ["websocket"], "pingInterval": 25_000, "pingTimeout": 20_000, "maxPayload": 65_536})
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_reads_back_packet_by_packet(
+            packets in prop::collection::vec(prop_oneof![
+                "[^\x1e]{0,20}".prop_map(|text| Packet::Message(text.into())),
+                prop::collection::vec(any::<u8>(), 0..300).prop_map(|bytes| Packet::Binary(bytes.into())),
+            ], 1..8),
+        ) {
+            let frames = packets.iter().map(|packet| match packet {
+                Packet::Message(text) => frame::text(&format!("4{text}")),
+                Packet::Binary(bytes) => frame::binary(bytes),
+                other => panic!("{other:?} is not made here"),
+            });
+            let body = polling_body(&frames.collect::<Vec<_>>().concat());
+            let read: Result<Vec<_>, _> = payload(&body.payload.into()).collect();
+            prop_assert_eq!(read, Ok(packets));
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use socketioxide_core::packet::{Packet as Parsed, PacketData};
 use socketioxide_core::parser::{Parse as _, ParseConfig, ParseError, ParserState};
@@ -124,7 +125,9 @@ fn understand(packet: Parsed) -> Result<Packet, Malformed> {
         PacketData::Event(value, id) | PacketData::BinaryEvent(value, id) => event(namespace, value, id),
         PacketData::EventAck(value, id) | PacketData::BinaryAck(value, id) => {
             let (text, attachments) = parts(value)?;
-            strict::arguments(&text, attachments.len())?;
+            strict::placeholders(&text, attachments.len())?;
+            // Nobody reads what it carries, but a list it must be.
+            let _: Vec<IgnoredAny> = serde_json::from_str(&text).map_err(|_| Malformed)?;
             Ok(Packet::Ack { namespace, id: u64::try_from(id).map_err(|_| Malformed)? })
         }
         PacketData::ConnectError(_) => Err(Malformed),
@@ -147,7 +150,7 @@ fn object(value: Value) -> Result<Box<RawValue>, Malformed> {
 
 fn event(namespace: String, value: Value, id: Option<i64>) -> Result<Packet, Malformed> {
     let (text, attachments) = parts(value)?;
-    strict::arguments(&text, attachments.len())?;
+    strict::placeholders(&text, attachments.len())?;
     let mut arguments: Vec<Box<RawValue>> = serde_json::from_str(&text).map_err(|_| Malformed)?;
     if arguments.is_empty() {
         return Err(Malformed);

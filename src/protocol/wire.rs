@@ -142,7 +142,8 @@ impl Spelling {
             // Whoever has the last has them all.
             let last = seq.filter(|_| at + 1 == names.len());
             let offset = last.map(|seq| format!("{seq}{rooms}"));
-            let id = last.filter(|_| self.acks);
+            // A client acknowledges where it listens.
+            let id = seq.filter(|_| self.acks);
             frame::put_text(frames, &self.packet(name, &said.data, offset.as_deref(), id));
         }
     }
@@ -335,8 +336,12 @@ mod tests {
             [r#"42/ws/notifications,["LIKE",{}]"#, r#"42/ws/notifications,["notification",{},"7"]"#]
         );
         assert_eq!(
-            spoken(notifications(true), &said("notification")),
-            [r#"42/ws/notifications,7["notification",{},"7"]"#]
+            spoken(notifications(true), &said("LIKE")),
+            [r#"42/ws/notifications,7["LIKE",{}]"#, r#"42/ws/notifications,7["notification",{},"7"]"#]
+        );
+        assert_eq!(
+            spoken(notifications(false), &said("notification")),
+            [r#"42/ws/notifications,["notification",{},"7"]"#]
         );
     }
 

@@ -124,7 +124,7 @@ impl Admission {
         if services.is_draining() {
             return Err(NoSeat::Close(CloseReason::ServerRestart));
         }
-        let token = asked_in(auth, "token");
+        let token = asked_in(auth, "token").filter(|token| !token.is_empty());
         let identity =
             self.host.authenticator.identify(&self.presented, token).map_err(|problem| refused(&problem))?;
         let asked = |name: &str| asked_in(auth, name).or_else(|| query_value(&self.query, name));

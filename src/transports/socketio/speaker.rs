@@ -42,9 +42,10 @@ impl<R: Reception> Speakers for Guests<R> {
             shared: Rc::new(Shared {
                 guest: self.reception.receive(request, socket, frames),
                 seats: RefCell::default(),
+                ended: RefCell::default(),
                 own: RefCell::default(),
                 waker: RefCell::default(),
-                has_ended: Cell::new(false),
+                is_over: Cell::new(false),
                 lonely_since: Cell::new(Instant::now()),
             }),
             decoder: RefCell::new(Decoder::new(self.event_bytes)),
@@ -69,11 +70,13 @@ struct Shared<G: Guest> {
     guest: G,
     /// The namespaces that were joined: hardly ever more than one.
     seats: RefCell<Vec<Taken<G::Seat>>>,
+    /// The namespaces that the server ended: who does not know it yet may still speak there.
+    ended: RefCell<Vec<Box<str>>>,
     /// Frames that belong to no seat: refusals.
     own: RefCell<VecDeque<Bytes>>,
     waker: RefCell<Option<Waker>>,
     /// Nobody is seated any more.
-    has_ended: Cell<bool>,
+    is_over: Cell<bool>,
     /// Since when nobody has been seated.
     lonely_since: Cell<Instant>,
 }
@@ -99,12 +102,13 @@ impl<G: Guest> Shared<G> {
     }
 
     fn sit(&self, namespace: Box<str>, seat: G::Seat) {
-        if self.has_ended.get() {
+        if self.is_over.get() {
             // The connection ended while it waited.
             seat.leave();
             seat.gone();
             return;
         }
+        self.ended.borrow_mut().retain(|ended| *ended != namespace);
         self.seats.borrow_mut().push(Taken { namespace, seat: Rc::new(seat) });
         self.wake();
     }
@@ -138,31 +142,42 @@ impl<G: Guest> Shared<G> {
 
 impl<G: Guest> SocketIo<G> {
     fn packet(&self, packet: Packet) -> Heard {
-        let refused = Heard::Close(CloseReason::ProtocolError);
         match packet {
             Packet::Connect { namespace, auth } => {
                 if self.shared.seat(&namespace).is_some() {
-                    refused
+                    Heard::Close(CloseReason::ProtocolError)
                 } else {
                     self.connect(namespace, auth)
                 }
             }
             Packet::Disconnect { namespace } => {
-                if !self.shared.stand_up(&namespace) {
-                    return refused;
+                if self.shared.stand_up(&namespace) {
+                    Heard::Fine
+                } else {
+                    self.nobody_sits(&namespace)
                 }
-                Heard::Fine
             }
             Packet::Event { namespace, name, arguments, attachments, id } => {
                 let event = Event { name, arguments, attachments, id };
-                self.shared.seat(&namespace).map_or(refused, |seat| seat.event(event))
+                match self.shared.seat(&namespace) {
+                    Some(seat) => seat.event(event),
+                    None => self.nobody_sits(&namespace),
+                }
             }
             Packet::Ack { namespace, id } => {
-                let Some(seat) = self.shared.seat(&namespace) else { return refused };
+                let Some(seat) = self.shared.seat(&namespace) else { return self.nobody_sits(&namespace) };
                 seat.ack(id);
                 Heard::Fine
             }
         }
+    }
+
+    /// The client speaks where it was not let in, or does not know yet that it is out.
+    fn nobody_sits(&self, namespace: &str) -> Heard {
+        if self.shared.ended.borrow().iter().any(|ended| **ended == *namespace) {
+            return Heard::Fine;
+        }
+        Heard::Close(CloseReason::ProtocolError)
     }
 
     /// What the client says meanwhile waits: it may already speak to the seat.
@@ -235,6 +250,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
         };
         while let Some((namespace, reason)) = find() {
             self.shared.stand_up(&namespace);
+            self.shared.ended.borrow_mut().push(namespace);
             // Who is to come back does so with a new connection.
             if reason.comes_back() || self.shared.seats.borrow().is_empty() {
                 return Some(reason);
@@ -251,7 +267,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
     }
 
     fn end(&self, reason: CloseReason) {
-        self.shared.has_ended.set(true);
+        self.shared.is_over.set(true);
         self.shared.each(|seat| {
             seat.close(reason);
             seat.leave();
@@ -259,7 +275,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
     }
 
     fn gone(&self) {
-        self.shared.has_ended.set(true);
+        self.shared.is_over.set(true);
         self.shared.each(Seat::gone);
         self.shared.own.borrow_mut().clear();
     }

@@ -4,6 +4,9 @@
 mod body;
 mod connection;
 mod fragments;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 
 use std::task::{Context, Poll};
