@@ -17,6 +17,7 @@ mod bookings;
 mod burst;
 mod client_events;
 mod codecs;
+mod conformance;
 mod crash;
 mod delivery;
 mod email_smtp;

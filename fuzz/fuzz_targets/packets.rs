@@ -103,7 +103,7 @@ fn reads_again(packet: &Packet) {
             );
         }
         Packet::Ack { namespace, id } => {
-            let said = socketio::ack(namespace, *id, "{}", 0);
+            let said = socketio::ack(namespace, *id, &["{}"], 0);
             let again = read(&said, &[]);
             assert!(
                 matches!(&again, Packet::Ack { namespace: n, id: i } if n == namespace && i == id),
@@ -112,10 +112,7 @@ fn reads_again(packet: &Packet) {
         }
         Packet::Event { namespace, name, arguments, attachments, .. } => {
             let spelt: Vec<&str> = arguments.iter().map(|argument| argument.get()).collect();
-            if spelt.is_empty() {
-                return;
-            }
-            let said = socketio::event_with(namespace, name, &spelt.join(","), attachments.len());
+            let said = socketio::event_with(namespace, name, &spelt, attachments.len());
             let Packet::Event { namespace: n, name: e, arguments, attachments: a, id } =
                 read(&said, attachments)
             else {

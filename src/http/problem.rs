@@ -61,6 +61,11 @@ impl Problem {
     }
 
     /// For people.
+    /// Whether more came than is taken.
+    pub fn is_too_large(&self) -> bool {
+        self.status == StatusCode::PAYLOAD_TOO_LARGE
+    }
+
     pub fn detail(&self) -> &str {
         &self.detail
     }

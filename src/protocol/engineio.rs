@@ -123,11 +123,16 @@ pub fn polling_body(frames: &[u8]) -> PollingBody {
 
 impl PollingBody {
     fn add(&mut self, packet: &str) {
-        if !self.payload.is_empty() {
-            self.payload.push(SEPARATOR);
-        }
-        self.payload.push_str(packet);
+        join(&mut self.payload, packet);
     }
+}
+
+/// Adds packets to those of a body.
+pub fn join(body: &mut String, packets: &str) {
+    if !body.is_empty() && !packets.is_empty() {
+        body.push(SEPARATOR);
+    }
+    body.push_str(packets);
 }
 
 #[cfg(test)]

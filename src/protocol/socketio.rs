@@ -1,6 +1,8 @@
 //! Socket.IO protocol 5: its packets, in Engine.IO messages. Read by socketioxide's parser, which is fuzzed and has met
 //! many clients; written here, because what is said to many is encoded once and shared as bytes.
 
+mod strict;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -84,10 +86,11 @@ impl Decoder {
 
     /// Takes a text message; answers a packet, unless its attachments are still to come.
     pub fn text(&mut self, text: &ByteString) -> Result<Option<Packet>, Malformed> {
-        if self.pending.is_some() || text.len() > self.most || !is_in_order(text) {
+        if self.pending.is_some() || text.len() > self.most {
             return Err(Malformed);
         }
         let state = ParserState::default();
+        strict::head(text)?;
         match CommonParser.decode_str(&self.config(), &state, Str::from(text.to_string())) {
             Ok(packet) => understand(packet).map(Some),
             Err(ParseError::NeedsMoreBinaryData) => {
@@ -114,21 +117,6 @@ impl Decoder {
     }
 }
 
-/// Whether a packet has nothing in it that the parser would pass over: digits of which no id can be made, or
-/// anything after the namespace of a packet that carries nothing.
-fn is_in_order(text: &str) -> bool {
-    let Some((kind, rest)) = text.split_at_checked(1) else { return false };
-    let rest =
-        if matches!(kind, "5" | "6") { rest.split_once('-').map_or("", |(_, rest)| rest) } else { rest };
-    let body = if rest.starts_with('/') { rest.split_once(',').map_or("", |(_, body)| body) } else { rest };
-    let id = body.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
-    match kind {
-        "0" => body.is_empty() || body.starts_with('{'),
-        "1" => body.is_empty(),
-        _ => id.is_empty() || id.parse::<i64>().is_ok(),
-    }
-}
-
 fn understand(packet: Parsed) -> Result<Packet, Malformed> {
     let namespace = packet.ns.split('?').next().unwrap_or_default().to_owned();
     match packet.inner {
@@ -136,7 +124,8 @@ fn understand(packet: Parsed) -> Result<Packet, Malformed> {
         PacketData::Disconnect => Ok(Packet::Disconnect { namespace }),
         PacketData::Event(value, id) | PacketData::BinaryEvent(value, id) => event(namespace, value, id),
         PacketData::EventAck(value, id) | PacketData::BinaryAck(value, id) => {
-            let (text, _) = parts(value)?;
+            let (text, attachments) = parts(value)?;
+            strict::placeholders(&text, attachments.len())?;
             // Nobody reads what it carries, but a list it must be.
             let _: Vec<IgnoredAny> = serde_json::from_str(&text).map_err(|_| Malformed)?;
             Ok(Packet::Ack { namespace, id: u64::try_from(id).map_err(|_| Malformed)? })
@@ -161,6 +150,7 @@ fn object(value: Value) -> Result<Box<RawValue>, Malformed> {
 
 fn event(namespace: String, value: Value, id: Option<i64>) -> Result<Packet, Malformed> {
     let (text, attachments) = parts(value)?;
+    strict::placeholders(&text, attachments.len())?;
     let mut arguments: Vec<Box<RawValue>> = serde_json::from_str(&text).map_err(|_| Malformed)?;
     if arguments.is_empty() {
         return Err(Malformed);
@@ -219,19 +209,19 @@ pub fn disconnect(namespace: &str) -> String {
     head('1', 0, namespace, None)
 }
 
-/// An event with one argument, JSON with placeholders for as many attachments as follow. A text is followed by
-/// `null`: clients take a text in the last place for an offset, see [`offset`](super::offset).
-pub fn event_with(namespace: &str, name: &str, data: &str, attachments: usize) -> String {
+/// An event. Its arguments are JSON, with placeholders for as many attachments as follow.
+pub fn event_with(namespace: &str, name: &str, arguments: &[&str], attachments: usize) -> String {
     let mut packet = head(if attachments > 0 { '5' } else { '2' }, attachments, namespace, None);
-    let end = if data.starts_with('"') { ",null]" } else { "]" };
-    packet.extend(["[", &json::data(name), ",", data, end]);
+    packet.extend(["[", &json::data(name)]);
+    packet.extend(arguments.iter().flat_map(|argument| [",", argument]));
+    packet.push(']');
     packet
 }
 
 /// The answer to an event that asked for one, as [`event_with`].
-pub fn ack(namespace: &str, id: u64, data: &str, attachments: usize) -> String {
+pub fn ack(namespace: &str, id: u64, arguments: &[&str], attachments: usize) -> String {
     let mut packet = head(if attachments > 0 { '6' } else { '3' }, attachments, namespace, Some(id));
-    packet.extend(["[", data, "]"]);
+    packet.extend(["[", &arguments.join(","), "]"]);
     packet
 }
 

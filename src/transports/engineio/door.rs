@@ -1,21 +1,26 @@
 //! The requests of Engine.IO clients: each opens a connection, or belongs to one.
 
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytestring::ByteString;
+use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
 use super::handshake::{Asked, Refusal, Transport, text};
-use super::home::{Attach, Get, Home, Post, Refused, TooLarge};
+use super::hang_up::hung_up;
+use super::home::{Attach, Get, Home, Post};
 use super::local::{LocalConversation, OfEngine};
 use super::registry::Registry;
 use super::upgrade::Upgraded;
 use super::{Engine, Speakers, fresh_sid};
 use crate::actors::session::{FrameRate, Socket};
 use crate::config::{SessionSettings, SocketIoSettings};
+use crate::domain::CloseReason;
 use crate::http::body::{BodyLimits, read_within};
 use crate::http::origin::AllowedOrigins;
 use crate::protocol::engineio::Open;
@@ -43,7 +48,7 @@ impl<S: Speakers> Door<S> {
         Self { speakers, settings: Arc::new(settings), session: Arc::new(session), body_timeout, registry }
     }
 
-    fn engine(&self, request: &HttpRequest, socket: Socket) -> std::rc::Rc<Engine<S::Speaker>> {
+    fn engine(&self, request: &HttpRequest, socket: Socket) -> Rc<Engine<S::Speaker>> {
         let rate = FrameRate::new(&self.session);
         let speaker = self.speakers.open(request, &socket, &rate);
         Engine::open(fresh_sid(), speaker, Arc::clone(&self.settings), socket, rate)
@@ -73,56 +78,61 @@ impl<S: Speakers> Door<S> {
     }
 
     /// Opens a connection that is a WebSocket.
-    fn websocket(&self, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
-        let response = match websocket::handshake(request) {
-            Ok(response) => response,
-            Err(problem) => return problem.error_response(),
-        };
+    fn websocket(&self, request: &HttpRequest, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+        let response = websocket::handshake(request).map_err(|_| Refusal::BadRequest)?;
         let engine = self.engine(request, Descriptor::socket(request));
+        let (registry, sid): (_, Box<str>) = (self.registry.clone(), engine.sid().into());
+        registry.add_socket(&sid);
+        engine.when_gone(Box::new(move || registry.remove_socket(&sid)));
         engine.say(&self.open_packet(engine.sid(), false));
-        let conversation = LocalConversation(std::rc::Rc::clone(&engine));
-        websocket::open(response, payload, conversation, OfEngine(engine), self.settings.max_payload_bytes)
+        let conversation = LocalConversation(Rc::clone(&engine));
+        let most = self.settings.max_payload_bytes;
+        Ok(websocket::open(response, payload, conversation, OfEngine(engine), most))
     }
 
     /// A WebSocket comes to take over a connection that is polled.
-    async fn upgrade(&self, request: &HttpRequest, payload: web::Payload, sid: &str) -> HttpResponse {
-        let response = match websocket::handshake(request) {
-            Ok(response) => response,
-            Err(problem) => return problem.error_response(),
-        };
-        let Some(home) = self.registry.find(sid) else { return Refusal::UnknownSid.answer() };
-        match home.send(Attach { socket: Descriptor::socket(request) }).await {
-            Ok(Ok(link)) => {
-                let conversation = Upgraded::new(home, Arc::clone(&link));
-                websocket::open(response, payload, conversation, link, self.settings.max_payload_bytes)
-            }
-            Ok(Err(_)) | Err(_) => Refusal::UnknownSid.answer(),
-        }
+    async fn upgrade(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        sid: &str,
+    ) -> Result<HttpResponse, Refusal> {
+        let home = self.registry.find(sid)?.home;
+        let response = websocket::handshake(request).map_err(|_| Refusal::BadRequest)?;
+        let attached = home.send(Attach { socket: Descriptor::socket(request) }).await;
+        let link = attached.unwrap_or(Err(Refusal::UnknownSid))?;
+        let conversation = Upgraded::new(home, Arc::clone(&link), FrameRate::new(&self.session));
+        Ok(websocket::open(response, payload, conversation, link, self.settings.max_payload_bytes))
     }
 
-    async fn poll(&self, sid: &str) -> Result<HttpResponse, Refusal> {
-        let home = self.registry.find(sid).ok_or(Refusal::UnknownSid)?;
+    async fn poll(&self, request: &HttpRequest, sid: &str) -> Result<HttpResponse, Refusal> {
+        let home = self.registry.find(sid)?.home;
         let (answer, answered) = oneshot::channel();
-        match home.send(Get { answer }).await {
-            Ok(Ok(())) => answered.await.map(|answer| text(answer.payload)).map_err(|_| Refusal::UnknownSid),
-            Ok(Err(_)) | Err(_) => Err(Refusal::UnknownSid),
+        home.send(Get { answer }).await.unwrap_or(Err(Refusal::UnknownSid))?;
+        match select(answered, pin!(hung_up(Descriptor::of(request)))).await {
+            Either::Left((Ok(answer), _)) => Ok(text(answer.payload)),
+            // The connection is gone, or its client, who takes the connection along.
+            Either::Left((Err(_), _)) | Either::Right(_) => Err(Refusal::UnknownSid),
         }
     }
 
     async fn post(&self, payload: web::Payload, sid: &str) -> Result<HttpResponse, Refusal> {
-        let home = self.registry.find(sid).ok_or(Refusal::UnknownSid)?;
+        let mut posting = self.registry.find(sid)?.begin_post().ok_or(Refusal::BadRequest)?;
         let limits = BodyLimits { bytes: self.settings.max_payload_bytes, timeout: self.body_timeout };
-        let Ok(body) = read_within(payload.into_inner(), limits).await else {
-            // Its client believes that it was said; what follows would be out of order.
-            home.do_send(TooLarge);
-            return Err(Refusal::TooLarge);
+        let body = match read_within(payload.into_inner(), limits).await {
+            Ok(body) => body,
+            Err(problem) if problem.is_too_large() => {
+                posting.lacks(CloseReason::MessageTooLarge);
+                return Err(Refusal::TooLarge);
+            }
+            Err(_) => return Err(Refusal::BadRequest),
         };
-        let payload = ByteString::try_from(body).map_err(|_| Refusal::BadRequest)?;
-        match home.send(Post { payload }).await {
-            Ok(Ok(())) => Ok(text("ok".to_owned())),
-            Ok(Err(Refused::Malformed)) => Err(Refusal::BadRequest),
-            Ok(Err(Refused::Unknown)) | Err(_) => Err(Refusal::UnknownSid),
-        }
+        let Ok(payload) = ByteString::try_from(body) else {
+            posting.lacks(CloseReason::InvalidText);
+            return Err(Refusal::BadRequest);
+        };
+        let taken = posting.home().send(Post { payload }).await;
+        taken.unwrap_or(Err(Refusal::UnknownSid)).map(|()| text("ok".to_owned()))
     }
 }
 
@@ -142,13 +152,12 @@ pub async fn serve<S: Speakers>(
     };
     let answer = match (request.method(), asked.transport, asked.sid) {
         (_, _, None) if request.method() != Method::GET => Err(Refusal::BadMethod),
+        (_, Transport::Polling, _) if asked.is_upgrade => Err(Refusal::BadRequest),
         (_, _, None) if door.speakers.is_draining() => Err(Refusal::Unavailable),
         (_, Transport::Polling, None) => door.handshake(&request),
-        (_, Transport::WebSocket, None) => return door.websocket(&request, payload),
-        (&Method::GET, Transport::WebSocket, Some(sid)) => {
-            return door.upgrade(&request, payload, &sid).await;
-        }
-        (&Method::GET, Transport::Polling, Some(sid)) => door.poll(&sid).await,
+        (_, Transport::WebSocket, None) => door.websocket(&request, payload),
+        (&Method::GET, Transport::WebSocket, Some(sid)) => door.upgrade(&request, payload, &sid).await,
+        (&Method::GET, Transport::Polling, Some(sid)) => door.poll(&request, &sid).await,
         (&Method::POST, Transport::Polling, Some(sid)) => door.post(payload, &sid).await,
         _ => Err(Refusal::BadRequest),
     };

@@ -278,7 +278,8 @@ impl<S: Speaker> Engine<S> {
     pub(super) fn is_expired(&self, now: Instant) -> bool {
         match self.heartbeat.get() {
             Heartbeat::PongBy(by) => now >= by,
-            Heartbeat::PingAt(at) => now >= at + Duration::from_millis(self.settings.ping_timeout_ms),
+            // It was not asked yet, however late that is.
+            Heartbeat::PingAt(_) => false,
         }
     }
 }
@@ -300,7 +301,7 @@ impl<S: Speaker> timekeeper::Timed for Engine<S> {
                     && now >= at
                 {
                     let timeout = Duration::from_millis(self.settings.ping_timeout_ms);
-                    self.heartbeat.set(Heartbeat::PongBy(at + timeout));
+                    self.heartbeat.set(Heartbeat::PongBy(now + timeout));
                     self.say(engineio::PING);
                 }
                 if self.is_open()

@@ -2,7 +2,7 @@
 //! which its clients and their users know.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ pub(super) struct Asked {
     pub(super) transport: Transport,
     /// The connection it belongs to; none opens one.
     pub(super) sid: Option<String>,
+    /// Whether it is to become a WebSocket, whatever its transport.
+    pub(super) is_upgrade: bool,
 }
 
 /// Why a request is refused.
@@ -50,7 +52,9 @@ impl Asked {
         if query_value(query, "EIO").as_deref() != Some(VERSION) {
             return Err(Refusal::UnsupportedVersion);
         }
-        Ok(Self { transport, sid: query_value(query, "sid") })
+        let is_upgrade =
+            request.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        Ok(Self { transport, sid: query_value(query, "sid"), is_upgrade })
     }
 }
 
@@ -65,7 +69,11 @@ impl Refusal {
                 "Session ID unknown: it has ended, or belongs to another instance (several instances need sticky sessions)",
             ),
             Self::BadMethod => (StatusCode::BAD_REQUEST, 2, "Bad handshake method: GET opens a connection"),
-            Self::BadRequest => (StatusCode::BAD_REQUEST, 3, "Bad request"),
+            Self::BadRequest => (
+                StatusCode::BAD_REQUEST,
+                3,
+                "Bad request: a WebSocket needs an upgrade request, a connection its own transport and one request at a time",
+            ),
             Self::Forbidden => (StatusCode::FORBIDDEN, 4, "Forbidden: this origin is not allowed"),
             Self::UnsupportedVersion => (
                 StatusCode::BAD_REQUEST,

@@ -13,6 +13,7 @@ use std::pin::pin;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::handshake::Refusal;
 use super::link::Link;
 use super::polling::{Answer, Polls};
 use super::registry::Registry;
@@ -42,34 +43,23 @@ enum Upgrade {
     Done(Arc<Link>),
 }
 
-/// The connection is not there, or is no longer polled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unknown;
-
 /// A GET waits for what is to be said.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<(), Unknown>")]
+#[rtype(result = "Result<(), Refusal>")]
 pub(super) struct Get {
     pub(super) answer: oneshot::Sender<Answer>,
 }
 
 /// The packets of a POST.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<(), Refused>")]
+#[rtype(result = "Result<(), Refusal>")]
 pub(super) struct Post {
     pub(super) payload: ByteString,
 }
 
-/// Why a POST was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
-    Unknown,
-    Malformed,
-}
-
 /// A WebSocket came to take the connection over.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Arc<Link>, Unknown>")]
+#[rtype(result = "Result<Arc<Link>, Refusal>")]
 pub(super) struct Attach {
     pub(super) socket: Socket,
 }
@@ -96,10 +86,15 @@ pub(super) struct Detached {
     pub(super) link: Arc<Link>,
 }
 
-/// The body of a POST was larger than is allowed.
+/// What a POST says is not to be known, for this reason.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct TooLarge;
+pub(super) struct Broken(pub(super) CloseReason);
+
+/// The connection is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Gone;
 
 impl<S: Speaker> Home<S> {
     pub(super) fn open(engine: &Rc<Engine<S>>, registry: &Registry<S>) {
@@ -107,7 +102,11 @@ impl<S: Speaker> Home<S> {
         let home = Self { engine: Rc::clone(engine), polls: Rc::default(), upgrade: Upgrade::NotYet };
         registry.add(&sid, home.start());
         let registry = registry.clone();
-        engine.when_gone(Box::new(move || registry.remove(&sid)));
+        engine.when_gone(Box::new(move || {
+            if let Some(home) = registry.remove(&sid) {
+                home.do_send(Gone);
+            }
+        }));
     }
 
     fn is_polled(&self) -> bool {
@@ -117,8 +116,7 @@ impl<S: Speaker> Home<S> {
     /// From now on the connection is a WebSocket.
     fn complete(&mut self, link: Arc<Link>) {
         self.polls.prove(&self.engine);
-        self.polls.upgrading(false);
-        self.polls.release();
+        self.polls.finish();
         self.engine.socket().become_one_with(&link.socket);
         actix::spawn(pump(Rc::clone(&self.engine), Arc::clone(&link)));
         self.upgrade = Upgrade::Done(link);
@@ -172,6 +170,11 @@ async fn pump<S: Speaker>(engine: Rc<Engine<S>>, link: Arc<Link>) {
     link.end();
 }
 
+/// Whether the connection is closing and its last words are not worth waiting for.
+fn is_forlorn<S: Speaker>(engine: &Engine<S>) -> bool {
+    engine.closing().is_some_and(|reason| !is_worth_waiting_for(reason))
+}
+
 /// Whether a client that is not there should find the last words when it comes again. The others are better told
 /// that there is no such connection: they come back with another.
 fn is_worth_waiting_for(reason: CloseReason) -> bool {
@@ -183,28 +186,34 @@ impl<S: Speaker> Actor for Home<S> {
 }
 
 impl<S: Speaker> Handler<Get> for Home<S> {
-    type Result = Result<(), Unknown>;
+    type Result = Result<(), Refusal>;
 
-    fn handle(&mut self, message: Get, _: &mut Context<Self>) -> Result<(), Unknown> {
-        let engine = &self.engine;
+    fn handle(&mut self, message: Get, _: &mut Context<Self>) -> Result<(), Refusal> {
+        let (engine, polls) = (&self.engine, &self.polls);
         if engine.is_open() && engine.is_expired(Instant::now()) {
             engine.close(CloseReason::HeartbeatTimeout);
         }
         // Also where this GET finds nothing any more.
-        self.polls.prove(engine);
-        let is_forlorn = engine.closing().is_some_and(|reason| !is_worth_waiting_for(reason));
-        if !self.polls.is_waiting() && is_forlorn {
+        polls.prove(engine);
+        if !polls.is_waiting() && is_forlorn(engine) {
             engine.gone();
         }
-        if !self.is_polled() || engine.is_over() {
-            return Err(Unknown);
+        if engine.is_over() {
+            return Err(Refusal::UnknownSid);
         }
-        if self.polls.is_waiting() || engine.counts_one_too_many() {
+        if !self.is_polled() {
+            return Err(Refusal::BadRequest);
+        }
+        if polls.is_waiting() {
+            // Nobody knows which of the two is to get what is said; the first learns of the end.
             engine.close(CloseReason::ProtocolError);
-            return Err(Unknown);
+            return Err(Refusal::BadRequest);
         }
-        self.polls.wait(true);
-        actix::spawn(answer(Rc::clone(engine), Rc::clone(&self.polls), message.answer));
+        if engine.counts_one_too_many() {
+            engine.close(CloseReason::RateLimited);
+        }
+        polls.wait(true);
+        actix::spawn(answer(Rc::clone(engine), Rc::clone(polls), message.answer));
         Ok(())
     }
 }
@@ -220,37 +229,37 @@ async fn answer<S: Speaker>(engine: Rc<Engine<S>>, polls: Rc<Polls>, mut waiting
         }
     };
     polls.wait(false);
-    match said {
-        Some(said) => {
-            let is_last = said.is_last;
-            if waiting.send(said).is_err() || is_last {
-                engine.gone();
-            }
-        }
-        None => engine.gone(),
+    if polls.is_over() {
+        // Whether the client still minds its GET is nothing to its WebSocket. Nobody to tell is no error.
+        let _ = said.map(|said| waiting.send(said));
+        return;
+    }
+    let is_last = said.as_ref().is_none_or(|said| said.is_last);
+    let found_nobody = said.is_some_and(|said| waiting.send(said).is_err());
+    if is_last || found_nobody || is_forlorn(&engine) {
+        engine.gone();
     }
 }
 
 impl<S: Speaker> Handler<Post> for Home<S> {
-    type Result = AtomicResponse<Self, Result<(), Refused>>;
+    type Result = AtomicResponse<Self, Result<(), Refusal>>;
 
     fn handle(&mut self, message: Post, _: &mut Context<Self>) -> Self::Result {
         let (engine, polls) = (Rc::clone(&self.engine), Rc::clone(&self.polls));
-        let is_known = self.is_polled() && engine.is_open();
+        let is_polled = self.is_polled();
         let take = async move {
-            if !is_known {
-                return Err(Refused::Unknown);
+            if !engine.is_open() {
+                return Err(Refusal::UnknownSid);
             }
-            let taken = take_payload(&engine, message.payload).await;
-            let Err(reason) = taken else { return Ok(()) };
-            if reason == CloseReason::ClientLeft {
-                polls.release();
+            if !is_polled {
+                return Err(Refusal::BadRequest);
             }
-            if !polls.is_waiting() && !is_worth_waiting_for(reason) {
+            let Err(reason) = take_payload(&engine, message.payload).await else { return Ok(()) };
+            if !polls.is_waiting() && is_forlorn(&engine) {
                 engine.gone();
             }
             match reason {
-                CloseReason::ProtocolError | CloseReason::MessageTooLarge => Err(Refused::Malformed),
+                CloseReason::ProtocolError | CloseReason::MessageTooLarge => Err(Refusal::BadRequest),
                 _ => Ok(()),
             }
         };
@@ -272,11 +281,14 @@ async fn take_payload<S: Speaker>(engine: &Rc<Engine<S>>, payload: ByteString) -
 }
 
 impl<S: Speaker> Handler<Attach> for Home<S> {
-    type Result = Result<Arc<Link>, Unknown>;
+    type Result = Result<Arc<Link>, Refusal>;
 
-    fn handle(&mut self, message: Attach, ctx: &mut Context<Self>) -> Result<Arc<Link>, Unknown> {
-        if !matches!(self.upgrade, Upgrade::NotYet) || !self.engine.is_open() {
-            return Err(Unknown);
+    fn handle(&mut self, message: Attach, ctx: &mut Context<Self>) -> Result<Arc<Link>, Refusal> {
+        if !self.engine.is_open() {
+            return Err(Refusal::UnknownSid);
+        }
+        if !matches!(self.upgrade, Upgrade::NotYet) || self.engine.counts_one_too_many() {
+            return Err(Refusal::BadRequest);
         }
         let link = Arc::new(Link::new(message.socket));
         self.upgrade = Upgrade::Probing { link: Arc::clone(&link), is_probed: false };
@@ -300,7 +312,11 @@ impl<S: Speaker> Handler<FromSocket> for Home<S> {
         match &self.upgrade {
             Upgrade::Done(own) if Arc::ptr_eq(own, &link) => {}
             Upgrade::Probing { link: own, is_probed } if Arc::ptr_eq(own, &link) => {
-                let probed = self.probe(link, *is_probed, frame);
+                let probed = if self.engine.counts_one_too_many() {
+                    Err(CloseReason::RateLimited)
+                } else {
+                    self.probe(link, *is_probed, frame)
+                };
                 return AtomicResponse::new(Box::pin(fut::ready(probed)));
             }
             _ => return AtomicResponse::new(Box::pin(fut::ready(Err(CloseReason::ProtocolError)))),
@@ -346,13 +362,28 @@ impl<S: Speaker> Handler<Detached> for Home<S> {
     }
 }
 
-impl<S: Speaker> Handler<TooLarge> for Home<S> {
+impl<S: Speaker> Handler<Broken> for Home<S> {
     type Result = ();
 
-    fn handle(&mut self, _: TooLarge, _: &mut Context<Self>) {
-        self.engine.close(CloseReason::MessageTooLarge);
+    fn handle(&mut self, message: Broken, _: &mut Context<Self>) {
+        if !self.is_polled() {
+            // A WebSocket speaks now: it does not mind what comes by request.
+            return;
+        }
+        self.engine.close(message.0);
         if !self.polls.is_waiting() {
             self.engine.gone();
         }
+    }
+}
+
+impl<S: Speaker> Handler<Gone> for Home<S> {
+    type Result = ();
+
+    fn handle(&mut self, _: Gone, ctx: &mut Context<Self>) {
+        if let Upgrade::Probing { link, .. } = &self.upgrade {
+            link.refuse(CloseReason::TryAgainLater);
+        }
+        ctx.stop();
     }
 }

@@ -11,7 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use super::{Engine, Heard, Speaker};
 use crate::domain::CloseReason;
 use crate::protocol::engineio;
-use crate::transports::websocket::{Conversation, Outgoing};
+use crate::transports::websocket::{Conversation, Kind, Outgoing};
 
 /// What is said on such a connection.
 #[derive(Debug)]
@@ -25,13 +25,14 @@ impl<S: Speaker> Conversation for LocalConversation<S> {
         std::future::ready(()).boxed_local()
     }
 
-    fn counts_one_frame_too_many(&mut self, is_pong: bool) -> bool {
-        let answers = is_pong && self.0.speaker.awaited_pong();
+    fn counts_one_frame_too_many(&mut self, kind: Kind) -> bool {
+        let answers = kind == Kind::Pong && self.0.speaker.awaited_pong();
         !answers && self.0.counts_one_too_many()
     }
 
     fn text(&mut self, text: ByteString) -> Heard {
         match engineio::parse(&text) {
+            // The last words are said: nobody hears any more.
             _ if !self.0.is_open() => Heard::Fine,
             Ok(packet) => self.0.packet(packet),
             Err(_) => Heard::Close(CloseReason::ProtocolError),

@@ -4,6 +4,7 @@
 mod door;
 mod engine;
 mod handshake;
+mod hang_up;
 mod home;
 mod link;
 mod local;

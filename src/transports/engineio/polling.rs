@@ -4,7 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::task::{Context, Poll, Waker};
 
 use super::{Engine, Speaker};
+use crate::domain::CloseReason;
 use crate::protocol::engineio::{self, polling_body};
+
+/// How many bytes an answer has at least, where there is so much: the rest waits for the next GET.
+const ENOUGH: usize = 64 * 1024;
 
 /// See the module's documentation. At most one GET waits at a time.
 #[derive(Debug, Default)]
@@ -14,6 +18,8 @@ pub(super) struct Polls {
     is_released: Cell<bool>,
     /// An upgrade is under way: no GET waits.
     is_upgrading: Cell<bool>,
+    /// The connection is a WebSocket now.
+    is_over: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     /// Pings whose place in what was written has been handed to the client: that it comes again proves them.
     handed: RefCell<Vec<Vec<u8>>>,
@@ -36,10 +42,15 @@ impl Polls {
         self.is_waiting.set(is_waiting);
     }
 
-    /// Lets the GET go that waits, if one does.
-    pub(super) fn release(&self) {
+    /// The connection is a WebSocket now: lets the GET go that waits, if one does.
+    pub(super) fn finish(&self) {
+        self.is_over.set(true);
         self.is_released.set(self.is_waiting.get());
         self.wake();
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.get()
     }
 
     pub(super) fn upgrading(&self, is_upgrading: bool) {
@@ -67,30 +78,50 @@ impl Polls {
         engine: &Engine<S>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Answer>> {
-        let let_go = || Poll::Ready(Some(Answer { payload: engineio::NOOP.to_owned(), is_last: false }));
-        loop {
-            if self.is_released.take() {
-                return let_go();
-            }
+        if self.is_released.take() {
+            return Poll::Ready(Some(Answer::noop()));
+        }
+        let mut answer = Answer { payload: String::new(), is_last: false };
+        // An answer ends at the first ping in it: what comes after, perhaps the last words, is said to who came again
+        // and so has proven what came before.
+        while answer.payload.len() < ENOUGH && !answer.is_last && self.handed.borrow().is_empty() {
             match engine.poll_frames(cx) {
-                Poll::Ready(Some(frames)) => {
-                    let body = polling_body(&frames);
-                    if body.payload.is_empty() {
-                        // Only asks about what was answered before, which this GET proves.
-                        *self.handed.borrow_mut() = body.pings;
-                        self.prove(engine);
-                        continue;
-                    }
-                    self.handed.borrow_mut().extend(body.pings);
-                    return Poll::Ready(Some(Answer { payload: body.payload, is_last: body.close }));
-                }
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending if self.is_upgrading.get() => return let_go(),
+                Poll::Ready(Some(frames)) => self.gather(engine, &frames, &mut answer),
+                Poll::Ready(None) if answer.payload.is_empty() => return Poll::Ready(None),
+                Poll::Ready(None) => answer.is_last = true,
+                Poll::Pending if !answer.payload.is_empty() => break,
+                Poll::Pending if self.is_upgrading.get() => return Poll::Ready(Some(Answer::noop())),
                 Poll::Pending => {
                     *self.waker.borrow_mut() = Some(cx.waker().clone());
                     return Poll::Pending;
                 }
             }
         }
+        Poll::Ready(Some(answer))
+    }
+
+    fn gather<S: Speaker>(&self, engine: &Engine<S>, frames: &[u8], answer: &mut Answer) {
+        let body = polling_body(frames);
+        self.handed.borrow_mut().extend(body.pings);
+        if body.payload.is_empty() && answer.payload.is_empty() {
+            // Only asks about what was answered before, which this GET proves.
+            self.prove(engine);
+            return;
+        }
+        answer.is_last = body.close;
+        if body.close && engine.closing() == Some(CloseReason::ClientLeft) {
+            // Who has said goodbye is not told so.
+            if answer.payload.is_empty() {
+                answer.payload.push_str(engineio::NOOP);
+            }
+        } else {
+            engineio::join(&mut answer.payload, &body.payload);
+        }
+    }
+}
+
+impl Answer {
+    fn noop() -> Self {
+        Self { payload: engineio::NOOP.to_owned(), is_last: false }
     }
 }

@@ -12,19 +12,22 @@ use futures_util::future::LocalBoxFuture;
 use super::home::{Detached, Frame, FromSocket, Home};
 use super::link::Link;
 use super::{Heard, Speaker};
+use crate::actors::session::FrameRate;
 use crate::domain::CloseReason;
-use crate::transports::websocket::Conversation;
+use crate::transports::websocket::{Conversation, Kind};
 
 /// What is said on such a WebSocket.
 #[derive(Debug)]
 pub(super) struct Upgraded<S: Speaker> {
     home: Addr<Home<S>>,
     link: Arc<Link>,
+    /// Counts the frames that the home never hears of.
+    beside: FrameRate,
 }
 
 impl<S: Speaker> Upgraded<S> {
-    pub(super) fn new(home: Addr<Home<S>>, link: Arc<Link>) -> Self {
-        Self { home, link }
+    pub(super) fn new(home: Addr<Home<S>>, link: Arc<Link>, beside: FrameRate) -> Self {
+        Self { home, link, beside }
     }
 
     fn tell(&self, frame: Frame) -> Heard {
@@ -49,9 +52,9 @@ impl<S: Speaker> Conversation for Upgraded<S> {
         std::future::ready(()).boxed_local()
     }
 
-    /// The home counts.
-    fn counts_one_frame_too_many(&mut self, _: bool) -> bool {
-        false
+    /// The home counts what it is told.
+    fn counts_one_frame_too_many(&mut self, kind: Kind) -> bool {
+        kind == Kind::Beside && self.beside.is_exceeded_by_one_more()
     }
 
     fn text(&mut self, text: ByteString) -> Heard {

@@ -15,7 +15,7 @@ use crate::protocol::events::{ClientEvent, Refusal};
 use crate::protocol::frame;
 use crate::protocol::json::{self, ClientFrame};
 use crate::telemetry::Metrics;
-use crate::transports::websocket::{Conversation, Heard, Outgoing};
+use crate::transports::websocket::{Conversation, Heard, Kind, Outgoing};
 
 /// The door's label in figures.
 const DOOR: &str = "websocket";
@@ -67,9 +67,9 @@ impl Conversation for RawConversation {
         .boxed_local()
     }
 
-    fn counts_one_frame_too_many(&mut self, is_pong: bool) -> bool {
+    fn counts_one_frame_too_many(&mut self, kind: Kind) -> bool {
         self.outbox.heard();
-        let answers = is_pong && self.outbox.awaited_pong();
+        let answers = kind == Kind::Pong && self.outbox.awaited_pong();
         !answers && self.frames.is_exceeded_by_one_more()
     }
 

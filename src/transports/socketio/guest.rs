@@ -139,7 +139,7 @@ impl Admission {
         let terms = wishes.terms(believed_for, services, wire, Some(sid.clone()));
         let shard = LocalShard::of_this_thread(services);
         let me = Arc::new(Member::from(&identity));
-        let outbox = shard.open(terms, Arc::clone(&me), self.socket.clone());
+        let outbox = shard.open(terms, Arc::clone(&me), self.socket.shared());
         let session = Session::new(me, Rc::clone(&outbox), shard, self.frames.clone());
         let seat = SessionSeat::new(session, outbox, namespace, services.metrics.clone());
         Ok(Sitting { host: Arc::clone(&self.host), seat, identity, namespace, sid, returns })

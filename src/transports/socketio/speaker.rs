@@ -20,6 +20,10 @@ use crate::protocol::frame;
 use crate::protocol::socketio::{self, Decoder, Packet};
 use crate::transports::engineio::{Heard, Speaker, Speakers};
 
+/// How many bytes of refusals may wait: they repeat what the client said, and one that reads nothing can go on
+/// saying it.
+const OWN_MAX: usize = 64 * 1024;
+
 /// Makes a speaker for each connection that a reception receives.
 #[derive(Debug, Clone)]
 pub struct Guests<R> {
@@ -42,6 +46,7 @@ impl<R: Reception> Speakers for Guests<R> {
                 ended: RefCell::default(),
                 own: RefCell::default(),
                 waker: RefCell::default(),
+                is_over: Cell::new(false),
                 lonely_since: Cell::new(Instant::now()),
             }),
             decoder: RefCell::new(Decoder::new(self.event_bytes)),
@@ -74,6 +79,8 @@ struct Shared<G: Guest> {
     /// Frames that belong to no seat: refusals.
     own: RefCell<VecDeque<Bytes>>,
     waker: RefCell<Option<Waker>>,
+    /// Nobody is seated any more.
+    is_over: Cell<bool>,
     /// Since when nobody has been seated.
     lonely_since: Cell<Instant>,
 }
@@ -99,13 +106,20 @@ impl<G: Guest> Shared<G> {
     }
 
     fn sit(&self, namespace: Box<str>, seat: G::Seat) {
+        if self.is_over.get() {
+            // The connection ended while it waited.
+            seat.leave();
+            seat.gone();
+            return;
+        }
         self.ended.borrow_mut().retain(|ended| *ended != namespace);
         self.seats.borrow_mut().push(Taken { namespace, seat: Rc::new(seat) });
         self.wake();
     }
 
-    fn stand_up(&self, namespace: &str) {
-        let Some(seat) = self.seat(namespace) else { return };
+    /// Answers whether anybody sat there.
+    fn stand_up(&self, namespace: &str) -> bool {
+        let Some(seat) = self.seat(namespace) else { return false };
         self.seats.borrow_mut().retain(|taken| *taken.namespace != *namespace);
         seat.leave();
         seat.gone();
@@ -113,11 +127,17 @@ impl<G: Guest> Shared<G> {
         departed.retain(|taken| *taken.namespace != *namespace);
         departed.push(Taken { namespace: namespace.into(), seat });
         self.lonely_since.set(Instant::now());
+        true
     }
 
-    fn say(&self, packet: &str) {
+    /// Says what belongs to no seat, unless the client reads nothing.
+    fn say(&self, packet: &str) -> Heard {
+        if self.own.borrow().iter().map(Bytes::len).sum::<usize>() > OWN_MAX {
+            return Heard::Close(CloseReason::SlowConsumer);
+        }
         self.own.borrow_mut().push_back(frame::text(packet));
         self.wake();
+        Heard::Fine
     }
 
     fn wake(&self) {
@@ -129,36 +149,42 @@ impl<G: Guest> Shared<G> {
 
 impl<G: Guest> SocketIo<G> {
     fn packet(&self, packet: Packet) -> Heard {
-        let refused = Heard::Close(CloseReason::ProtocolError);
         match packet {
             Packet::Connect { namespace, auth } => {
                 if self.shared.seat(&namespace).is_some() {
-                    refused
+                    Heard::Close(CloseReason::ProtocolError)
                 } else {
                     self.connect(namespace, auth)
                 }
             }
             Packet::Disconnect { namespace } => {
-                self.shared.stand_up(&namespace);
-                Heard::Fine
+                if self.shared.stand_up(&namespace) {
+                    Heard::Fine
+                } else {
+                    self.nobody_sits(&namespace)
+                }
             }
             Packet::Event { namespace, name, arguments, attachments, id } => {
                 let event = Event { name, arguments, attachments, id };
                 match self.shared.seat(&namespace) {
                     Some(seat) => seat.event(event),
-                    None if self.shared.ended.borrow().iter().any(|ended| **ended == *namespace) => {
-                        Heard::Fine
-                    }
-                    None => refused,
+                    None => self.nobody_sits(&namespace),
                 }
             }
             Packet::Ack { namespace, id } => {
-                if let Some(seat) = self.shared.seat(&namespace) {
-                    seat.ack(id);
-                }
+                let Some(seat) = self.shared.seat(&namespace) else { return self.nobody_sits(&namespace) };
+                seat.ack(id);
                 Heard::Fine
             }
         }
+    }
+
+    /// The client speaks where it was not let in, or does not know yet that it is out.
+    fn nobody_sits(&self, namespace: &str) -> Heard {
+        if self.shared.ended.borrow().iter().any(|ended| **ended == *namespace) {
+            return Heard::Fine;
+        }
+        Heard::Close(CloseReason::ProtocolError)
     }
 
     /// What the client says meanwhile waits: it may already speak to the seat.
@@ -167,13 +193,15 @@ impl<G: Guest> SocketIo<G> {
         let seat = self.shared.guest.connect(&namespace, auth);
         let connected = async move {
             match seat.await {
-                Ok(seat) => shared.sit(namespace.into(), seat),
-                Err(NoSeat::Refused { message, data }) => {
-                    shared.say(&socketio::connect_error(&namespace, &message, data.as_deref()));
+                Ok(seat) => {
+                    shared.sit(namespace.into(), seat);
+                    Heard::Fine
                 }
-                Err(NoSeat::Close(reason)) => return Heard::Close(reason),
+                Err(NoSeat::Refused { message, data }) => {
+                    shared.say(&socketio::connect_error(&namespace, &message, data.as_deref()))
+                }
+                Err(NoSeat::Close(reason)) => Heard::Close(reason),
             }
-            Heard::Fine
         };
         Heard::Wait(connected.boxed_local())
     }
@@ -250,6 +278,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
     }
 
     fn end(&self, reason: CloseReason) {
+        self.shared.is_over.set(true);
         self.shared.each(|seat| {
             seat.close(reason);
             seat.leave();
@@ -257,6 +286,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
     }
 
     fn gone(&self) {
+        self.shared.is_over.set(true);
         self.shared.each(Seat::gone);
         self.shared.departed.take();
         self.shared.own.borrow_mut().clear();

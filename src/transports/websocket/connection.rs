@@ -11,7 +11,7 @@ use bytestring::ByteString;
 
 use super::fragments::{Assembly, Fragments};
 use super::guard::Intake;
-use super::{Conversation, Heard, Outgoing};
+use super::{Conversation, Heard, Kind, Outgoing};
 use crate::domain::CloseReason;
 use crate::protocol::frame;
 
@@ -83,8 +83,12 @@ impl<C: Conversation> Actor for Connection<C> {
 impl<C: Conversation> StreamHandler<Result<ws::Message, ProtocolError>> for Connection<C> {
     fn handle(&mut self, message: Result<ws::Message, ProtocolError>, ctx: &mut Self::Context) {
         self.intake.heard();
-        let is_pong = matches!(message, Ok(ws::Message::Pong(_)));
-        if self.conversation.counts_one_frame_too_many(is_pong) {
+        let kind = match message {
+            Ok(ws::Message::Text(_) | ws::Message::Binary(_)) => Kind::Message,
+            Ok(ws::Message::Pong(_)) => Kind::Pong,
+            _ => Kind::Beside,
+        };
+        if self.conversation.counts_one_frame_too_many(kind) {
             self.end(CloseReason::RateLimited, ctx);
             return;
         }

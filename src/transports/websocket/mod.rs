@@ -51,12 +51,22 @@ pub(super) trait Conversation: Unpin + 'static {
     /// Comes first; nothing is heard before it is done.
     fn begin(&mut self) -> LocalBoxFuture<'static, ()>;
     /// A frame has come; answers whether there were too many of them.
-    fn counts_one_frame_too_many(&mut self, is_pong: bool) -> bool;
+    fn counts_one_frame_too_many(&mut self, kind: Kind) -> bool;
     fn text(&mut self, text: ByteString) -> Heard;
     fn binary(&mut self, bytes: Bytes) -> Heard;
     fn pong(&mut self, payload: Bytes) -> Heard;
     /// The connection is over.
     fn end(&mut self);
+}
+
+/// What a frame is, as far as it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A whole message.
+    Message,
+    Pong,
+    /// A ping, a fragment, an end.
+    Beside,
 }
 
 /// What was heard leads to this.
