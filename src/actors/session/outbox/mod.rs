@@ -50,6 +50,9 @@ pub struct Terms {
     pub name: Option<Box<str>>,
     /// The newest seq that the client says it has; it is given what came after.
     pub since: Option<i64>,
+    /// Whether that says that it has everything before it. A place where a connection is taken up again does not:
+    /// what was there before that connection began may be with nobody.
+    pub claims: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
