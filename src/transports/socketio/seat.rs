@@ -111,7 +111,7 @@ impl Seat for SessionSeat {
 
     fn close(&self, reason: CloseReason) {
         if reason == CloseReason::ClientLeft {
-            self.outbox.gone();
+            self.outbox.over();
         } else {
             self.outbox.close(reason);
         }
@@ -127,7 +127,8 @@ impl Seat for SessionSeat {
 
     fn gone(&self) {
         self.leave();
-        self.outbox.gone();
+        // The socket is the connection's, which may have other seats and last words of its own.
+        self.outbox.over();
     }
 }
 

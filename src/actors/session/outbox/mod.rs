@@ -241,6 +241,11 @@ impl Outbox {
     /// The connection is gone and its descriptor may soon be somebody else's.
     pub fn gone(&self) {
         self.socket.forget();
+        self.over();
+    }
+
+    /// Nothing more is said in this session, while its connection may go on.
+    pub fn over(&self) {
         self.state.set(State::Dead);
         self.queue.borrow_mut().clear();
         self.wake();
