@@ -307,6 +307,11 @@ impl<S: Speaker> Handler<FromSocket> for Home<S> {
         let engine = Rc::clone(&self.engine);
         let is_answer = matches!(frame, Frame::Pong(_)) && engine.speaker.awaited_pong();
         let heard = match frame {
+            // Who is being sent away proves what it got all the same.
+            Frame::Pong(payload) if is_answer => {
+                engine.speaker.proven(&payload);
+                Heard::Fine
+            }
             _ if !engine.is_open() => Heard::Fine,
             _ if !is_answer && engine.counts_one_too_many() => Heard::Close(CloseReason::RateLimited),
             Frame::Text(text) => match engineio::parse(&text) {

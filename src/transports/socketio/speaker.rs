@@ -38,7 +38,7 @@ impl<R: Reception> Speakers for Guests<R> {
             shared: Rc::new(Shared {
                 guest: self.reception.receive(request, socket, frames),
                 seats: RefCell::default(),
-                ended: RefCell::default(),
+                parted: RefCell::default(),
                 own: RefCell::default(),
                 waker: RefCell::default(),
                 lonely_since: Cell::new(Instant::now()),
@@ -65,8 +65,9 @@ struct Shared<G: Guest> {
     guest: G,
     /// The namespaces that were joined: hardly ever more than one.
     seats: RefCell<Vec<Taken<G::Seat>>>,
-    /// The namespaces that the server ended: who does not know it yet may still speak there.
-    ended: RefCell<Vec<Box<str>>>,
+    /// The seats that the server took back, one for a namespace at most: who does not know it yet may still speak
+    /// there, and proves what it got there.
+    parted: RefCell<Vec<Taken<G::Seat>>>,
     /// Frames that belong to no seat: refusals.
     own: RefCell<VecDeque<Bytes>>,
     waker: RefCell<Option<Waker>>,
@@ -87,25 +88,57 @@ impl<G: Guest> Shared<G> {
 
     fn each(&self, mut visit: impl FnMut(&G::Seat)) {
         // Not under the borrow: what a seat does may lead back here.
-        let seats: Vec<Rc<G::Seat>> =
-            self.seats.borrow().iter().map(|taken| Rc::clone(&taken.seat)).collect();
-        for seat in &seats {
+        for seat in &of_all(&self.seats.borrow()) {
+            visit(seat);
+        }
+    }
+
+    fn each_parted(&self, mut visit: impl FnMut(&G::Seat)) {
+        for seat in &of_all(&self.parted.borrow()) {
             visit(seat);
         }
     }
 
     fn sit(&self, namespace: Box<str>, seat: G::Seat) {
-        self.ended.borrow_mut().retain(|ended| *ended != namespace);
+        self.forget(&namespace);
         self.seats.borrow_mut().push(Taken { namespace, seat: Rc::new(seat) });
         self.wake();
     }
 
+    /// The client leaves.
     fn stand_up(&self, namespace: &str) {
-        let Some(seat) = self.seat(namespace) else { return };
-        self.seats.borrow_mut().retain(|taken| *taken.namespace != *namespace);
-        seat.leave();
-        seat.gone();
+        if let Some(taken) = self.take(namespace) {
+            taken.seat.gone();
+        }
+    }
+
+    /// The server takes a seat back.
+    fn part(&self, namespace: &str) {
+        let Some(taken) = self.take(namespace) else { return };
+        taken.seat.leave();
+        self.forget(namespace);
+        self.parted.borrow_mut().push(taken);
+    }
+
+    fn take(&self, namespace: &str) -> Option<Taken<G::Seat>> {
+        let mut seats = self.seats.borrow_mut();
+        let at = seats.iter().position(|taken| *taken.namespace == *namespace)?;
         self.lonely_since.set(Instant::now());
+        Some(seats.remove(at))
+    }
+
+    /// What was said in a namespace before is of no interest any more.
+    fn forget(&self, namespace: &str) {
+        let mut parted = self.parted.borrow_mut();
+        if let Some(at) = parted.iter().position(|taken| *taken.namespace == *namespace) {
+            parted.remove(at).seat.gone();
+        }
+    }
+
+    /// The seat that the server took back from a client that may not know it yet.
+    fn parted(&self, namespace: &str) -> Option<Rc<G::Seat>> {
+        let parted = self.parted.borrow();
+        parted.iter().find(|taken| *taken.namespace == *namespace).map(|taken| Rc::clone(&taken.seat))
     }
 
     fn say(&self, packet: &str) {
@@ -118,6 +151,11 @@ impl<G: Guest> Shared<G> {
             waker.wake_by_ref();
         }
     }
+}
+
+/// The seats alone, to be visited while others come and go.
+fn of_all<S>(taken: &[Taken<S>]) -> Vec<Rc<S>> {
+    taken.iter().map(|taken| Rc::clone(&taken.seat)).collect()
 }
 
 impl<G: Guest> SocketIo<G> {
@@ -139,14 +177,13 @@ impl<G: Guest> SocketIo<G> {
                 let event = Event { name, arguments, attachments, id };
                 match self.shared.seat(&namespace) {
                     Some(seat) => seat.event(event),
-                    None if self.shared.ended.borrow().iter().any(|ended| **ended == *namespace) => {
-                        Heard::Fine
-                    }
+                    None if self.shared.parted(&namespace).is_some() => Heard::Fine,
                     None => refused,
                 }
             }
             Packet::Ack { namespace, id } => {
-                if let Some(seat) = self.shared.seat(&namespace) {
+                let shared = &self.shared;
+                if let Some(seat) = shared.seat(&namespace).or_else(|| shared.parted(&namespace)) {
                     seat.ack(id);
                 }
                 Heard::Fine
@@ -193,10 +230,12 @@ impl<G: Guest> Speaker for SocketIo<G> {
 
     fn proven(&self, ping: &[u8]) {
         self.shared.each(|seat| seat.proven(ping));
+        self.shared.each_parted(|seat| seat.proven(ping));
     }
 
     fn awaited_pong(&self) -> bool {
-        self.shared.seats.borrow().iter().any(|taken| taken.seat.awaited_pong())
+        let (seats, parted) = (self.shared.seats.borrow(), self.shared.parted.borrow());
+        seats.iter().chain(parted.iter()).any(|taken| taken.seat.awaited_pong())
     }
 
     fn poll_frames(&self, cx: &mut Context<'_>) -> Poll<Bytes> {
@@ -221,8 +260,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
             seats.iter().find_map(|taken| Some((taken.namespace.clone(), taken.seat.ended()?)))
         };
         while let Some((namespace, reason)) = find() {
-            self.shared.stand_up(&namespace);
-            self.shared.ended.borrow_mut().push(namespace);
+            self.shared.part(&namespace);
             // Who is to come back does so with a new connection.
             if reason.comes_back() || self.shared.seats.borrow().is_empty() {
                 return Some(reason);
@@ -247,6 +285,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
 
     fn gone(&self) {
         self.shared.each(Seat::gone);
+        self.shared.each_parted(Seat::gone);
         self.shared.own.borrow_mut().clear();
     }
 }
