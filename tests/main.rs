@@ -37,6 +37,7 @@ mod publishing;
 mod resume;
 mod rooms;
 mod settling;
+mod socketio_doors;
 mod socketio_requests;
 mod stopping;
 mod storage;
