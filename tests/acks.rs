@@ -4,13 +4,36 @@
 use serde_json::json;
 
 use crate::support::app::token_with_mail;
-use crate::support::both::on_both_databases;
+use crate::support::both::{on_both_databases, on_every_door};
 use crate::support::deadline::wait_until_async;
 use crate::support::raw_socket::{FIN, PING, PONG, RawSocket};
 
 /// A short patience with devices that do not answer.
 const SHORT: [(&str, &str); 2] =
     [("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "1500"), ("BELLHOP__DELIVERY__SWEEP_INTERVAL_MS", "100")];
+
+on_every_door! {
+    async fn who_says_what_it_has_needs_no_other_proof(app, super::SHORT) {
+        let mut device = app.connect_with(&token_with_mail("host"), "").await;
+        let first = app.book("guest", "host").await;
+        device.next_event("booking.created").await;
+        // It neither answers a ping nor polls again.
+        device.send("ack", json!({"seq": 1})).await;
+        app.wait_for_delivery(&first["notification"], "confirmed").await;
+        let second = app.book("guest", "host").await;
+        app.wait_for_delivery(&second["notification"], "emailed").await;
+        app.next_mail("host@example.com").await;
+    }
+
+    async fn more_than_there_is_proves_nothing(app, super::SHORT) {
+        let mut device = app.connect_with(&token_with_mail("host"), "").await;
+        let booked = app.book("guest", "host").await;
+        device.send("ack", json!({"seq": 9_000})).await;
+        app.wait_for_delivery(&booked["notification"], "emailed").await;
+        app.next_mail("host@example.com").await;
+        assert_eq!(device.next_event("error").await["code"], "seq_ahead");
+    }
+}
 
 on_both_databases! {
     async fn an_ack_confirms_for_a_client_that_cannot_pong(app, super::SHORT) {

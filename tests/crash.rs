@@ -118,8 +118,8 @@ async fn run(database: Database) {
     let (figures, findings) = judge(&ledger, &server, &url);
     let name = if database == Database::Sqlite { "sqlite" } else { "postgres" };
     println!(
-        "crash {name}: seed {}, kills {}, drains {}, freezes {}, database stops {}, {figures}",
-        plan.seed, damage.kills, damage.drains, damage.freezes, damage.database_stops,
+        "crash {name}: seed {}, doors {}, kills {}, drains {}, freezes {}, database stops {}, {figures}",
+        plan.seed, plan.doors, damage.kills, damage.drains, damage.freezes, damage.database_stops,
     );
     assert!(figures.bookings > 0, "nothing was booked");
     assert!(findings.is_empty(), "{}", findings.join("\n"));
@@ -153,6 +153,8 @@ fn server(plan: &Plan, sink: &SmtpSink, cluster: Option<&Cluster>) -> ProcessBui
         ("BELLHOP__LIMITS__SESSIONS_PER_USER", "1000"),
         ("BELLHOP__SESSION__HEARTBEAT_INTERVAL_MS", "2000"),
         ("BELLHOP__SESSION__HEARTBEAT_TIMEOUT_MS", "8000"),
+        ("BELLHOP__SOCKETIO__PING_INTERVAL_MS", "2000"),
+        ("BELLHOP__SOCKETIO__PING_TIMEOUT_MS", "6000"),
         ("BELLHOP__DELIVERY__PROOF", &plan.proof),
         ("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "1500"),
         ("BELLHOP__DELIVERY__SETTLE_MS", "300"),
@@ -194,6 +196,7 @@ fn bring_devices(
         let host = host(number % HOSTS);
         let device = Device {
             number,
+            door: plan.door(number),
             token: token_for(&host, &["PROFESSIONAL"]),
             host,
             server: server.address(),

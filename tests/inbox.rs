@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
-use crate::support::both::on_both_databases;
+use crate::support::both::{on_both_databases, on_both_databases_and_every_door};
 
 /// Sends `user` one notification; answers its place.
 async fn notify(app: &TestApp, user: &str, body: Value) -> Value {
@@ -36,6 +36,42 @@ async fn mark(app: &TestApp, user: &str, body: Value) -> Value {
 async fn unread(app: &TestApp, user: &str) -> i64 {
     let count = app.get("/notifications/count", &app.token(user, &[])).await.expect(200);
     count["unread"].as_i64().unwrap()
+}
+
+on_both_databases_and_every_door! {
+    async fn what_is_marked_as_read_is_counted_and_told_to_every_device(app) {
+        like(&app, "ann", 6).await;
+        let ids: Vec<Value> =
+            list(&app, "ann", "?since=0").await["items"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+        let mut phone = app.connect("ann").await;
+        let mut tablet = app.connect("ann").await;
+        for (body, changed, up_to, unread) in [
+            (json!({"ids": [ids[0], ids[2]]}), vec![0, 2], None, 4),
+            (json!({"ids": [ids[0], ids[1]]}), vec![1], None, 3),
+            (json!({"notificationId": ids[3]}), vec![3], None, 2),
+            (json!({"upTo": 5}), vec![4], Some(5), 1),
+            (json!({"all": true}), vec![5], Some(6), 0),
+        ] {
+            let mut wanted = json!({
+                "ids": changed.iter().map(|&at: &usize| &ids[at]).collect::<Vec<_>>(), "unread": unread, "seq": 6
+            });
+            if let Some(seq) = up_to {
+                wanted["upTo"] = json!(seq);
+            }
+            assert_eq!(mark(&app, "ann", body).await, wanted);
+            for device in [&mut phone, &mut tablet] {
+                assert_eq!(device.next_event("notificationRead").await, wanted);
+                let count = device.next_event("notification:unread_count").await;
+                assert_eq!(count, json!({"unread": unread, "seq": 6}));
+            }
+        }
+        // Nothing left to change: nothing is told.
+        assert_eq!(mark(&app, "ann", json!({"all": true})).await["ids"], json!([]));
+        assert_eq!(mark(&app, "ann", json!({"upTo": 99})).await["upTo"], 6);
+        assert_eq!(phone.events_so_far().await, []);
+        let items = list(&app, "ann", "").await["items"].take();
+        assert!(items.as_array().unwrap().iter().all(|one| one["isRead"] == true && one["readAt"].is_string()));
+    }
 }
 
 on_both_databases! {
@@ -171,40 +207,6 @@ on_both_databases! {
             let problem = answer.expect_problem(400, "invalid_query");
             assert_eq!(problem.get("field").and_then(Value::as_str), field, "{query}");
         }
-    }
-
-    async fn what_is_marked_as_read_is_counted_and_told_to_every_device(app) {
-        like(&app, "ann", 6).await;
-        let ids: Vec<Value> =
-            list(&app, "ann", "?since=0").await["items"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
-        let mut phone = app.connect("ann").await;
-        let mut tablet = app.connect("ann").await;
-        for (body, changed, up_to, unread) in [
-            (json!({"ids": [ids[0], ids[2]]}), vec![0, 2], None, 4),
-            (json!({"ids": [ids[0], ids[1]]}), vec![1], None, 3),
-            (json!({"notificationId": ids[3]}), vec![3], None, 2),
-            (json!({"upTo": 5}), vec![4], Some(5), 1),
-            (json!({"all": true}), vec![5], Some(6), 0),
-        ] {
-            let mut wanted = json!({
-                "ids": changed.iter().map(|&at: &usize| &ids[at]).collect::<Vec<_>>(), "unread": unread, "seq": 6
-            });
-            if let Some(seq) = up_to {
-                wanted["upTo"] = json!(seq);
-            }
-            assert_eq!(mark(&app, "ann", body).await, wanted);
-            for device in [&mut phone, &mut tablet] {
-                assert_eq!(device.next_event("notificationRead").await, wanted);
-                let count = device.next_event("notification:unread_count").await;
-                assert_eq!(count, json!({"unread": unread, "seq": 6}));
-            }
-        }
-        // Nothing left to change: nothing is told.
-        assert_eq!(mark(&app, "ann", json!({"all": true})).await["ids"], json!([]));
-        assert_eq!(mark(&app, "ann", json!({"upTo": 99})).await["upTo"], 6);
-        assert_eq!(phone.events_so_far().await, []);
-        let items = list(&app, "ann", "").await["items"].take();
-        assert!(items.as_array().unwrap().iter().all(|one| one["isRead"] == true && one["readAt"].is_string()));
     }
 
     async fn what_belongs_to_others_is_not_marked(app) {

@@ -10,8 +10,10 @@ use crate::support::answer::Answer;
 use crate::support::app::{
     Database, JWT_SECRET, TestApp, TestAppBuilder, seconds_from_now, token_for, token_of,
 };
+use crate::support::both::on_every_door;
 use crate::support::clock;
 use crate::support::deadline::wait_until_async;
+use crate::support::door::Door;
 use crate::support::process::ProcessBuilder;
 use crate::support::raw_socket::{FIN, PING, RawSocket};
 use crate::support::records::await_delivery_state;
@@ -22,6 +24,14 @@ const PATH: &str = "/ws/notifications";
 async fn app(environment: &[(&str, &str)]) -> TestApp {
     TestAppBuilder::new(Database::Sqlite).with_all(environment).start().await
 }
+
+/// How much clocks may differ, in seconds.
+const LEEWAY: i64 = 4;
+const FEW_SESSIONS: [(&str, &str); 1] = [("BELLHOP__LIMITS__SESSIONS", "2")];
+const FEW_SESSIONS_EACH: [(&str, &str); 1] = [("BELLHOP__LIMITS__SESSIONS_PER_USER", "2")];
+const LENIENT: [(&str, &str); 1] = [("BELLHOP__AUTH__LEEWAY_SECONDS", "4")];
+/// Nothing is mailed while a slow machine works.
+const PATIENT: [(&str, &str); 1] = [("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "60000")];
 
 /// The value of a figure, named with its labels as `/metrics` writes it.
 async fn figure(client: &reqwest::Client, url: &str, name: &str) -> usize {
@@ -38,45 +48,45 @@ async fn await_closed(app: &TestApp, reason: &str, count: usize) {
     .await;
 }
 
-/// A connection that is upgraded and then closed without a greeting.
-async fn refused(app: &TestApp, user: &str) -> (u16, String) {
-    TestSocket::open(app.address(), PATH, &app.token(user, &[])).await.expect_close().await
+/// Asserts that a connection of this user's is let in and then closed without a greeting.
+async fn assert_refused(app: &TestApp, user: &str, code: u16, reason: &str) {
+    let mut socket = app.open(&app.token(user, &[]), "").await;
+    socket.expect_end(code, reason).await;
+    assert_eq!(socket.take_seen(), []);
 }
 
-#[tokio::test]
-async fn one_user_has_so_many_sessions_and_no_more() {
-    let app = app(&[("BELLHOP__LIMITS__SESSIONS_PER_USER", "2")]).await;
-    let (first, mut second) = (app.connect("7").await, app.connect("7").await);
-    assert_eq!(refused(&app, "7").await, (4011, "too_many_sessions".to_owned()));
-    app.connect("8").await;
-    assert_eq!(second.events_so_far().await, [], "those who were there stay");
-    first.close().await;
-    wait_until_async("the place of who left is free", async || {
-        let mut socket = TestSocket::open(app.address(), PATH, &app.token("7", &[])).await;
-        match socket.try_next().await {
-            Ok(event) => {
-                assert_eq!(event.name, "connected");
-                Some(())
-            }
-            Err(close) => {
-                assert_eq!(close.0, 4011);
-                None
+on_every_door! {
+    async fn one_user_has_so_many_sessions_and_no_more(app, super::FEW_SESSIONS_EACH) {
+        let (first, mut second) = (app.connect("7").await, app.connect("7").await);
+        assert_refused(&app, "7", 4011, "too_many_sessions").await;
+        app.connect("8").await;
+        assert_eq!(second.events_so_far().await, [], "those who were there stay");
+        first.close().await;
+        wait_until_async("the place of who left is free", async || {
+            let mut socket = app.open(&app.token("7", &[]), "").await;
+            let event = socket.try_next().await.ok()?;
+            assert_eq!(event.name, "connected");
+            Some(())
+        })
+        .await;
+    }
+
+    async fn the_server_has_so_many_sessions_and_no_more(app, super::FEW_SESSIONS) {
+        let (_first, mut second) = (app.connect("1").await, app.connect("2").await);
+        for _ in 0..3 {
+            let call = app.call(&app.token("3", &[]));
+            match TestSocket::try_call(&call).await {
+                Ok(mut socket) => socket.expect_end(1013, "try_again_later").await,
+                Err(status) => assert_eq!((status, app.door() == Door::Raw), (503, false)),
             }
         }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn the_server_has_so_many_sessions_and_no_more() {
-    let app = app(&[("BELLHOP__LIMITS__SESSIONS", "2")]).await;
-    let (_first, mut second) = (app.connect("1").await, app.connect("2").await);
-    for _ in 0..3 {
-        assert_eq!(refused(&app, "3").await, (1013, "try_again_later".to_owned()));
+        second.send("getPresence", Value::Null).await;
+        assert_eq!(second.next_event("presenceStats").await["connections"], 2);
+        // The others were refused before there was a session.
+        if app.door() == Door::Raw {
+            await_closed(&app, "try_again_later", 3).await;
+        }
     }
-    second.send("getPresence", Value::Null).await;
-    assert_eq!(second.next_event("presenceStats").await["connections"], 2);
-    await_closed(&app, "try_again_later", 3).await;
 }
 
 #[tokio::test]
@@ -123,70 +133,60 @@ async fn who_is_silent_for_too_long_is_disconnected() {
     await_closed(&app, "heartbeat_timeout", 1).await;
 }
 
-#[tokio::test]
-async fn a_time_to_live_ends_the_session() {
-    let app = app(&[]).await;
-    let start = clock::start();
-    let mut socket = app.connect_with(&app.token("7", &[]), "?ttl=1").await;
-    let mut longer = app.connect_with(&app.token("7", &[]), "?ttl=60").await;
-    assert_eq!(socket.expect_close().await, (4000, "ttl_elapsed".to_owned()));
-    assert!(start.elapsed() >= Duration::from_secs(1));
-    assert_eq!(longer.events_so_far().await, []);
-}
+on_every_door! {
+    async fn a_time_to_live_ends_the_session(app) {
+        let start = clock::start();
+        let mut socket = app.connect_with(&app.token("7", &[]), "?ttl=1").await;
+        let mut longer = app.connect_with(&app.token("7", &[]), "?ttl=60").await;
+        socket.expect_end(4000, "ttl_elapsed").await;
+        assert!(start.elapsed() >= Duration::from_secs(1));
+        assert_eq!(longer.events_so_far().await, []);
+    }
 
-#[tokio::test]
-async fn a_once_session_ends_after_exactly_one_notification_which_counts_as_confirmed() {
-    let app = app(&[("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "60000")]).await;
-    let mut socket = app.connect_with(&app.token("7", &[]), "?once=true").await;
-    let (first, second) = tokio::join!(app.book("guest", "7"), app.book("guest", "7"));
-    let got = socket.next_event("booking.created").await;
-    assert_eq!(got["seq"], 1);
-    assert_eq!(socket.expect_close().await, (4001, "once_delivered".to_owned()));
-    let more: Vec<String> = socket.take_seen().into_iter().map(|event| event.name).collect();
-    assert_eq!(more, ["notification:unread_count"]);
-    let ids = [&first, &second].map(|booked| &booked["notification"]["id"]);
-    assert!(ids.contains(&&got["id"]), "{got}");
-    await_delivery_state(app.database_url(), got["id"].as_str().unwrap(), "confirmed").await;
-}
+    async fn a_once_session_ends_after_exactly_one_notification_which_counts_as_confirmed(app, super::PATIENT) {
+        let mut socket = app.connect_with(&app.token("7", &[]), "?once=true").await;
+        let (first, second) = tokio::join!(app.book("guest", "7"), app.book("guest", "7"));
+        let got = socket.next_event("booking.created").await;
+        assert_eq!(got["seq"], 1);
+        socket.expect_end(4001, "once_delivered").await;
+        let more: Vec<String> = socket.take_seen().into_iter().map(|event| event.name).collect();
+        assert_eq!(more, ["notification:unread_count"]);
+        let ids = [&first, &second].map(|booked| &booked["notification"]["id"]);
+        assert!(ids.contains(&&got["id"]), "{got}");
+        await_delivery_state(app.database_url(), got["id"].as_str().unwrap(), "confirmed").await;
+    }
 
-#[tokio::test]
-async fn a_once_session_is_greeted_before_its_notification() {
-    let app = app(&[("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "60000")]).await;
-    let rounds = stream::iter(0..30).map(async |round| {
-        let host = format!("host-{round}");
-        let token = app.token(&host, &[]);
-        let book = async {
-            for _ in 0..6 {
-                app.book("guest", &host).await;
-            }
-        };
-        let connect = async {
-            let path = format!("{PATH}?once=true");
-            let mut socket = TestSocket::open(app.address(), &path, &token).await;
-            socket.await_connected().await;
-            socket
-        };
-        let ((), mut socket) = tokio::join!(book, connect);
-        app.book("guest", &host).await;
-        assert_eq!(socket.expect_close().await.0, 4001);
-        let got: Vec<String> = socket.take_seen().into_iter().map(|event| event.name).collect();
-        assert_eq!(got.iter().filter(|name| *name == "booking.created").count(), 1, "{got:?}");
-    });
-    rounds.buffer_unordered(6).collect::<()>().await;
-}
+    async fn a_once_session_is_greeted_before_its_notification(app, super::PATIENT) {
+        let rounds = stream::iter(0..30).map(async |round| {
+            let host = format!("host-{round}");
+            let token = app.token(&host, &[]);
+            let book = async {
+                for _ in 0..6 {
+                    app.book("guest", &host).await;
+                }
+            };
+            let connect = async {
+                app.connect_with(&token, "?once=true").await
+            };
+            let ((), mut socket) = tokio::join!(book, connect);
+            app.book("guest", &host).await;
+            socket.expect_end(4001, "once_delivered").await;
+            let got: Vec<String> = socket.take_seen().into_iter().map(|event| event.name).collect();
+            assert_eq!(got.iter().filter(|name| *name == "booking.created").count(), 1, "{got:?}");
+        });
+        rounds.buffer_unordered(6).collect::<()>().await;
+    }
 
-#[tokio::test]
-async fn the_end_of_a_token_ends_its_session() {
-    const LEEWAY: i64 = 4;
-    let app = app(&[("BELLHOP__AUTH__LEEWAY_SECONDS", &LEEWAY.to_string())]).await;
-    // Believed only because clocks may differ: the session lasts for as long as that is so.
-    let exp = seconds_from_now(-1);
-    let token = token_of(&json!({"sub": "7", "exp": exp}));
-    let mut socket = app.connect_with(&token, "?ttl=60").await;
-    let mut longer = app.connect("7").await;
-    assert_eq!(socket.expect_close().await, (4002, "token_expired".to_owned()));
-    assert!(seconds_from_now(0) >= exp + LEEWAY);
-    assert_eq!(longer.events_so_far().await, []);
+    async fn the_end_of_a_token_ends_its_session(app, super::LENIENT) {
+        // Believed only because clocks may differ: the session lasts for as long as that is so.
+        let exp = seconds_from_now(-1);
+        let token = token_of(&json!({"sub": "7", "exp": exp}));
+        let mut socket = app.connect_with(&token, "?ttl=60").await;
+        let mut longer = app.connect("7").await;
+        socket.expect_end(4002, "token_expired").await;
+        assert!(seconds_from_now(0) >= exp + LEEWAY);
+        assert_eq!(longer.events_so_far().await, []);
+    }
 }
 
 #[tokio::test]

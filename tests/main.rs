@@ -39,6 +39,7 @@ mod publishing;
 mod resume;
 mod rooms;
 mod settling;
+mod socketio_doors;
 mod socketio_requests;
 mod stopping;
 mod storage;

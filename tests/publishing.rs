@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::answer::Answer;
 use crate::support::app::{Database, TestApp, TestAppBuilder, seconds_from_now, token_of};
-use crate::support::both::on_both_databases;
+use crate::support::both::{on_both_databases, on_both_databases_and_every_door};
 
 async fn publish(app: &TestApp, body: &Value) -> Answer {
     app.post("/notifications", &app.service(), body).await
@@ -17,7 +17,7 @@ async fn post_data(app: &TestApp, data: &str) -> Answer {
     app.send(request.body(body), &app.service()).await
 }
 
-on_both_databases! {
+on_both_databases_and_every_door! {
     async fn one_user_is_told(app) {
         let mut ann = app.connect("ann").await;
         let mut bob = app.connect("bob").await;
@@ -92,7 +92,9 @@ on_both_databases! {
         assert_eq!(count, json!({"unread": 0, "total": 0, "seq": 0}));
         assert_eq!(app.deliveries(), []);
     }
+}
 
+on_both_databases! {
     async fn an_administrator_publishes_too_and_others_do_not(app) {
         let body = json!({"type": "LIKE", "userId": "ann"});
         app.post("/notifications", &app.token("root", &["admin"]), &body).await.expect(201);

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::support::app::{Database, TestApp, TestAppBuilder, token_with_mail};
-use crate::support::both::on_both_databases;
+use crate::support::both::{on_both_databases, on_both_databases_and_every_door};
 use crate::support::deadline::wait_until_async;
 use crate::support::postgres::{Cluster, Durability};
 use crate::support::raw_socket::{FIN, PING, PONG, RawSocket};
@@ -56,7 +56,7 @@ async fn until_resumed(device: &mut TestSocket) -> Vec<Event> {
     }
 }
 
-on_both_databases! {
+on_both_databases_and_every_door! {
     async fn who_says_what_it_has_gets_what_it_missed_and_then_what_is_new(app, super::PATIENT) {
         app.tell("host", 5).await;
         let mut device = come_back(&app, "host", 2).await;
@@ -83,11 +83,9 @@ on_both_databases! {
         let mut device = app.connect("host").await;
         app.tell("host", 1).await;
         device.next_event("note").await;
-        let question = json!({"event": "resume", "data": {"since": 1}, "id": "r1"}).to_string();
-        device.send_message(question.into()).await;
-        let events = until_resumed(&mut device).await;
-        assert_eq!(said(&events), ["note 2", "note 3", "resumed 2 4"]);
-        assert_eq!(events.last().unwrap().id, Some(json!("r1")));
+        // With an answer of its own, which comes last.
+        assert_eq!(device.ask("resume", json!({"since": 1})).await, json!({"from": 2, "to": 4}));
+        assert_eq!(said(&device.take_seen()), ["note 2", "note 3"]);
         // Asking again for what was given on this connection gives nothing.
         device.send("resume", json!(1)).await;
         assert_eq!(said(&until_resumed(&mut device).await), ["resumed 2 4"]);
@@ -110,7 +108,7 @@ on_both_databases! {
     }
 
     async fn who_remembers_more_than_there_is_is_told_where_the_inbox_goes_on(app, super::PATIENT) {
-        let silent = RawSocket::open(app.address(), &app.token("host", &[])).await;
+        let silent = app.connect("host").await;
         app.connect("host").await.close().await;
         app.tell("host", 2).await;
         let mut device = come_back(&app, "host", 500).await;
@@ -146,31 +144,6 @@ on_both_databases! {
         neighbour.next_event("note").await;
         let rest = device.events_so_far().await;
         assert!(said(&rest).len() <= 1, "resumed at most: {rest:?}");
-    }
-
-    async fn who_stops_reading_in_a_replay_is_not_cut_off_for_it_and_may_go_on(app, super::NARROW) {
-        stream::iter(0..400_usize).for_each_concurrent(16, |_| app.tell("host", 1)).await;
-        let mut device = RawSocket::open_narrow(app.address(), &app.token("host", &[])).await;
-        device.send_event("resume", &json!({"since": 0})).await;
-        device.send_event("resume", &json!({"since": 0})).await;
-        // It reads nothing for a while, in which others are served.
-        let mut other = come_back(&app, "host", 0).await;
-        assert_eq!(said(&until_resumed(&mut other).await).last().unwrap(), "resumed 1 400");
-        let mut seqs = Vec::new();
-        let mut refused = 0;
-        loop {
-            let event = device.next_event().await;
-            match event["event"].as_str().unwrap() {
-                "note" => seqs.push(event["data"]["seq"].as_i64().unwrap()),
-                "error" => {
-                    assert_eq!(event["data"]["code"], "resuming");
-                    refused += 1;
-                }
-                "resumed" => break,
-                _ => {}
-            }
-        }
-        assert_eq!((seqs, refused), ((1..=400).collect::<Vec<i64>>(), 1));
     }
 
     async fn nothing_falls_between_the_replay_and_what_is_live(app, super::PATIENT) {
@@ -217,39 +190,12 @@ on_both_databases! {
         assert_eq!(device.next_event("note").await["seq"], 4);
     }
 
-    async fn what_was_missed_is_proven_like_anything_else(app, super::PATIENT) {
-        app.book("guest", "host").await;
-        let booked = app.book("guest", "host").await;
-        // Nobody answers for it yet: it is on its way to a mail that finds no address.
-        app.wait_for_delivery(&booked["notification"], "suppressed").await;
-        let mut silent = RawSocket::open(app.address(), &app.token("host", &[])).await;
-        assert_eq!(silent.next_event().await["event"], "connected");
-        let pending = app.book("guest", "host").await;
-        let id = pending["notification"]["id"].as_str().unwrap();
-        drop(silent);
-        let headers = RawSocket::headers(&app.token("host", &[]));
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        let mut device =
-            RawSocket::try_open(app.address(), "/ws/notifications?since=2", &headers).await.unwrap();
-        let ping = loop {
-            let frame = device.next_frame().await.unwrap();
-            if frame.first == FIN | PING {
-                break frame.payload;
-            }
-        };
-        assert_eq!(delivery_state(app.database_url(), id), "pending");
-        assert_eq!(ping, b"3", "the seq that was given last");
-        device.send(PONG, &ping).await;
-        await_delivery_state(app.database_url(), id, "confirmed").await;
-    }
-
     async fn what_a_device_says_it_has_needs_no_mail(app, super::SHORT) {
         let token = token_with_mail("host");
-        let mut device = RawSocket::open(app.address(), &token).await;
-        assert_eq!(device.next_event().await["event"], "connected");
+        let mut device = app.connect_with(&token, "").await;
         let had = app.book("guest", "host").await;
         let missed = app.book("guest", "host").await;
-        assert_eq!(device.next_event().await["data"]["seq"], 1);
+        assert_eq!(device.next_event("booking.created").await["seq"], 1);
         // The connection is lost before a pong, after the first had arrived.
         drop(device);
         let mut back = app.connect_with(&token, "?since=1").await;
@@ -264,17 +210,16 @@ on_both_databases! {
     async fn once_ends_with_the_first_that_was_missed(app, super::PATIENT) {
         app.tell("host", 3).await;
         let mut device = app.connect_with(&app.token("host", &[]), "?since=1&once=true").await;
-        assert_eq!(device.expect_close().await, (4001, "once_delivered".to_owned()));
+        device.expect_end(4001, "once_delivered").await;
         assert_eq!(said(&device.take_seen()), notes([2]));
     }
 
     async fn what_ends_a_once_session_is_proven_all_the_same(app, super::SHORT) {
         let token = token_with_mail("host");
-        let mut silent = RawSocket::open(app.address(), &token).await;
-        assert_eq!(silent.next_event().await["event"], "connected");
+        let silent = app.connect_with(&token, "").await;
         let booked = app.book("guest", "host").await;
         let mut device = app.connect_with(&token, "?since=0&once=true").await;
-        assert_eq!(device.expect_close().await, (4001, "once_delivered".to_owned()));
+        device.expect_end(4001, "once_delivered").await;
         app.wait_for_delivery(&booked["notification"], "confirmed").await;
         drop(silent);
     }
@@ -306,6 +251,59 @@ on_both_databases! {
         assert_eq!(said(&until_resumed(&mut device).await), [format!("gap {} 1", i64::MAX), "resumed 1 0".into()]);
         app.tell("host", 1).await;
         assert_eq!(device.next_event("note").await["seq"], 1);
+    }
+}
+
+on_both_databases! {
+    async fn who_stops_reading_in_a_replay_is_not_cut_off_for_it_and_may_go_on(app, super::NARROW) {
+        stream::iter(0..400_usize).for_each_concurrent(16, |_| app.tell("host", 1)).await;
+        let mut device = RawSocket::open_narrow(app.address(), &app.token("host", &[])).await;
+        device.send_event("resume", &json!({"since": 0})).await;
+        device.send_event("resume", &json!({"since": 0})).await;
+        // It reads nothing for a while, in which others are served.
+        let mut other = come_back(&app, "host", 0).await;
+        assert_eq!(said(&until_resumed(&mut other).await).last().unwrap(), "resumed 1 400");
+        let mut seqs = Vec::new();
+        let mut refused = 0;
+        loop {
+            let event = device.next_event().await;
+            match event["event"].as_str().unwrap() {
+                "note" => seqs.push(event["data"]["seq"].as_i64().unwrap()),
+                "error" => {
+                    assert_eq!(event["data"]["code"], "resuming");
+                    refused += 1;
+                }
+                "resumed" => break,
+                _ => {}
+            }
+        }
+        assert_eq!((seqs, refused), ((1..=400).collect::<Vec<i64>>(), 1));
+    }
+
+    async fn what_was_missed_is_proven_like_anything_else(app, super::PATIENT) {
+        app.book("guest", "host").await;
+        let booked = app.book("guest", "host").await;
+        // Nobody answers for it yet: it is on its way to a mail that finds no address.
+        app.wait_for_delivery(&booked["notification"], "suppressed").await;
+        let mut silent = RawSocket::open(app.address(), &app.token("host", &[])).await;
+        assert_eq!(silent.next_event().await["event"], "connected");
+        let pending = app.book("guest", "host").await;
+        let id = pending["notification"]["id"].as_str().unwrap();
+        drop(silent);
+        let headers = RawSocket::headers(&app.token("host", &[]));
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let mut device =
+            RawSocket::try_open(app.address(), "/ws/notifications?since=2", &headers).await.unwrap();
+        let ping = loop {
+            let frame = device.next_frame().await.unwrap();
+            if frame.first == FIN | PING {
+                break frame.payload;
+            }
+        };
+        assert_eq!(delivery_state(app.database_url(), id), "pending");
+        assert_eq!(ping, b"3", "the seq that was given last");
+        device.send(PONG, &ping).await;
+        await_delivery_state(app.database_url(), id, "confirmed").await;
     }
 
     async fn a_since_that_is_no_seq_is_refused(app) {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::support::answer::Answer;
 use crate::support::app::{JWT_SECRET, booking, token_for};
 use crate::support::deadline::{soon, wait_until_async};
+use crate::support::door::{Call, Door};
 use crate::support::port::free_port;
 use crate::support::process::{Process, ProcessBuilder};
 use crate::support::records::texts;
@@ -27,7 +28,11 @@ fn server() -> ProcessBuilder {
 }
 
 async fn connect(server: &Process, user: &str) -> TestSocket {
-    let mut socket = TestSocket::open(server.address(), PATH, &token_for(user, &[])).await;
+    connect_through(server, Door::Raw, user).await
+}
+
+async fn connect_through(server: &Process, door: Door, user: &str) -> TestSocket {
+    let mut socket = TestSocket::call(&Call::new(door, server.address(), &token_for(user, &[]))).await;
     socket.await_connected().await;
     socket
 }
@@ -105,7 +110,9 @@ async fn at_sigterm_every_socket_gets_a_reason_and_the_exit_code_is_zero() {
         .await;
     let mut sockets = Vec::new();
     for number in 0..SOCKETS {
-        sockets.push(connect(&server, &format!("user-{}", number % 10)).await);
+        // The doors in turn.
+        let door = Door::ALL[number % Door::ALL.len()];
+        sockets.push((door, connect_through(&server, door, &format!("user-{}", number % 10)).await));
     }
     server.signal(Signal::SIGTERM);
 
@@ -119,11 +126,20 @@ async fn at_sigterm_every_socket_gets_a_reason_and_the_exit_code_is_zero() {
     answer.expect_problem(503, "draining");
     let refused = TestSocket::try_open(server.address(), PATH, &token_for("7", &[])).await;
     assert_eq!(refused.err(), Some(503));
-    sockets[0].send("ping", json!(1)).await;
-    assert_eq!(sockets[0].next_event("pong").await, 1);
+    for door in Door::SOCKET_IO {
+        let call = Call::new(door, server.address(), &token_for("7", &[]));
+        assert_eq!(TestSocket::try_call(&call).await.err(), Some(503), "{door:?}");
+    }
+    for (_, socket) in sockets.iter_mut().take(Door::ALL.len()) {
+        socket.send("ping", json!(1)).await;
+        assert_eq!(socket.next_event("pong").await, 1);
+    }
 
-    let closes = join_all(sockets.iter_mut().map(TestSocket::expect_close)).await;
-    assert_eq!(closes, vec![(1012, "server_restart".to_owned()); SOCKETS]);
+    // No Socket.IO DISCONNECT packet among them: all are to come back.
+    join_all(sockets.iter_mut().map(async |(door, socket)| {
+        socket.end().await.assert_is(*door, 1012, "server_restart");
+    }))
+    .await;
     assert_eq!(server.wait().code(), Some(0), "{}", server.output());
 }
 

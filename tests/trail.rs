@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::mail::{prefer, set_up, start};
 use crate::support::app::{TestApp, seconds_from_now, token_of};
-use crate::support::both::{build_on_both_databases, on_both_databases};
+use crate::support::both::{build_on_both_databases, on_both_databases, on_both_databases_and_every_door};
 use crate::support::deadline::wait_until_async;
 use crate::support::smtp_sink::{Behaviour, SmtpSink};
 use crate::support::socket::TestSocket;
@@ -49,7 +49,7 @@ fn assert_in_order(trail: &Value) {
 
 /// A device of the host's, and what it is called.
 async fn connect(app: &TestApp, token: &str) -> (TestSocket, String) {
-    let mut socket = TestSocket::open(app.address(), "/ws/notifications", token).await;
+    let mut socket = app.open(token, "").await;
     let name = socket.await_connected().await["sessionId"].as_str().unwrap().to_owned();
     (socket, name)
 }
@@ -58,7 +58,7 @@ fn token_of_session(session: &str) -> String {
     token_of(&json!({"userId": "host", "sessionId": session, "exp": seconds_from_now(3_600)}))
 }
 
-on_both_databases! {
+on_both_databases_and_every_door! {
     async fn every_device_is_told_of_by_its_own_name(app, super::LONG) {
         let (mut phone, phone_name) = connect(&app, &app.token("host", &[])).await;
         let (mut laptop, laptop_name) = connect(&app, &token_of_session("laptop")).await;
@@ -75,7 +75,7 @@ on_both_databases! {
         assert_in_order(&trail);
         assert_eq!(steps(&trail), ["pending", "confirmed", "confirmed"], "{trail}");
         let of_devices = &trail["trail"].as_array().unwrap()[1..];
-        assert!(of_devices.iter().all(|step| step["channel"] == "websocket" && step["error"].is_null()));
+        assert!(of_devices.iter().all(|step| step["channel"] == app.door().label() && step["error"].is_null()));
         let mut devices: Vec<&str> = of_devices.iter().map(|step| step["device"].as_str().unwrap()).collect();
         let mut wanted = [phone_name.as_str(), laptop_name.as_str()];
         devices.sort_unstable();
@@ -101,7 +101,7 @@ on_both_databases! {
             let body = json!({"ids": [id_of(&booked[number])]});
             app.post("/notifications/mark-read", &token, &body).await.expect(200);
         }
-        let wanted = [("websocket", json!(name)), ("rest", json!("browser")), ("rest", Value::Null)];
+        let wanted = [(app.door().label(), json!(name)), ("rest", json!("browser")), ("rest", Value::Null)];
         for (booked, (channel, device)) in booked.iter().zip(wanted) {
             let trail = trail_of(&app, booked).await;
             assert_in_order(&trail);
@@ -113,7 +113,9 @@ on_both_databases! {
         }
         drop(silent);
     }
+}
 
+on_both_databases! {
     async fn a_trail_is_the_administrators_alone(app, super::LONG) {
         let silent = app.connect("host").await;
         let booked = app.book("guest", "host").await;

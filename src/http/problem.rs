@@ -60,12 +60,12 @@ impl Problem {
         self.code
     }
 
-    /// For people.
     /// Whether more came than is taken.
     pub fn is_too_large(&self) -> bool {
         self.status == StatusCode::PAYLOAD_TOO_LARGE
     }
 
+    /// For people.
     pub fn detail(&self) -> &str {
         &self.detail
     }

@@ -82,6 +82,7 @@ impl Wishes {
             ends: [ttl, expiry].into_iter().flatten().min_by_key(|(ends, _)| *ends),
             once: self.once,
             since: self.since,
+            claims: true,
             proof: services.proof,
             channel,
             wire,

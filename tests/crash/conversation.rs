@@ -45,6 +45,11 @@ impl Conversation {
         Self { host: host.to_owned(), since, highest, stage: Stage::Silent, last: None, asked: 0 }
     }
 
+    /// The seq after which the next one must come, once that is known.
+    pub(super) fn last(&self) -> Option<i64> {
+        self.last
+    }
+
     /// The device says that something was read, which may be refused for the moment.
     pub(super) fn ask(&mut self) {
         self.asked += 1;

@@ -1,26 +1,22 @@
 //! Hosts' devices, as they are: each comes, listens for a while, and then stalls, leaves, breaks off or
-//! vanishes, over and over. What it receives goes into the ledger before it answers any ping.
+//! vanishes, over and over. What it receives goes into the ledger before it answers any ping or polls again.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
-use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::conversation::{Conversation, Told};
 use super::ledger::SharedLedger;
-use crate::support::socket::event;
+use crate::support::door::{Call, Close, Door};
+use crate::support::socket::Link;
+use crate::support::socketio::{Place, SocketIo};
 
 /// What a device waits for a connection, and for the end of one that it has closed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,21 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const GRAVES: usize = 200;
 /// How often a device that returns asks for what it missed.
 const RESUMES: f64 = 0.8;
+/// How often a Socket.IO device that does so has its connection recovered, as its library does by itself.
+const RECOVERS: f64 = 0.5;
+/// How often a Socket.IO device says itself what it received.
+const ACKNOWLEDGES: f64 = 0.3;
 /// How often what was received is read at once.
 const READS: f64 = 0.05;
-/// A receive buffer that a stall soon fills.
-const NARROW: u32 = 4_096;
-
-type Socket = WebSocketStream<TcpStream>;
 
 /// Connections of devices that are gone without a word: open, and neither read nor answered.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Graveyard(Arc<Mutex<VecDeque<Socket>>>);
+pub(super) struct Graveyard(Arc<Mutex<VecDeque<Link>>>);
 
 impl Graveyard {
-    fn bury(&self, socket: Socket) {
+    fn bury(&self, link: Link) {
         let mut graves = self.0.lock().unwrap();
-        graves.push_back(socket);
+        graves.push_back(link);
         if graves.len() > GRAVES {
             graves.pop_front();
         }
@@ -71,9 +67,25 @@ impl Held {
     }
 }
 
+/// One connection of a device.
+#[derive(Debug)]
+struct Visit {
+    link: Link,
+    conversation: Conversation,
+    /// Whether what came is acknowledged.
+    acknowledges: bool,
+}
+
+impl Visit {
+    fn is_recovered(&self) -> bool {
+        matches!(&self.link, Link::SocketIo(device) if device.is_recovered())
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) number: usize,
+    pub(super) door: Door,
     pub(super) host: String,
     pub(super) token: String,
     pub(super) server: SocketAddr,
@@ -88,11 +100,10 @@ impl Device {
     /// One life after the other, until the task is ended.
     pub(super) async fn live(mut self) {
         let mut held = Held::default();
+        let mut place = None;
         loop {
-            let since = self.choices.random_bool(RESUMES).then_some(held.whole);
-            if let Some(socket) = self.connect(since).await {
-                let conversation = Conversation::new(&self.host, since, held.highest());
-                self.visit(socket, conversation, &mut held).await;
+            if let Some(visit) = self.connect(&held, place.as_ref()).await {
+                self.visit(visit, &mut held, &mut place).await;
             }
             if self.is_gone_for_good() {
                 return std::future::pending().await;
@@ -108,44 +119,52 @@ impl Device {
     }
 
     /// A server that is down, starting or full is no news here.
-    async fn connect(&mut self, since: Option<i64>) -> Option<Socket> {
-        let query = since.map_or_else(String::new, |since| format!("?since={since}"));
-        let url = format!("ws://{}/ws/notifications{query}", self.server);
-        let mut request = url.into_client_request().unwrap();
-        request.headers_mut().insert(AUTHORIZATION, format!("Bearer {}", self.token).parse().unwrap());
-        let tcp = TcpSocket::new_v4().unwrap();
-        if self.choices.random_bool(0.3) {
-            tcp.set_recv_buffer_size(NARROW).unwrap();
+    async fn connect(&mut self, held: &Held, place: Option<&Place>) -> Option<Visit> {
+        let mut call = Call::new(self.door, self.server, &self.token);
+        call.narrow = self.choices.random_bool(0.3);
+        let resumes = self.choices.random_bool(RESUMES);
+        let recovers = self.choices.random_bool(RECOVERS);
+        let acknowledges = self.choices.random_bool(ACKNOWLEDGES) && self.door != Door::Raw;
+        let mut since = resumes.then_some(held.whole);
+        let place = place.filter(|_| resumes && recovers);
+        if let Some(place) = place {
+            since = Some(place.seq());
+            call = call.with("pid", json!(place.pid)).with("offset", json!(place.offset));
+        } else if let Some(since) = since {
+            call = call.with("since", json!(since));
         }
-        let opened = async { client_async(request, tcp.connect(self.server).await?).await };
-        let (socket, _) = timeout(PATIENCE, opened).await.ok()?.ok()?;
-        Some(socket)
+        if acknowledges {
+            call = call.with("acks", json!(true));
+        }
+        let link = timeout(PATIENCE, Link::open(&call)).await.ok()?.ok()?;
+        let conversation = Conversation::new(&self.host, since, held.highest());
+        Some(Visit { link, conversation, acknowledges })
     }
 
     /// One connection, from its beginning to one of its many ends.
-    async fn visit(&mut self, mut socket: Socket, mut conversation: Conversation, held: &mut Held) {
+    async fn visit(&mut self, mut visit: Visit, held: &mut Held, place: &mut Option<Place>) {
         loop {
             let stay = Duration::from_millis(self.choices.random_range(200..3_000));
-            if !self.listen(&mut socket, &mut conversation, held, stay).await {
+            let goes_on = self.listen(&mut visit, held, stay).await;
+            if let Link::SocketIo(device) = &visit.link {
+                *place = device.place().or_else(|| place.take());
+            }
+            if !goes_on {
                 return;
             }
             if self.is_gone_for_good() {
-                return self.graveyard.bury(socket);
+                return self.graveyard.bury(visit.link);
             }
             match self.choices.random_range(0..10) {
                 // Goes on.
                 0..=2 => {}
                 // Stalls and goes on: as long as it takes to become overdue, or not quite.
                 3..=5 => sleep(Duration::from_millis(self.choices.random_range(500..2_500))).await,
-                6 | 7 => return self.graveyard.bury(socket),
-                8 => {
-                    // What is thrown away now with a reset was never received.
-                    socket.get_ref().set_zero_linger().unwrap();
-                    return;
-                }
+                6 | 7 => return self.graveyard.bury(visit.link),
+                8 => return visit.link.reset_when_dropped(),
                 _ => {
-                    if socket.close(None).await.is_ok() {
-                        self.listen(&mut socket, &mut conversation, held, PATIENCE).await;
+                    if let Ok(Ok(())) = timeout(PATIENCE, visit.link.close()).await {
+                        self.listen(&mut visit, held, PATIENCE).await;
                     }
                     return;
                 }
@@ -153,37 +172,56 @@ impl Device {
         }
     }
 
-    /// Reads, which is what answers pings, for as long as this; false when the connection has ended.
-    async fn listen(
-        &mut self,
-        socket: &mut Socket,
-        conversation: &mut Conversation,
-        held: &mut Held,
-        time: Duration,
-    ) -> bool {
+    /// Reads, which is what answers pings and polls, for as long as this; false when the connection has ended.
+    async fn listen(&mut self, visit: &mut Visit, held: &mut Held, time: Duration) -> bool {
         let end = Instant::now() + time;
-        while let Ok(next) = timeout_at(end, socket.next()).await {
-            let Some(Ok(message)) = next else { return false };
-            let Message::Text(text) = message else { continue };
-            let told = match conversation.hear(&event(&text)) {
-                Ok(None) => continue,
-                Ok(Some(told)) => told,
-                Err(why) => {
-                    self.ledger.lock().unwrap().wrong(format_args!("device {}: {why}", self.number));
+        while let Ok(heard) = timeout_at(end, visit.link.receive()).await {
+            let event = match heard {
+                Ok(event) => event,
+                Err(ended) => {
+                    if let Close::Refused(why) = ended.close {
+                        self.wrong(format_args!("not let in: {why}"));
+                    }
                     return false;
                 }
             };
+            let told = match visit.conversation.hear(&event) {
+                Ok(told) => told,
+                Err(why) => {
+                    self.wrong(why);
+                    return false;
+                }
+            };
+            if let Link::SocketIo(device) = &visit.link
+                && let Some(why) = wrong_place(device, &visit.conversation)
+            {
+                self.wrong(why);
+                return false;
+            }
+            if visit.is_recovered() && event.name == "connected" {
+                self.ledger.lock().unwrap().recovered();
+            }
+            let Some(told) = told else { continue };
             let id = told.id.clone();
             held.insert(told.seq);
             self.write_down(told);
+            // A server that does not even take these any more is heard of next.
+            if visit.acknowledges
+                && let Link::SocketIo(device) = &mut visit.link
+            {
+                let _ = timeout_at(end, device.acknowledge()).await;
+            }
             if self.choices.random_bool(READS) {
-                let read = json!({"event": "markNotificationRead", "data": {"id": id}}).to_string();
-                conversation.ask();
-                // A server that does not even take it any more is heard of next.
-                let _ = timeout_at(end, socket.send(Message::text(read))).await;
+                visit.conversation.ask();
+                let _ = timeout_at(end, visit.link.send("markNotificationRead", json!({"id": id}))).await;
             }
         }
         true
+    }
+
+    fn wrong(&self, why: impl std::fmt::Display) {
+        let (number, door) = (self.number, self.door);
+        self.ledger.lock().unwrap().wrong(format_args!("device {number} over {door:?}: {why}"));
     }
 
     fn write_down(&self, told: Told) {
@@ -191,6 +229,17 @@ impl Device {
         ledger.received(self.number, &self.host, &told.id, told.seq);
         ledger.left_out(self.number, &self.host, told.left_out);
     }
+}
+
+/// Why a connection cannot be as the device knows it: it was to be recovered and is not, or its place is not
+/// where what was told ended.
+fn wrong_place(device: &SocketIo, conversation: &Conversation) -> Option<String> {
+    if device.wants_recovery() && !device.is_recovered() {
+        return Some(format!("not recovered: {device:?}"));
+    }
+    let place = device.place().filter(|_| device.is_whole())?;
+    let is_elsewhere = conversation.last().is_some_and(|last| last != place.seq());
+    is_elsewhere.then(|| format!("its place is {place:?}: {conversation:?}"))
 }
 
 #[cfg(test)]

@@ -56,6 +56,8 @@ pub(super) struct Ledger {
     places: HashMap<(String, i64), String>,
     refused: usize,
     device_repeats: usize,
+    /// How often a Socket.IO connection was taken up again.
+    recoveries: usize,
     holes: Vec<Hole>,
     wrongs: Vec<String>,
     wrongs_left_out: usize,
@@ -82,6 +84,11 @@ impl Ledger {
         self.tell(id, host, seq);
         let first = self.accounts.entry(id.to_owned()).or_default().devices.insert(device);
         self.device_repeats += usize::from(!first);
+    }
+
+    /// A device had its connection of before taken up again.
+    pub(super) fn recovered(&mut self) {
+        self.recoveries += 1;
     }
 
     /// A device was told of what comes after these, and not of these.
@@ -157,6 +164,7 @@ impl Ledger {
             confirmed: count(|account| !account.devices.is_empty()),
             mailed: count(|account| !account.mailed_to.is_empty()),
             device_repeats: self.device_repeats,
+            recoveries: self.recoveries,
             mail_repeats: mails.map(|mails| mails.saturating_sub(1)).sum(),
             lost: self.lost().len(),
         }
@@ -174,6 +182,8 @@ pub(super) struct Figures {
     pub(super) mailed: usize,
     /// How often a device got what it had.
     pub(super) device_repeats: usize,
+    /// How often a Socket.IO connection was taken up again.
+    pub(super) recoveries: usize,
     /// Mails beyond the first about one booking.
     pub(super) mail_repeats: usize,
     pub(super) lost: usize,
@@ -181,10 +191,12 @@ pub(super) struct Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bookings, refused, confirmed, mailed, device_repeats, mail_repeats, lost } = self;
+        let Self { bookings, refused, confirmed, mailed, device_repeats, recoveries, mail_repeats, lost } =
+            self;
         let repeats = device_repeats + mail_repeats;
         write!(f, "bookings {bookings}, refused {refused}, confirmed {confirmed}, mailed {mailed}, ")?;
-        write!(f, "repeats {repeats} (device {device_repeats}, mail {mail_repeats}), lost {lost}")
+        write!(f, "repeats {repeats} (device {device_repeats}, mail {mail_repeats}), ")?;
+        write!(f, "recovered {recoveries}, lost {lost}")
     }
 }
 
@@ -235,7 +247,7 @@ mod tests {
         }
         assert_eq!(
             ledger.figures().to_string(),
-            "bookings 1, refused 0, confirmed 1, mailed 1, repeats 3 (device 1, mail 2), lost 0"
+            "bookings 1, refused 0, confirmed 1, mailed 1, repeats 3 (device 1, mail 2), recovered 0, lost 0"
         );
     }
 

@@ -1,8 +1,13 @@
 //! How much is broken and how hard: what a run is asked for. The environment is read here and nowhere else
 //! in this test; `scripts/crash` sets it.
 
+use std::fmt;
+use std::str::FromStr;
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+
+use crate::support::door::Door;
 
 /// What is killed in every run of the tests; a search for what is rare asks for more.
 const KILLS: usize = 5;
@@ -17,18 +22,32 @@ pub(super) struct Plan {
     pub(super) kills: usize,
     /// Bookings asked for in a second.
     pub(super) rate: u32,
+    /// Over which door devices come.
+    pub(super) doors: Doors,
     /// What the server takes for a proof; with anything but `pong` the test is meant to fail.
     pub(super) proof: String,
 }
 
 impl Plan {
-    /// `BELLHOP_CRASH_SEED`, `…_KILLS`, `…_RATE` and `…_PROOF`, or what CI takes.
+    /// `BELLHOP_CRASH_SEED`, `…_KILLS`, `…_RATE`, `…_DOOR` and `…_PROOF`, or what CI takes.
     pub(super) fn from_environment() -> Self {
         Self {
             seed: variable("SEED").unwrap_or_else(|| u64::from(rand::random::<u32>())),
             kills: variable("KILLS").unwrap_or(KILLS),
             rate: variable("RATE").unwrap_or(RATE),
+            doors: variable("DOOR").unwrap_or(Doors::Mixed),
             proof: variable("PROOF").unwrap_or_else(|| "pong".to_owned()),
+        }
+    }
+
+    /// The door of a device.
+    pub(super) fn door(&self, device: usize) -> Door {
+        match self.doors {
+            Doors::Mixed => {
+                // Such that every door has devices that vanish in the evening, and a host's two have two.
+                Door::ALL[(device + device / 2) % Door::ALL.len()]
+            }
+            Doors::One(door) => door,
         }
     }
 
@@ -41,8 +60,39 @@ impl Plan {
     }
 }
 
+/// Over which door devices come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doors {
+    /// Over all of them, one each.
+    Mixed,
+    One(Door),
+}
+
+const DOORS: [(&str, Doors); 5] = [
+    ("mixed", Doors::Mixed),
+    ("raw", Doors::One(Door::Raw)),
+    ("websocket", Doors::One(Door::WebSocket)),
+    ("polling", Doors::One(Door::Polling)),
+    ("upgrade", Doors::One(Door::Upgrade)),
+];
+
+impl FromStr for Doors {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        DOORS.into_iter().find(|(name, _)| *name == text).map(|(_, doors)| doors).ok_or(())
+    }
+}
+
+impl fmt::Display for Doors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = DOORS.into_iter().find(|(_, doors)| doors == self).map_or("", |(name, _)| name);
+        f.write_str(name)
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test is asked for more by its environment")]
-fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
+fn variable<T: FromStr>(name: &str) -> Option<T> {
     let name = format!("BELLHOP_CRASH_{name}");
     let text = std::env::var(&name).ok()?;
     let Ok(value) = text.parse() else { panic!("{name} must not be {text:?}") };

@@ -6,20 +6,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use bellhop::app::App;
-use bellhop::config::{self, Sources};
 use bellhop::domain::{Clock, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 
 use super::answer::Answer;
-use super::deadline::{SOON, soon, wait_until_async};
+use super::deadline::wait_until_async;
+use super::door::{Call, Door};
 use super::postgres::{self, TestDatabase};
+use super::server::Server;
 use super::socket::TestSocket;
 
 /// Signs every test's tokens.
@@ -37,6 +35,7 @@ pub enum Database {
 pub struct TestAppBuilder {
     environment: Vec<(String, String)>,
     clock: Arc<dyn Clock>,
+    door: Door,
     folder: TempDir,
     database: Option<TestDatabase<'static>>,
 }
@@ -55,7 +54,7 @@ impl TestAppBuilder {
                 (Some(database), url)
             }
         };
-        Self { environment: Vec::new(), clock: Arc::new(SystemClock), folder, database }
+        Self { environment: Vec::new(), clock: Arc::new(SystemClock), door: Door::Raw, folder, database }
             .with("PORT", "0")
             .with("DATABASE_URL", &url)
             .with("JWT_SECRET", JWT_SECRET)
@@ -86,6 +85,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// Has its devices come over another door than the raw one.
+    pub fn through(mut self, door: Door) -> Self {
+        self.door = door;
+        self
+    }
+
     /// Starts it; it is ready when this returns.
     pub async fn start(self) -> TestApp {
         let server = Server::start(&self.environment, Arc::clone(&self.clock)).await;
@@ -93,6 +98,7 @@ impl TestAppBuilder {
             server,
             environment: self.environment,
             clock: self.clock,
+            door: self.door,
             client: reqwest::Client::new(),
             read_mails: Mutex::default(),
             expects_unread_mail: false,
@@ -108,6 +114,7 @@ pub struct TestApp {
     server: Server,
     environment: Vec<(String, String)>,
     clock: Arc<dyn Clock>,
+    door: Door,
     client: reqwest::Client,
     read_mails: Mutex<BTreeSet<PathBuf>>,
     expects_unread_mail: bool,
@@ -191,12 +198,26 @@ impl TestApp {
         self.connect_with(&self.token(user, &["PROFESSIONAL"]), "").await
     }
 
-    /// The same with a token of the test's own, and a query such as `?ttl=2`.
+    /// The same with a token of the test's own, and wishes as in a query: `?ttl=2`.
     pub async fn connect_with(&self, token: &str, query: &str) -> TestSocket {
-        let path = format!("/ws/notifications{query}");
-        let mut socket = TestSocket::open(self.address(), &path, token).await;
+        let mut socket = self.open(token, query).await;
         socket.await_connected().await;
         socket
+    }
+
+    /// The same, without waiting for `connected`.
+    pub async fn open(&self, token: &str, query: &str) -> TestSocket {
+        TestSocket::call(&self.call(token).with_query(query)).await
+    }
+
+    /// A call over the door that devices take here.
+    pub fn call(&self, token: &str) -> Call {
+        Call::new(self.door, self.address(), token)
+    }
+
+    /// The door that devices take here.
+    pub fn door(&self) -> Door {
+        self.door
     }
 
     /// Waits for a mail to `address` that the test has not read yet; answers its text.
@@ -323,73 +344,6 @@ impl Drop for TestApp {
             ended.expect("the server stops without an error");
             let unread = self.unread_mails();
             assert!(self.expects_unread_mail || unread.is_empty(), "mails that nobody expected: {unread:?}");
-        }
-    }
-}
-
-/// The server's thread.
-#[derive(Debug)]
-struct Server {
-    addresses: Vec<SocketAddr>,
-    /// None once it was told to stop.
-    stop: Option<oneshot::Sender<()>>,
-    /// What `run` answered; hung up by a panic. None once that was read.
-    ended: Mutex<Option<mpsc::Receiver<anyhow::Result<()>>>>,
-}
-
-impl Server {
-    async fn start(environment: &[(String, String)], clock: Arc<dyn Clock>) -> Self {
-        let sources = Sources { files: Vec::new(), environment: environment.to_vec() };
-        let settings = config::load(&sources).expect("the settings are in order");
-        let (stop, told_to_stop) = oneshot::channel::<()>();
-        let (started, addresses) = oneshot::channel();
-        let (end, ended) = mpsc::channel();
-        let run = async move {
-            let app = App::build_with_clock(settings, clock).await?;
-            let _ = started.send(app.addresses());
-            app.run(async move { drop(told_to_stop.await) }).await
-        };
-        thread::Builder::new()
-            .name("server".to_owned())
-            .spawn(move || {
-                let system = actix::System::new();
-                let result = system.block_on(run);
-                let _ = end.send(result);
-            })
-            .unwrap();
-        let Ok(addresses) = soon("the server starts", addresses).await else {
-            panic!("the server does not start: {:?}", ended.recv_timeout(SOON));
-        };
-        Self { addresses, stop: Some(stop), ended: Mutex::new(Some(ended)) }
-    }
-
-    fn begin_stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-    }
-
-    async fn stop(&mut self) {
-        self.begin_stop();
-        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let ended = ended.expect("the server runs");
-        wait_until_async("the server stops", async || match ended.try_recv() {
-            Ok(result) => Some(result),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => panic!("the server panicked"),
-        })
-        .await
-        .expect("the server stops without an error");
-    }
-
-    /// Waits until it has ended, unless that was seen before.
-    fn wait(&mut self) -> anyhow::Result<()> {
-        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        match ended.map(|ended| ended.recv_timeout(SOON)) {
-            None => Ok(()),
-            Some(Ok(result)) => result,
-            Some(Err(RecvTimeoutError::Timeout)) => Err(anyhow::anyhow!("still running after {SOON:?}")),
-            Some(Err(RecvTimeoutError::Disconnected)) => Err(anyhow::anyhow!("the server panicked")),
         }
     }
 }

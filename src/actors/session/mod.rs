@@ -124,8 +124,8 @@ impl Session {
             "serverTime": self.services.clock.now(),
         });
         self.outbox.greet(&self.shard, inbox, preface, &Said::event("connected", data));
-        if let Some(since) = self.outbox.since() {
-            self.claim(since);
+        if let Some(seq) = self.outbox.claimed() {
+            self.claim(seq);
         }
     }
 

@@ -25,12 +25,6 @@ impl Socket {
         Self(Arc::new(Mutex::new(descriptor.map_or(Under::Nothing, Under::Descriptor))))
     }
 
-    /// The same socket for another owner, who may forget it before this one does.
-    #[must_use]
-    pub fn shared(&self) -> Self {
-        Self(Arc::new(Mutex::new(Under::Socket(self.clone()))))
-    }
-
     /// From now on this is that socket: what was polled is a WebSocket now.
     pub fn become_one_with(&self, other: &Self) {
         *self.under() = Under::Socket(other.clone());
@@ -63,31 +57,5 @@ impl Socket {
 
     fn under(&self) -> MutexGuard<'_, Under> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Read as _;
-    use std::net::{TcpListener, TcpStream};
-    use std::os::fd::AsRawFd as _;
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn one_owner_forgets_a_shared_socket_and_the_others_still_reach_it() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let mut client =
-            TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
-        client.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out");
-        let (server, _) = listener.accept().expect("a connection");
-        let socket = Socket::new(Some(server.as_raw_fd()));
-        let (first, second) = (socket.shared(), socket.shared());
-        first.forget();
-        first.cut();
-        assert!(client.read(&mut [0]).is_err(), "who forgot it reaches it no more");
-        second.cut();
-        assert_eq!(client.read(&mut [0]).expect("an end"), 0);
     }
 }

@@ -136,10 +136,11 @@ impl Admission {
         let wire = self.host.wire(namespace, &wishes).ok_or(NoSeat::Close(CloseReason::TryAgainLater))?;
         let sid = returns.as_ref().map_or_else(fresh_sid, |back| back.sid.clone());
         let believed_for = self.host.authenticator.believed_for(&identity);
-        let terms = wishes.terms(believed_for, services, wire, Some(sid.clone()));
+        let mut terms = wishes.terms(believed_for, services, wire, Some(sid.clone()));
+        terms.claims = returns.is_none();
         let shard = LocalShard::of_this_thread(services);
         let me = Arc::new(Member::from(&identity));
-        let outbox = shard.open(terms, Arc::clone(&me), self.socket.shared());
+        let outbox = shard.open(terms, Arc::clone(&me), self.socket.clone());
         let session = Session::new(me, Rc::clone(&outbox), shard, self.frames.clone());
         let seat = SessionSeat::new(session, outbox, namespace, services.metrics.clone());
         Ok(Sitting { host: Arc::clone(&self.host), seat, identity, namespace, sid, returns })

@@ -115,7 +115,7 @@ impl Seat for SessionSeat {
 
     fn close(&self, reason: CloseReason) {
         if reason == CloseReason::ClientLeft {
-            self.outbox.gone();
+            self.outbox.over();
         } else {
             self.outbox.close(reason);
         }
@@ -131,7 +131,8 @@ impl Seat for SessionSeat {
 
     fn gone(&self) {
         self.leave();
-        self.outbox.gone();
+        // The socket is the connection's, which may have other seats and last words of its own.
+        self.outbox.over();
     }
 }
 

@@ -42,8 +42,7 @@ impl<R: Reception> Speakers for Guests<R> {
             shared: Rc::new(Shared {
                 guest: self.reception.receive(request, socket, frames),
                 seats: RefCell::default(),
-                departed: RefCell::default(),
-                ended: RefCell::default(),
+                parted: RefCell::default(),
                 own: RefCell::default(),
                 waker: RefCell::default(),
                 is_over: Cell::new(false),
@@ -71,11 +70,9 @@ struct Shared<G: Guest> {
     guest: G,
     /// The namespaces that were joined: hardly ever more than one.
     seats: RefCell<Vec<Taken<G::Seat>>>,
-    /// Sessions that ended while their connection goes on, the last of each namespace: a pong may still prove what
-    /// they were given.
-    departed: RefCell<Vec<Taken<G::Seat>>>,
-    /// The namespaces that the server ended: who does not know it yet may still speak there.
-    ended: RefCell<Vec<Box<str>>>,
+    /// Seats that were given back while their connection goes on, the last of each namespace: a pong may still prove
+    /// what they were given, and who does not know yet that the server took one back may still speak there.
+    parted: RefCell<Vec<Parted<G::Seat>>>,
     /// Frames that belong to no seat: refusals.
     own: RefCell<VecDeque<Bytes>>,
     waker: RefCell<Option<Waker>>,
@@ -88,6 +85,12 @@ struct Shared<G: Guest> {
 struct Taken<S> {
     namespace: Box<str>,
     seat: Rc<S>,
+}
+
+struct Parted<S> {
+    taken: Taken<S>,
+    /// The client may not know it yet.
+    by_server: bool,
 }
 
 impl<G: Guest> Shared<G> {
@@ -112,22 +115,39 @@ impl<G: Guest> Shared<G> {
             seat.gone();
             return;
         }
-        self.ended.borrow_mut().retain(|ended| *ended != namespace);
+        self.forget(&namespace);
         self.seats.borrow_mut().push(Taken { namespace, seat: Rc::new(seat) });
         self.wake();
     }
 
     /// Answers whether anybody sat there.
-    fn stand_up(&self, namespace: &str) -> bool {
+    fn stand_up(&self, namespace: &str, by_server: bool) -> bool {
         let Some(seat) = self.seat(namespace) else { return false };
         self.seats.borrow_mut().retain(|taken| *taken.namespace != *namespace);
         seat.leave();
-        seat.gone();
-        let mut departed = self.departed.borrow_mut();
-        departed.retain(|taken| *taken.namespace != *namespace);
-        departed.push(Taken { namespace: namespace.into(), seat });
+        if !by_server {
+            seat.gone();
+        }
+        self.forget(namespace);
+        let taken = Taken { namespace: namespace.into(), seat };
+        self.parted.borrow_mut().push(Parted { taken, by_server });
         self.lonely_since.set(Instant::now());
         true
+    }
+
+    /// The seat that the server took back from a client that may not know it yet.
+    fn taken_back(&self, namespace: &str) -> Option<Rc<G::Seat>> {
+        let parted = self.parted.borrow();
+        let found = parted.iter().find(|parted| parted.by_server && *parted.taken.namespace == *namespace);
+        found.map(|parted| Rc::clone(&parted.taken.seat))
+    }
+
+    /// What was given in a namespace before is of no interest any more.
+    fn forget(&self, namespace: &str) {
+        let mut parted = self.parted.borrow_mut();
+        if let Some(at) = parted.iter().position(|parted| *parted.taken.namespace == *namespace) {
+            parted.remove(at).taken.seat.gone();
+        }
     }
 
     /// Says what belongs to no seat, unless the client reads nothing.
@@ -158,7 +178,7 @@ impl<G: Guest> SocketIo<G> {
                 }
             }
             Packet::Disconnect { namespace } => {
-                if self.shared.stand_up(&namespace) {
+                if self.shared.stand_up(&namespace, false) {
                     Heard::Fine
                 } else {
                     self.nobody_sits(&namespace)
@@ -172,8 +192,11 @@ impl<G: Guest> SocketIo<G> {
                 }
             }
             Packet::Ack { namespace, id } => {
-                let Some(seat) = self.shared.seat(&namespace) else { return self.nobody_sits(&namespace) };
-                seat.ack(id);
+                let shared = &self.shared;
+                match shared.seat(&namespace).or_else(|| shared.taken_back(&namespace)) {
+                    Some(seat) => seat.ack(id),
+                    None => return self.nobody_sits(&namespace),
+                }
                 Heard::Fine
             }
         }
@@ -181,10 +204,11 @@ impl<G: Guest> SocketIo<G> {
 
     /// The client speaks where it was not let in, or does not know yet that it is out.
     fn nobody_sits(&self, namespace: &str) -> Heard {
-        if self.shared.ended.borrow().iter().any(|ended| **ended == *namespace) {
-            return Heard::Fine;
+        if self.shared.taken_back(namespace).is_some() {
+            Heard::Fine
+        } else {
+            Heard::Close(CloseReason::ProtocolError)
         }
-        Heard::Close(CloseReason::ProtocolError)
     }
 
     /// What the client says meanwhile waits: it may already speak to the seat.
@@ -227,15 +251,15 @@ impl<G: Guest> Speaker for SocketIo<G> {
     }
 
     fn proven(&self, ping: &[u8]) {
-        self.shared.departed.borrow().iter().for_each(|taken| taken.seat.proven(ping));
         self.shared.each(|seat| seat.proven(ping));
+        for parted in self.shared.parted.borrow().iter() {
+            parted.taken.seat.proven(ping);
+        }
     }
 
     fn awaited_pong(&self) -> bool {
-        let awaited = |taken: &RefCell<Vec<Taken<G::Seat>>>| {
-            taken.borrow().iter().any(|taken| taken.seat.awaited_pong())
-        };
-        awaited(&self.shared.seats) || awaited(&self.shared.departed)
+        let (seats, parted) = (self.shared.seats.borrow(), self.shared.parted.borrow());
+        seats.iter().chain(parted.iter().map(|parted| &parted.taken)).any(|taken| taken.seat.awaited_pong())
     }
 
     fn poll_frames(&self, cx: &mut Context<'_>) -> Poll<Bytes> {
@@ -260,8 +284,7 @@ impl<G: Guest> Speaker for SocketIo<G> {
             seats.iter().find_map(|taken| Some((taken.namespace.clone(), taken.seat.ended()?)))
         };
         while let Some((namespace, reason)) = find() {
-            self.shared.stand_up(&namespace);
-            self.shared.ended.borrow_mut().push(namespace);
+            self.shared.stand_up(&namespace, true);
             // Who is to come back does so with a new connection.
             if reason.comes_back() || self.shared.seats.borrow().is_empty() {
                 return Some(reason);
@@ -288,7 +311,9 @@ impl<G: Guest> Speaker for SocketIo<G> {
     fn gone(&self) {
         self.shared.is_over.set(true);
         self.shared.each(Seat::gone);
-        self.shared.departed.take();
+        for parted in self.shared.parted.take() {
+            parted.taken.seat.gone();
+        }
         self.shared.own.borrow_mut().clear();
     }
 }

@@ -187,8 +187,9 @@ impl Outbox {
         self.terms.once
     }
 
-    pub(in crate::actors::session) fn since(&self) -> Option<i64> {
-        self.terms.since
+    /// Up to which seq the client says, by coming, that it has everything.
+    pub(in crate::actors::session) fn claimed(&self) -> Option<i64> {
+        self.terms.since.filter(|_| self.terms.claims)
     }
 
     /// Everything that came on this connection is newer than this seq.

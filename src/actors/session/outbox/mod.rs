@@ -50,6 +50,9 @@ pub struct Terms {
     pub name: Option<Box<str>>,
     /// The newest seq that the client says it has; it is given what came after.
     pub since: Option<i64>,
+    /// Whether that says that it has everything before it. A place where a connection is taken up again does not:
+    /// what was there before that connection began may be with nobody.
+    pub claims: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,6 +245,11 @@ impl Outbox {
     /// The connection is gone and its descriptor may soon be somebody else's.
     pub fn gone(&self) {
         self.socket.forget();
+        self.over();
+    }
+
+    /// Nothing more is said in this session, while its connection may go on.
+    pub fn over(&self) {
         self.state.set(State::Dead);
         self.queue.borrow_mut().clear();
         self.wake();
