@@ -36,6 +36,7 @@ mod overload;
 mod persistence;
 mod protocol_violations;
 mod publishing;
+mod recovery;
 mod resume;
 mod rooms;
 mod settling;
