@@ -32,6 +32,7 @@ mod mail;
 mod mail_fairness;
 mod mail_queue;
 mod migrations;
+mod namespaces;
 mod overload;
 mod persistence;
 mod protocol_violations;
