@@ -164,8 +164,8 @@ pub(crate) struct Idle {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doors {
-    /// Sockets connected by each door.
-    #[arg(long, value_parser = positive, default_value_t = 10_000)]
+    /// Sockets connected by each door; by all of them together fewer than a process may have files open.
+    #[arg(long, value_parser = positive, default_value_t = 4_000)]
     pub(crate) sockets: usize,
     /// Times that everything is started anew.
     #[arg(long, value_parser = positive, default_value_t = 3)]
@@ -174,7 +174,7 @@ pub(crate) struct Doors {
     #[arg(long, value_parser = positive, default_value_t = 5)]
     pub(crate) rounds: usize,
     /// Copies of messages by each door in each round, over all of its sockets, of each kind of load.
-    #[arg(long, value_parser = positive, default_value_t = 200_000)]
+    #[arg(long, value_parser = positive, default_value_t = 100_000)]
     pub(crate) copies: usize,
     /// Messages of a burst.
     #[arg(long, value_parser = positive, default_value_t = 16)]

@@ -11,6 +11,8 @@ use crate::{http, scan};
 /// the machine that this is measured on, each of which gets one.
 const POLLING: usize = 2;
 
+const POLLING_TARGET: &str = "/socket.io/?EIO=4&transport=polling";
+
 /// See the module's documentation. A door of Socket.IO may be asked for notifications under certain names only,
 /// separated by commas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,13 +95,12 @@ impl Entrance {
         }
         // Neighbours share one, so that half of all WebSockets come to the other thread, however these are dealt out.
         let polling = self.polling.get_mut(device / 2 % POLLING).context("no connection to poll with")?;
-        const TARGET: &str = "/socket.io/?EIO=4&transport=polling";
-        let opened = exchange(polling, &format!("GET {TARGET} HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
+        let opened = exchange(polling, &format!("GET {POLLING_TARGET} HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
         let sid = scan::after(&opened, br#""sid":""#).and_then(scan::string).context("no sid")?;
         let sid = str::from_utf8(sid)?;
         let length = connect.len();
         let post = format!(
-            "POST {TARGET}&sid={sid} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
+            "POST {POLLING_TARGET}&sid={sid} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
              Content-Length: {length}\r\n\r\n{connect}"
         );
         exchange(polling, &post)?;

@@ -193,13 +193,12 @@ fn frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>> {
 fn say(stream: &mut TcpStream, kind: u8, payload: &[u8]) -> Result<()> {
     let length = u16::try_from(payload.len()).context("more than this client says at once")?;
     let mut frame: SmallVec<[u8; 256]> = SmallVec::new();
-    match u8::try_from(length).ok().filter(|length| *length < LONGER) {
-        Some(short) => frame.extend_from_slice(&[kind, MASKED | short]),
-        None => {
-            ensure!(kind == FINAL_TEXT, "a ping of more than 125 bytes");
-            frame.extend_from_slice(&[kind, MASKED | LONGER]);
-            frame.extend_from_slice(&length.to_be_bytes());
-        }
+    if let Some(short) = u8::try_from(length).ok().filter(|length| *length < LONGER) {
+        frame.extend_from_slice(&[kind, MASKED | short]);
+    } else {
+        ensure!(kind == FINAL_TEXT, "a ping of more than 125 bytes");
+        frame.extend_from_slice(&[kind, MASKED | LONGER]);
+        frame.extend_from_slice(&length.to_be_bytes());
     }
     frame.extend_from_slice(&MASK);
     frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));

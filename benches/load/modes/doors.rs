@@ -15,7 +15,7 @@ use crate::clock::Deadline;
 use crate::crowd::{Audience, Crowd};
 use crate::door::Door;
 use crate::report::{Table, micros_each, middle, say, sorted};
-use crate::server::Server;
+use crate::server::{self, Server};
 use crate::{interrupt, process, scan, websocket};
 
 /// The type of the message, for who asks for that name alone.
@@ -27,12 +27,17 @@ const DOORS: [(&str, Door); 4] = [
     ("Socket.IO, default names", Door::SocketIo(None)),
     ("Socket.IO, upgraded, one name", Door::Upgraded(ONE_NAME)),
 ];
+/// Files that this process has open beside its devices' sockets, roughly.
+const OTHER_FILES: usize = 200;
 /// A server that was started, or has let everybody in, has nothing left to do by then.
 const IDLE: Duration = Duration::from_secs(2);
 /// How long a turn waits for something to happen, which may be at another door.
 const TURN: Duration = Duration::from_millis(20);
 
 pub(crate) fn run(common: &Common, options: &Doors) -> Result<()> {
+    let files = server::file_limit()?;
+    let wanted = (options.sockets * DOORS.len() + OTHER_FILES) as u64;
+    ensure!(files >= wanted, "{wanted} open files are wanted and {files} allowed: ask for fewer --sockets");
     let mut results = DOORS.map(|_| Results::default());
     for start in 0..options.starts {
         let mut houses = Vec::new();
@@ -41,14 +46,18 @@ pub(crate) fn run(common: &Common, options: &Doors) -> Result<()> {
         }
         thread::sleep(IDLE);
         for index in in_turn(start) {
+            houses.iter_mut().try_for_each(House::catch_up)?;
             let (house, result) = houses.get_mut(index).zip(results.get_mut(index)).context("a door")?;
             house.gather(result, common, options)?;
         }
         wait(&mut houses, &mut results, options)?;
         for round in 0..=options.rounds {
             for index in in_turn(start + round) {
-                let (house, result) = houses.get_mut(index).zip(results.get_mut(index)).context("a door")?;
+                let result = results.get_mut(index).context("a door")?;
                 for (at_once, costs) in [(1, &mut result.one), (options.burst, &mut result.burst)] {
+                    // Pings that came while others were measured.
+                    houses.iter_mut().try_for_each(House::catch_up)?;
+                    let house = houses.get_mut(index).context("a door")?;
                     let cost = house.spread(at_once, common, options);
                     let cost = house.server.explain(cost)?;
                     // The first round warms up.
@@ -56,6 +65,7 @@ pub(crate) fn run(common: &Common, options: &Doors) -> Result<()> {
                         costs.push(cost);
                     }
                 }
+                let house = houses.get(index).context("a door")?;
                 result.bytes = house.tally.bytes / house.tally.copies.max(1);
             }
         }
@@ -128,6 +138,11 @@ impl House {
         Ok(more as f64 / 1024.0 / self.tally.got.len().max(1) as f64)
     }
 
+    /// Takes what has come to its devices, if they are there.
+    fn catch_up(&mut self) -> Result<()> {
+        self.crowd.as_mut().map_or(Ok(()), |crowd| crowd.catch_up(&mut self.tally))
+    }
+
     fn turn(&mut self, wait: Duration) -> Result<()> {
         let crowd = self.crowd.as_mut().context("nobody is there")?;
         crowd.turn_within(wait, &mut self.tally)
@@ -137,8 +152,6 @@ impl House {
     /// copy.
     fn spread(&mut self, at_once: usize, common: &Common, options: &Doors) -> Result<f64> {
         let times = (options.copies / options.sockets / at_once).max(1);
-        // Pings that came while others were measured.
-        self.crowd.as_mut().context("nobody is there")?.catch_up(&mut self.tally)?;
         thread::sleep(SETTLE);
         let before = process::cpu(self.server.id())?;
         for _ in 0..times {
