@@ -11,6 +11,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::FutureExt;
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::{Event, Guest, NoSeat, Reception, Seat};
@@ -63,7 +64,7 @@ pub struct SocketIo<G: Guest> {
 struct Shared<G: Guest> {
     guest: G,
     /// The namespaces that were joined: hardly ever more than one.
-    seats: RefCell<Vec<Taken<G::Seat>>>,
+    seats: RefCell<SmallVec<[Taken<G::Seat>; 1]>>,
     /// Frames that belong to no seat: refusals.
     own: RefCell<VecDeque<Bytes>>,
     waker: RefCell<Option<Waker>>,
@@ -84,7 +85,7 @@ impl<G: Guest> Shared<G> {
 
     fn each(&self, mut visit: impl FnMut(&G::Seat)) {
         // Not under the borrow: what a seat does may lead back here.
-        let seats: Vec<Rc<G::Seat>> =
+        let seats: SmallVec<[Rc<G::Seat>; 2]> =
             self.seats.borrow().iter().map(|taken| Rc::clone(&taken.seat)).collect();
         for seat in &seats {
             visit(seat);
