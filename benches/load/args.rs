@@ -29,6 +29,8 @@ pub(crate) enum Mode {
     Fanout(Fanout),
     /// Memory of a connection that waits.
     Idle(Idle),
+    /// Both of these for each door beside the raw one.
+    Doors(Doors),
     /// The bare inserts of the same rows on the same database.
     InsertLimit(InsertLimit),
     /// Everything, on both databases.
@@ -158,6 +160,28 @@ pub(crate) struct Idle {
     /// Sockets connected.
     #[arg(long, value_parser = positive, default_value_t = 10_000)]
     pub(crate) sockets: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doors {
+    /// Sockets connected by each door; by all of them together fewer than a process may have files open.
+    #[arg(long, value_parser = positive, default_value_t = 4_000)]
+    pub(crate) sockets: usize,
+    /// Times that everything is started anew.
+    #[arg(long, value_parser = positive, default_value_t = 3)]
+    pub(crate) starts: usize,
+    /// Rounds by all doors in turn after each start; the table has their medians.
+    #[arg(long, value_parser = positive, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// Copies of messages by each door in each round, over all of its sockets, of each kind of load.
+    #[arg(long, value_parser = positive, default_value_t = 100_000)]
+    pub(crate) copies: usize,
+    /// Messages of a burst.
+    #[arg(long, value_parser = positive, default_value_t = 16)]
+    pub(crate) burst: usize,
+    /// Seconds of waiting, of which memory and processor time are looked at.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) wait: u64,
 }
 
 #[derive(Debug, Args)]

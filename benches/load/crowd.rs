@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use mio::{Events, Poll, Token};
 
 use crate::clock::Deadline;
+use crate::door::{Door, Entrance, Entry};
 use crate::scan;
 use crate::websocket::{Lost, WebSocket};
 
@@ -49,6 +50,16 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// Connects one device per token, over the addresses in turn, and waits until each was greeted.
     pub(crate) fn gather(addresses: &[SocketAddr], tokens: &[String], deadline: &Deadline) -> Result<Self> {
+        Self::gather_by(Door::Raw, addresses, tokens, deadline)
+    }
+
+    pub(crate) fn gather_by(
+        door: Door,
+        addresses: &[SocketAddr],
+        tokens: &[String],
+        deadline: &Deadline,
+    ) -> Result<Self> {
+        let mut entrance = Entrance::new(door);
         let mut crowd = Self {
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -63,7 +74,7 @@ impl Crowd {
                 let address = *addresses.get(index % addresses.len()).context("no address to connect to")?;
                 let access = tokens.get(index).map_or("", String::as_str);
                 crowd.devices.push(None);
-                crowd.connect(index, address, &format!("token={access}"))?;
+                crowd.connect(index, address, entrance.enter(index, address, access)?)?;
             }
             crowd.turn(&mut greeted)?;
         }
@@ -71,8 +82,8 @@ impl Crowd {
     }
 
     /// Connects a device that is not connected, or not any more.
-    pub(crate) fn connect(&mut self, device: usize, address: SocketAddr, query: &str) -> Result<()> {
-        let socket = WebSocket::connect(address, device, query, self.poll.registry(), Token(device))?;
+    pub(crate) fn connect(&mut self, device: usize, address: SocketAddr, entry: Entry) -> Result<()> {
+        let socket = WebSocket::connect(address, device, entry, self.poll.registry(), Token(device))?;
         *self.devices.get_mut(device).context("a device that is not ours")? = Some(socket);
         Ok(())
     }
@@ -94,8 +105,19 @@ impl Crowd {
 
     /// Turns once, waiting no longer than that.
     pub(crate) fn turn_within(&mut self, wait: Duration, audience: &mut impl Audience) -> Result<()> {
+        self.events_within(wait, audience).map(drop)
+    }
+
+    /// Turns until nothing is left that has happened.
+    pub(crate) fn catch_up(&mut self, audience: &mut impl Audience) -> Result<()> {
+        while self.events_within(Duration::ZERO, audience)? {}
+        Ok(())
+    }
+
+    /// Turns once; answers whether anything had happened.
+    fn events_within(&mut self, wait: Duration, audience: &mut impl Audience) -> Result<bool> {
         match self.poll.poll(&mut self.events, Some(wait)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(true),
             result => result?,
         }
         for event in &self.events {
@@ -115,7 +137,7 @@ impl Crowd {
                 audience.lost(token, error)?;
             }
         }
-        Ok(())
+        Ok(!self.events.is_empty())
     }
 }
 

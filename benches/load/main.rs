@@ -8,6 +8,7 @@ mod child;
 mod clock;
 mod cluster;
 mod crowd;
+mod door;
 mod http;
 mod interrupt;
 mod limit_server;
@@ -27,7 +28,7 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser};
 
 use args::{Arguments, Mode};
-use modes::{bookings, fanout, idle, insert_limit, proof, reconnect};
+use modes::{bookings, doors, fanout, idle, insert_limit, proof, reconnect};
 
 /// What is measured where nobody names a database and every one is of interest.
 const DATABASES: [&str; 2] = ["postgres", "sqlite"];
@@ -66,6 +67,7 @@ fn run() -> Result<()> {
         Mode::Reconnect(options) => reconnect::run(&common, &options, &common.database_or("postgres")),
         Mode::Fanout(options) => fanout::run(&common, &options),
         Mode::Idle(options) => idle::run(&common, &options),
+        Mode::Doors(options) => doors::run(&common, &options),
         Mode::InsertLimit(options) => insert_limit::run(&common, &options),
         Mode::All => {
             for database in DATABASES {
@@ -78,7 +80,8 @@ fn run() -> Result<()> {
                 reconnect::run(&common, &args::defaults(), database)?;
             }
             fanout::run(&common, &args::defaults())?;
-            idle::run(&common, &args::defaults())
+            idle::run(&common, &args::defaults())?;
+            doors::run(&common, &args::defaults())
         }
         Mode::LimitServer { frame_bytes } => limit_server::run(frame_bytes),
         Mode::StandIn => stand_in::run(),

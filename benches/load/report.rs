@@ -127,3 +127,14 @@ pub(crate) fn grouped(value: f64) -> String {
     }
     text
 }
+
+pub(crate) fn sorted<T: PartialOrd>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.collect();
+    values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+    values
+}
+
+/// The middle of what is sorted; the lower one of two.
+pub(crate) fn middle<T: Copy>(sorted: &[T]) -> Option<T> {
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+}

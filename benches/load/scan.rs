@@ -38,8 +38,11 @@ pub(crate) fn uuid(text: &[u8]) -> Option<u128> {
     Some(value)
 }
 
-/// The event's name of a frame, wherever `event` stands in it.
+/// The event's name of a frame, wherever `event` stands in it; or of an event packet of Socket.IO.
 pub(crate) fn event(text: &[u8]) -> Option<&[u8]> {
     const FIRST: &[u8] = br#"{"event":""#;
+    if text.starts_with(b"42") {
+        return after(text, br#"[""#).and_then(string);
+    }
     text.strip_prefix(FIRST).or_else(|| after(text, br#""event":""#)).and_then(string)
 }

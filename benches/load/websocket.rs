@@ -1,5 +1,5 @@
 //! A minimal WebSocket client (RFC 6455) in the event loop: the handshake, text frames in, pings
-//! answered. It keeps no buffer of its own but for a frame that arrived in part, so that ten thousand
+//! answered, and what its door's script has it say. It keeps no buffer of its own but for a frame that arrived in part, so that ten thousand
 //! of them cost little; anything that this server has no reason to send is an error, and the end of a
 //! connection is `Lost`, for those to whom it may happen.
 
@@ -9,8 +9,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context, Result, bail, ensure};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use smallvec::SmallVec;
 use socket2::{Domain, Socket, Type};
 
+use crate::door::{Entry, Script};
 use crate::scan;
 
 /// Opcodes and the bits beside them: RFC 6455, section 5.2.
@@ -19,6 +21,8 @@ const FINAL_CLOSE: u8 = 0x88;
 const FINAL_PING: u8 = 0x89;
 const FINAL_PONG: u8 = 0x8A;
 const MASKED: u8 = 0x80;
+/// In place of a length: two bytes follow that have it.
+const LONGER: u8 = 126;
 
 /// A client must mask; that the key changes protects browsers' proxies, of which there are none here.
 const MASK: [u8; 4] = [0x5A, 0xC3, 0x17, 0x88];
@@ -52,6 +56,7 @@ struct Link {
     open: bool,
     /// Whether pings are answered, as every device does; without it nothing is ever proven.
     pongs: bool,
+    script: Script,
 }
 
 impl WebSocket {
@@ -59,13 +64,14 @@ impl WebSocket {
     pub(crate) fn connect(
         address: SocketAddr,
         index: usize,
-        query: &str,
+        entry: Entry,
         registry: &Registry,
         token: Token,
     ) -> Result<Self> {
         let mut stream = dial(address, index)?;
+        let Entry { target, script } = entry;
         let request = format!(
-            "GET /ws/notifications?{query} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+            "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
@@ -73,7 +79,7 @@ impl WebSocket {
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
         registry.register(&mut stream, token, Interest::READABLE)?;
-        Ok(Self { link: Link { stream, open: false, pongs: true }, partial: Vec::new() })
+        Ok(Self { link: Link { stream, open: false, pongs: true, script }, partial: Vec::new() })
     }
 
     /// Answers no ping from now on.
@@ -135,11 +141,17 @@ impl Link {
             }
             self.open = true;
             used = end + 4;
+            if let Some(opening) = self.script.opening.take() {
+                say(&mut self.stream, FINAL_TEXT, opening.as_bytes())?;
+            }
         }
         while let Some((kind, payload, length)) = frame(bytes.get(used..).unwrap_or_default())? {
             match kind {
-                FINAL_TEXT => on_text(payload)?,
-                FINAL_PING if self.pongs => pong(&mut self.stream, payload)?,
+                FINAL_TEXT => match self.script.answer(payload) {
+                    Some(answer) => say(&mut self.stream, FINAL_TEXT, answer.as_bytes())?,
+                    None => on_text(payload)?,
+                },
+                FINAL_PING if self.pongs => say(&mut self.stream, FINAL_PONG, payload)?,
                 FINAL_CLOSE => bail!(Lost(format!("the server said {}", close_reason(payload)))),
                 // An unsolicited pong is allowed and means nothing.
                 FINAL_PING | FINAL_PONG => {}
@@ -151,13 +163,19 @@ impl Link {
     }
 }
 
+/// The length of a frame of the server's with this text, header and all.
+pub(crate) fn frame_bytes(text: &[u8]) -> usize {
+    // RFC 6455, section 5.2: two bytes, and two more from 126 on.
+    text.len() + if text.len() < usize::from(LONGER) { 2 } else { 4 }
+}
+
 /// The frame that `bytes` begin with: its first byte, its payload, and its length with the header.
 fn frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>> {
     let [kind, size, rest @ ..] = bytes else { return Ok(None) };
     ensure!(size & MASKED == 0, "the server masked a frame");
     // RFC 6455, section 5.2: 126 and 127 say that the length follows, in two or in eight bytes.
-    let extended = match size {
-        126 => 2,
+    let extended = match *size {
+        LONGER => 2,
         127 => 8,
         _ => 0,
     };
@@ -172,22 +190,20 @@ fn frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>> {
     Ok(bytes.get(header..header + length).map(|payload| (*kind, payload, header + length)))
 }
 
-fn pong(stream: &mut TcpStream, payload: &[u8]) -> Result<()> {
-    let length = u8::try_from(payload.len()).ok().filter(|length| *length <= 125);
-    let length = length.context("a ping of more than 125 bytes")?;
-    let mut frame = [0; 131];
-    let [kind, size, rest @ ..] = &mut frame;
-    *kind = FINAL_PONG;
-    *size = MASKED | length;
-    let (key, body) = rest.split_at_mut(MASK.len());
-    key.copy_from_slice(&MASK);
-    for ((to, from), mask) in body.iter_mut().zip(payload).zip(MASK.iter().cycle()) {
-        *to = from ^ mask;
+fn say(stream: &mut TcpStream, kind: u8, payload: &[u8]) -> Result<()> {
+    let length = u16::try_from(payload.len()).context("more than this client says at once")?;
+    let mut frame: SmallVec<[u8; 256]> = SmallVec::new();
+    if let Some(short) = u8::try_from(length).ok().filter(|length| *length < LONGER) {
+        frame.extend_from_slice(&[kind, MASKED | short]);
+    } else {
+        ensure!(kind == FINAL_TEXT, "a ping of more than 125 bytes");
+        frame.extend_from_slice(&[kind, MASKED | LONGER]);
+        frame.extend_from_slice(&length.to_be_bytes());
     }
-    let whole = 6 + payload.len();
-    let frame = frame.get(..whole).unwrap_or_default();
-    let written = stream.write(frame).map_err(Lost::while_doing("answering a ping"))?;
-    ensure!(written == whole, "only part of a pong was taken by the socket");
+    frame.extend_from_slice(&MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    let written = stream.write(&frame).map_err(Lost::while_doing("answering"))?;
+    ensure!(written == frame.len(), "only part of an answer was taken by the socket");
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! the result is WebSocket frames, see `frame.rs`: what a long-polling client gets is made of them.
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
@@ -66,7 +66,7 @@ pub struct Spelling {
     wanted: Option<Vec<String>>,
     /// Whether the client is asked to acknowledge notifications.
     acks: bool,
-    /// Where sessions that are spoken to in this way share what was encoded; none for one client's own way.
+    /// Where sessions that are spoken to in this way share what was encoded; none for a way that clients asked for.
     shared: Option<usize>,
     /// What tells this namespace's pings from another's on the same connection.
     mark: &'static str,
@@ -115,21 +115,23 @@ impl Spelling {
 
     /// The names for a notification of this type, each once.
     fn names<'a>(&'a self, kind: &'a str) -> Vec<&'a str> {
-        let is_wanted = |name: &str| match &self.wanted {
-            Some(wanted) => wanted.iter().any(|one| one == name),
-            None => true,
-        };
         let mut names: Vec<&'a str> = Vec::new();
-        for name in self.names.of(kind) {
-            if is_wanted(name) && !names.contains(&name) {
+        for name in self.candidates(kind) {
+            if self.wants(name) && !names.contains(&name) {
                 names.push(name);
             }
         }
-        // A client that asks for a type by its name gets it in every namespace.
-        if self.wanted.is_some() && is_wanted(kind) && !names.contains(&kind) {
-            names.push(kind);
-        }
         names
+    }
+
+    /// Names that a notification of this type may have.
+    fn candidates<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
+        // A client that asks for a type by its name gets it in every namespace.
+        self.names.of(kind).chain(self.wanted.is_some().then_some(kind))
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|one| one == name))
     }
 
     fn put(&self, frames: &mut BytesMut, said: &Said, rooms: &str) {
@@ -200,7 +202,9 @@ impl Wire {
     /// Whether a notification is said at all: a client may have asked for other names only.
     pub fn says(&self, said: &Said) -> bool {
         match self {
-            Self::SocketIo(spelling) if spelling.wanted.is_some() => !spelling.names(&said.name).is_empty(),
+            Self::SocketIo(spelling) if spelling.wanted.is_some() => {
+                spelling.candidates(&said.name).any(|name| spelling.wants(name))
+            }
             _ => true,
         }
     }
@@ -232,19 +236,49 @@ impl Wire {
 pub struct Message {
     said: Vec<Said>,
     shared: [OnceLock<Bytes>; SHARED],
+    /// The frames in ways that clients asked for.
+    narrowed: Narrowed,
 }
+
+/// Frames by the spelling that they are in. A clone begins with none.
+#[derive(Debug, Default)]
+struct Narrowed(Mutex<Vec<(Arc<Spelling>, Bytes)>>);
+
+impl Clone for Narrowed {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// How many ways that clients asked for share the frames of one message: those are searched one by one.
+const NARROWED_MAX: usize = 16;
 
 impl Message {
     pub fn new(said: Vec<Said>) -> Self {
-        Self { said, shared: Default::default() }
+        Self { said, ..Self::default() }
     }
 
     /// The frames for one session; shared by all that are spoken to alike. `rooms` as in [`Wire::frames`].
     pub fn frames(&self, wire: &Wire, rooms: &str) -> Bytes {
-        match wire.shared().and_then(|slot| self.shared.get(slot)) {
-            Some(shared) if rooms.is_empty() => shared.get_or_init(|| wire.frames(&self.said, "")).clone(),
-            _ => wire.frames(&self.said, rooms),
+        match (wire, wire.shared().and_then(|slot| self.shared.get(slot))) {
+            _ if !rooms.is_empty() => wire.frames(&self.said, rooms),
+            (_, Some(shared)) => shared.get_or_init(|| wire.frames(&self.said, "")).clone(),
+            (Wire::SocketIo(spelling), None) => self.narrowed(wire, spelling),
+            (Wire::Raw, None) => wire.frames(&self.said, ""),
         }
+    }
+
+    /// Clients that asked for the same have the same spelling, see `transports/socketio/spellings.rs`.
+    fn narrowed(&self, wire: &Wire, spelling: &Arc<Spelling>) -> Bytes {
+        let mut narrowed = self.narrowed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, frames)) = narrowed.iter().find(|(known, _)| Arc::ptr_eq(known, spelling)) {
+            return frames.clone();
+        }
+        let frames = wire.frames(&self.said, "");
+        if narrowed.len() < NARROWED_MAX {
+            narrowed.push((Arc::clone(spelling), frames.clone()));
+        }
+        frames
     }
 
     /// Whether a session that is spoken to in this way is told of a notification.
@@ -365,6 +399,18 @@ mod tests {
         let acks = Wire::SocketIo(Arc::new(notifications(true)));
         assert_ne!(message.frames(&one, ""), message.frames(&acks, ""));
         assert_ne!(message.frames(&one, ""), message.frames(&one, "+booking:1"));
+    }
+
+    #[test]
+    fn those_who_asked_for_the_same_names_share_the_bytes_as_far_as_they_are_few() {
+        let message = Message::new(vec![said("LIKE")]);
+        let narrowed = || Wire::SocketIo(Arc::new(main().narrowed(vec!["LIKE".to_owned()])));
+        let (one, like_one) = (narrowed(), narrowed());
+        let first = message.frames(&one, "");
+        assert_eq!(first.as_ptr(), message.frames(&one.clone(), "").as_ptr());
+        assert_eq!(first, message.frames(&like_one, ""), "the same words, whoever made them");
+        let others: Vec<Wire> = (0..2 * NARROWED_MAX).map(|_| narrowed()).collect();
+        assert!(others.iter().all(|other| message.frames(other, "") == first));
     }
 
     #[test]

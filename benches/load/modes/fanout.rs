@@ -18,13 +18,13 @@ use crate::child::Process;
 use crate::clock::{self, Deadline};
 use crate::crowd::{Audience, Crowd};
 use crate::report::{Latencies, Table, micros_each};
-use crate::{http, limit_server, process, scan, token};
+use crate::{http, limit_server, process, scan, token, websocket};
 
 /// After the last copy arrived: pongs and the like are worked off too, and count.
-const SETTLE: Duration = Duration::from_millis(300);
+pub(super) const SETTLE: Duration = Duration::from_millis(300);
 /// Bursts before measuring begins.
 const WARM_UP: usize = 3;
-const EVENT: &[u8] = b"system.maintenance";
+pub(super) const EVENT: &[u8] = b"system.maintenance";
 const BODY: &str = r#"{"type":"system.maintenance","role":"CUSTOMER","title":"Maintenance tonight","message":"Bellhop is being updated between two and three o'clock; bookings are taken as ever.","passing":true}"#;
 
 pub(crate) fn run(common: &Common, options: &Fanout) -> Result<()> {
@@ -74,7 +74,7 @@ pub(crate) fn run(common: &Common, options: &Fanout) -> Result<()> {
 }
 
 /// What sends a number of messages to everybody.
-trait Publisher {
+pub(super) trait Publisher {
     fn publish(&mut self, count: usize) -> Result<()>;
 
     /// After all copies have arrived.
@@ -157,15 +157,14 @@ impl Audience for Tally {
         if scan::event(text) == Some(EVENT) {
             *self.got.get_mut(device).context("a device that is not ours")? += 1;
             self.total += 1;
-            // RFC 6455, section 5.2: two bytes, and two more from 126 on.
-            self.frame_bytes = text.len() + if text.len() < 126 { 2 } else { 4 };
+            self.frame_bytes = websocket::frame_bytes(text);
         }
         Ok(())
     }
 }
 
 /// Connections over which a service posts, so that a burst is as many requests at once.
-struct Posts {
+pub(super) struct Posts {
     address: SocketAddr,
     count: usize,
     /// Made when first needed: the server gives a new connection only so long to send something.
@@ -174,7 +173,7 @@ struct Posts {
 }
 
 impl Posts {
-    fn new(address: SocketAddr, count: usize) -> Result<Self> {
+    pub(super) fn new(address: SocketAddr, count: usize) -> Result<Self> {
         let request = http::post("/notifications", &token::mint("load-service", "SERVICE")?, BODY);
         Ok(Self { address, count, streams: Vec::new(), request })
     }

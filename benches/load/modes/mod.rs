@@ -3,6 +3,7 @@
 mod booking_load;
 pub(crate) mod bookings;
 mod deliveries;
+pub(crate) mod doors;
 pub(crate) mod fanout;
 pub(crate) mod idle;
 pub(crate) mod insert_limit;

@@ -13,7 +13,7 @@ use super::spent::Spent;
 use crate::args::{Common, Proof};
 use crate::clock::{self, Deadline};
 use crate::crowd::Crowd;
-use crate::report::{self, Table, grouped, milliseconds, per_second};
+use crate::report::{self, Table, grouped, middle, milliseconds, per_second, sorted};
 use crate::server::{STAND_IN, Server, Setting};
 
 /// How often the database is asked whether a receipt is still missing.
@@ -200,15 +200,4 @@ fn cost(pong: f64, name: &str, other: f64) -> String {
         "pong / {name} = {ratio:.2}: proof costs {:.0} % of what is reached {name}.",
         (1.0 - ratio) * 100.0
     )
-}
-
-fn sorted<T: PartialOrd>(values: impl Iterator<Item = T>) -> Vec<T> {
-    let mut values: Vec<T> = values.collect();
-    values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
-    values
-}
-
-/// The middle of what is sorted; the lower one of two.
-fn middle<T: Copy>(sorted: &[T]) -> Option<T> {
-    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
 }

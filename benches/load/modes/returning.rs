@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::notices::KIND;
 use crate::clock;
 use crate::crowd::{Audience, CONNECTING_MAX, Crowd};
+use crate::door::Entry;
 use crate::report::Latencies;
 use crate::scan::{after, event, number};
 use crate::websocket::Lost;
@@ -106,8 +107,8 @@ impl Returning {
             let host = self.hosts.get_mut(index).context("no such host")?;
             host.tried_at.get_or_insert_with(clock::now);
             host.since = host.last;
-            let query = format!("token={}&since={}", host.access, host.last);
-            match crowd.connect(index, address, &query) {
+            let entry = Entry::raw(&format!("token={}&since={}", host.access, host.last));
+            match crowd.connect(index, address, entry) {
                 Ok(()) => {
                     host.place = Place::Asking;
                     self.asking += 1;

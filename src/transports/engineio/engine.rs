@@ -260,11 +260,13 @@ impl<S: Speaker> Engine<S> {
         {
             self.close(reason);
         }
-        if let Some(goodbye) = self.goodbye.take() {
-            return Poll::Ready(Some(goodbye));
-        }
-        if self.is_over() {
-            return Poll::Ready(None);
+        if !self.is_open() {
+            if let Some(goodbye) = self.goodbye.take() {
+                return Poll::Ready(Some(goodbye));
+            }
+            if self.is_over() {
+                return Poll::Ready(None);
+            }
         }
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {

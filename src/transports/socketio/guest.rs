@@ -10,6 +10,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::seat::{SessionSeat, asked_in};
+use super::spellings::Spellings;
 use super::{Guest, NoSeat, Reception};
 use crate::actors::session::{FrameRate, LocalShard, NotAdmitted, Services, Session, Socket};
 use crate::auth::RecoveryIds;
@@ -20,7 +21,7 @@ use crate::http::{Authenticator, Problem};
 use crate::protocol::frame;
 use crate::protocol::offset::Offset;
 use crate::protocol::socketio;
-use crate::protocol::wire::{Names, Namespace, Spelling, Wire};
+use crate::protocol::wire::{Namespace, Wire};
 use crate::transports::engineio::fresh_sid;
 use crate::transports::wishes::Wishes;
 
@@ -30,8 +31,7 @@ pub struct Host {
     services: Arc<Services>,
     authenticator: Authenticator,
     recovery: RecoveryIds,
-    /// How each namespace is spoken to, without acks and with them.
-    spellings: Vec<(Namespace, [Arc<Spelling>; 2])>,
+    spellings: Spellings,
 }
 
 impl Host {
@@ -41,25 +41,12 @@ impl Host {
         recovery: RecoveryIds,
         settings: &SocketIoSettings,
     ) -> Self {
-        let spelling = |namespace, acks| {
-            let names = match namespace {
-                Namespace::Main => &settings.events_main,
-                Namespace::Notifications => &settings.events_notifications,
-            };
-            Arc::new(Spelling::new(namespace, Names::parse(names), acks))
-        };
-        let both = |namespace| (namespace, [spelling(namespace, false), spelling(namespace, true)]);
-        Self { services, authenticator, recovery, spellings: Namespace::ALL.map(both).into() }
+        Self { services, authenticator, recovery, spellings: Spellings::new(settings) }
     }
 
     /// How a client is spoken to that asks for this.
     fn wire(&self, namespace: Namespace, wishes: &Wishes) -> Option<Wire> {
-        let (_, [plain, acks]) = self.spellings.iter().find(|(known, _)| *known == namespace)?;
-        let spelling = if wishes.acks { acks } else { plain };
-        Some(Wire::SocketIo(match &wishes.events {
-            None => Arc::clone(spelling),
-            Some(events) => Arc::new(spelling.narrowed(events.clone())),
-        }))
+        self.spellings.find(namespace, wishes.acks, wishes.events.as_deref()).map(Wire::SocketIo)
     }
 }
 

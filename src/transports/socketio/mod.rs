@@ -4,6 +4,7 @@
 mod guest;
 mod seat;
 mod speaker;
+mod spellings;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

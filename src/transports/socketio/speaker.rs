@@ -11,6 +11,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::FutureExt;
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::{Event, Guest, NoSeat, Reception, Seat};
@@ -69,7 +70,7 @@ pub struct SocketIo<G: Guest> {
 struct Shared<G: Guest> {
     guest: G,
     /// The namespaces that were joined: hardly ever more than one.
-    seats: RefCell<Vec<Taken<G::Seat>>>,
+    seats: RefCell<SmallVec<[Taken<G::Seat>; 1]>>,
     /// Seats that were given back while their connection goes on, the last of each namespace: a pong may still prove
     /// what they were given, and who does not know yet that the server took one back may still speak there.
     parted: RefCell<Vec<Parted<G::Seat>>>,
@@ -101,7 +102,7 @@ impl<G: Guest> Shared<G> {
 
     fn each(&self, mut visit: impl FnMut(&G::Seat)) {
         // Not under the borrow: what a seat does may lead back here.
-        let seats: Vec<Rc<G::Seat>> =
+        let seats: SmallVec<[Rc<G::Seat>; 2]> =
             self.seats.borrow().iter().map(|taken| Rc::clone(&taken.seat)).collect();
         for seat in &seats {
             visit(seat);
