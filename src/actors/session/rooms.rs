@@ -154,7 +154,7 @@ impl Session {
 
     fn leave(&self, room: Room) {
         self.lookups.cancel(&room);
-        self.outbox.left(&room, self.services.clock.now());
+        self.outbox.left(&room);
         self.services.hub.do_send(Leave { session: self.outbox.reference(), room });
     }
 
@@ -205,7 +205,7 @@ fn join(
     let (lookups, ticket) = (lookups.clone(), lookups.begin(room.clone()));
     let most = services.settings.max_rooms;
     let request = services.hub.send(Join { session: outbox.reference(), room: room.clone(), most });
-    let (outbox, now) = (Rc::clone(outbox), services.clock.now());
+    let outbox = Rc::clone(outbox);
     async move {
         let joined = request.await;
         let is_wanted = lookups.end(ticket);
@@ -213,7 +213,7 @@ fn join(
             Ok(Joined::In) => {
                 // Who left meanwhile is out again.
                 if is_wanted {
-                    outbox.joined(room, now);
+                    outbox.joined(room);
                 }
                 done
             }

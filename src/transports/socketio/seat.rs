@@ -10,9 +10,9 @@ use super::{Event, Seat};
 use crate::actors::session::{Answer, Outbox, Reaction, Session};
 use crate::domain::CloseReason;
 use crate::protocol::events::ClientEvent;
-use crate::protocol::frame;
 use crate::protocol::socketio;
 use crate::protocol::wire::Namespace;
+use crate::protocol::{frame, json};
 use crate::telemetry::Metrics;
 use crate::transports::engineio::Heard;
 
@@ -54,14 +54,22 @@ impl Asker {
         let data = answer.data.to_string();
         // Only an echo has the placeholders of what came.
         let attachments = if answer.event == "pong" { self.attachments.as_slice() } else { &[] };
-        let packet = match self.id {
-            Some(id) => socketio::ack(namespace, id, &[&data], attachments.len()),
+        let place = outbox.take_owed_place().map(json::data);
+        let packet = match (self.id, &place) {
+            (Some(id), _) => socketio::ack(namespace, id, &[&data], attachments.len()),
+            (None, Some(place)) => {
+                socketio::event_with(namespace, answer.event, &[&data, place], attachments.len())
+            }
             // Clients take a text in the last place for an offset to come back with.
-            None if data.starts_with('"') => {
+            (None, None) if data.starts_with('"') => {
                 socketio::event_with(namespace, answer.event, &[&data, "null"], attachments.len())
             }
-            None => socketio::event_with(namespace, answer.event, &[&data], attachments.len()),
+            (None, None) => socketio::event_with(namespace, answer.event, &[&data], attachments.len()),
         };
+        // Acks carry no offset.
+        if self.id.is_some() && place.is_some() {
+            outbox.hasten_heartbeat();
+        }
         let mut frames = frame::text(&packet).to_vec();
         for attachment in attachments {
             frames.extend_from_slice(&frame::binary(attachment));

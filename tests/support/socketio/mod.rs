@@ -238,7 +238,9 @@ impl SocketIo {
     fn event(&mut self, name: String, arguments: Vec<Value>) -> Option<Event> {
         let mut arguments = arguments.into_iter();
         let data = arguments.next().unwrap_or(Value::Null);
-        let offset = arguments.next().map(|offset| offset.as_str().expect("an offset is a text").to_owned());
+        // A text that is echoed has null behind it, so that it is not taken for an offset.
+        let offset = arguments.next().filter(|offset| !offset.is_null());
+        let offset = offset.map(|offset| offset.as_str().expect("an offset is a text").to_owned());
         assert_eq!(arguments.next(), None, "{name} has too much to say");
         let event = self.original_of(Event { name, data, id: None });
         if offset.is_some() {

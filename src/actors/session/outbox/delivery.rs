@@ -84,52 +84,49 @@ impl Outbox {
     }
 
     /// The session is in a room; a client that comes back to its session is told so, should it break off now.
-    pub(in crate::actors::session) fn joined(&self, room: Room, wall: Timestamp) {
+    pub(in crate::actors::session) fn joined(&self, room: Room) {
         if is_own(&room) {
-            self.leave_own(|left| left.retain(|own| *own != room), wall);
-        } else {
-            self.change_rooms(
-                |rooms| {
-                    if !rooms.contains(&room) {
-                        rooms.push(room);
-                    }
-                },
-                wall,
-            );
+            self.left_own.borrow_mut().retain(|own| *own != room);
+        } else if !self.joined.borrow().contains(&room) {
+            self.joined.borrow_mut().push(room);
         }
+        self.rename_rooms();
     }
 
-    pub(in crate::actors::session) fn left(&self, room: &Room, wall: Timestamp) {
-        if is_own(room) {
-            self.leave_own(|left| left.push(room.clone()), wall);
-        } else {
-            self.change_rooms(|rooms| rooms.retain(|known| known != room), wall);
+    pub(in crate::actors::session) fn left(&self, room: &Room) {
+        if !is_own(room) {
+            self.joined.borrow_mut().retain(|known| known != room);
+        } else if !self.left_own.borrow().contains(room) {
+            self.left_own.borrow_mut().push(room.clone());
         }
+        self.rename_rooms();
     }
 
-    /// An offset cannot say that a session is out of one of its own rooms: such a one is not recovered.
-    fn leave_own(&self, change: impl FnOnce(&mut Vec<Room>), wall: Timestamp) {
-        change(&mut self.left_own.borrow_mut());
-        self.change_rooms(|_| {}, wall);
-    }
-
-    fn change_rooms(&self, change: impl FnOnce(&mut Vec<Room>), wall: Timestamp) {
+    /// What follows the client's seqs from now on. The client keeps what it was told last, so it is told with the
+    /// answer to what it asked for.
+    fn rename_rooms(&self) {
         // Only who can come back to a session is told its rooms.
         if matches!(self.terms.wire, Wire::Raw) {
             return;
         }
-        let mut joined = self.joined.borrow_mut();
-        change(&mut joined);
+        // An offset cannot say that a session is out of one of its own: such a one is not recovered.
         let is_whole = self.left_own.borrow().is_empty();
-        let rooms = if is_whole { Rooms::All(joined.clone()) } else { Rooms::TooMany };
+        let rooms = if is_whole { Rooms::All(self.joined.borrow().clone()) } else { Rooms::TooMany };
         let text = rooms.to_string().into_boxed_str();
         if *self.rooms.borrow() != text {
             *self.rooms.borrow_mut() = text;
-            // The client keeps what it was told last.
-            if self.state.get() == State::Open {
-                self.say_heartbeat(wall);
-            }
+            self.owes_place.set(true);
         }
+    }
+
+    /// Where the client may come back to, if its rooms have changed since it was told.
+    pub fn take_owed_place(&self) -> Option<String> {
+        self.owes_place.take().then(|| self.place_at(self.safe_place()))
+    }
+
+    /// Says a heartbeat as soon as the shard looks at the times again.
+    pub fn hasten_heartbeat(&self) {
+        self.heartbeat_at.set(Instant::now());
     }
 
     /// How the client is spoken to, and what follows its seqs.
@@ -219,8 +216,8 @@ impl Outbox {
 
     /// The client's code acknowledges one notification; answers what that proves.
     pub(in crate::actors::session) fn acked_one(&self, seq: i64) -> Vec<Sent> {
-        // The next heartbeat, which is due at once, tells it its place.
-        self.heartbeat_at.set(Instant::now());
+        // Which tells it its place.
+        self.hasten_heartbeat();
         self.proof.borrow_mut().acked_one(seq)
     }
 
@@ -273,6 +270,7 @@ impl Outbox {
         }
         let InboxState { last_seq, unread } = self.inbox.get();
         let data = Heartbeat { seq: last_seq, unread, server_time: wall };
+        self.owes_place.set(false);
         let place = self.place_at(self.safe_place());
         self.write(self.terms.wire.event(&Said::event("heartbeat", data), Some(&place)));
     }

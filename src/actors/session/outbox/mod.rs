@@ -90,6 +90,8 @@ pub struct Outbox {
     rooms: RefCell<Box<str>>,
     /// Those rooms.
     joined: RefCell<Vec<Room>>,
+    /// They changed, and the client was not told.
+    owes_place: Cell<bool>,
     /// Its own rooms that it left.
     left_own: RefCell<Vec<Room>>,
     /// How many pings the client may still answer.
@@ -119,6 +121,7 @@ impl Outbox {
             proof: RefCell::default(),
             rooms: RefCell::default(),
             joined: RefCell::default(),
+            owes_place: Cell::new(false),
             left_own: RefCell::default(),
             pings: Cell::new(0),
             ends_when_greeted: Cell::new(false),
