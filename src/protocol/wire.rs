@@ -68,8 +68,6 @@ pub struct Spelling {
     acks: bool,
     /// Where sessions that are spoken to in this way share what was encoded; none for a way that clients asked for.
     shared: Option<usize>,
-    /// What tells this namespace's pings from another's on the same connection.
-    mark: &'static str,
 }
 
 /// The ways of speaking that many sessions share: the raw door's, and for each namespace with and without acks.
@@ -95,12 +93,12 @@ impl Namespace {
 
 impl Spelling {
     pub fn new(namespace: Namespace, names: Names, acks: bool) -> Self {
-        let (slot, mark) = match namespace {
-            Namespace::Main => (1, ""),
-            Namespace::Notifications => (2, "n"),
+        let slot = match namespace {
+            Namespace::Main => 1,
+            Namespace::Notifications => 2,
         };
         let shared = Some(if acks { slot + 2 } else { slot });
-        Self { namespace: namespace.name().into(), names, wanted: None, acks, shared, mark }
+        Self { namespace: namespace.name().into(), names, wanted: None, acks, shared }
     }
 
     /// The same for a client that wants notifications under certain names only.
@@ -141,8 +139,9 @@ impl Spelling {
         };
         let names = self.names(&said.name);
         for (at, name) in names.iter().enumerate() {
-            // Whoever has the last has them all.
-            let last = seq.filter(|_| at + 1 == names.len());
+            // Whoever has the last has them all. A client that is asked for an ack reads no offset: it is told its
+            // place by heartbeats, up to what it has acknowledged.
+            let last = seq.filter(|_| at + 1 == names.len() && !self.acks);
             let offset = last.map(|seq| format!("{seq}{rooms}"));
             // A client acknowledges where it listens.
             let id = seq.filter(|_| self.acks);
@@ -199,13 +198,12 @@ impl Wire {
         }
     }
 
-    /// Whether a notification is said at all: a client may have asked for other names only.
+    /// Whether a notification is said at all: a client may have asked for other names only, and a namespace may have
+    /// none for its type.
     pub fn says(&self, said: &Said) -> bool {
         match self {
-            Self::SocketIo(spelling) if spelling.wanted.is_some() => {
-                spelling.candidates(&said.name).any(|name| spelling.wants(name))
-            }
-            _ => true,
+            Self::SocketIo(spelling) => spelling.candidates(&said.name).any(|name| spelling.wants(name)),
+            Self::Raw => true,
         }
     }
 
@@ -214,12 +212,9 @@ impl Wire {
         matches!(self, Self::SocketIo(spelling) if spelling.acks)
     }
 
-    /// What a session's pings carry before their own payload, so that two sessions of one connection know theirs.
-    pub fn mark(&self) -> &'static str {
-        match self {
-            Self::Raw => "",
-            Self::SocketIo(spelling) => spelling.mark,
-        }
+    /// Whether a client has asked for certain names only, so that it has not everything that it was sent past.
+    pub fn is_narrowed(&self) -> bool {
+        matches!(self, Self::SocketIo(spelling) if spelling.wanted.is_some())
     }
 
     /// Where this way of speaking shares what was encoded.
@@ -371,7 +366,7 @@ mod tests {
         );
         assert_eq!(
             spoken(notifications(true), &said("LIKE")),
-            [r#"42/ws/notifications,7["LIKE",{}]"#, r#"42/ws/notifications,7["notification",{},"7"]"#]
+            [r#"42/ws/notifications,7["LIKE",{}]"#, r#"42/ws/notifications,7["notification",{}]"#]
         );
         assert_eq!(
             spoken(notifications(false), &said("notification")),
@@ -389,6 +384,9 @@ mod tests {
         assert_eq!(spoken(wanted(&["LIKE"]), &said("LIKE")), [r#"42["LIKE",{},"7"]"#]);
         assert_eq!(spoken(wanted(&["new_booking"]), &said("LIKE")), [""; 0]);
         assert!(!Wire::SocketIo(Arc::new(wanted(&["new_booking"]))).says(&said("LIKE")));
+        let bookings = Names::parse(&["booking.created=new_booking".to_owned()]);
+        let bookings = Wire::SocketIo(Arc::new(Spelling::new(Namespace::Main, bookings, false)));
+        assert!(bookings.says(&said("booking.created")) && !bookings.says(&said("LIKE")), "no name for it");
     }
 
     #[test]

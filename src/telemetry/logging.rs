@@ -13,6 +13,8 @@ use crate::config::{LogFormat, LogSettings};
 /// Directs every `log` call of the process to standard error. Fails when it was called before.
 pub fn init(settings: &LogSettings) -> Result<(), SetLoggerError> {
     let mut builder = env_logger::Builder::new();
+    // Strangers' broken frames, as errors: what comes of them is a close reason and a figure.
+    builder.filter_module("actix_http::ws::codec", log::LevelFilter::Off);
     builder.parse_filters(&settings.level);
     match settings.format {
         LogFormat::Json => builder.format(|out, record| {

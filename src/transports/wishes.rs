@@ -53,7 +53,7 @@ impl Wishes {
             ttl: ttl.transpose()?,
             once: flag("once", asked("once").as_deref())?,
             since: since.transpose()?,
-            events: asked("events").map(|text| events(&text)).transpose()?,
+            events: asked("events").filter(|text| !text.is_empty()).map(|text| events(&text)).transpose()?,
             acks: flag("acks", asked("acks").as_deref())?,
         })
     }

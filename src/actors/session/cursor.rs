@@ -88,6 +88,12 @@ impl Cursor {
         self.high
     }
 
+    /// Where a client that comes back may go on without a hole: what was given above a stretch that is still being
+    /// read does not count.
+    pub(super) fn place(&self) -> i64 {
+        self.below.map_or(self.high, |below| below.at)
+    }
+
     /// Everything at or below this was there before the connection.
     pub(super) fn low(&self) -> i64 {
         self.low

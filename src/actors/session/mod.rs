@@ -114,8 +114,8 @@ impl Session {
     }
 
     /// Says the first words, `connected` after the door's own `preface`, then gives what the client missed, if it
-    /// said what it has.
-    pub fn greet(&self, inbox: InboxState, preface: &[u8]) {
+    /// said what it has. `floor` is where the inbox stood before the session began.
+    pub fn greet(&self, inbox: InboxState, preface: &[u8], floor: Option<i64>) {
         let data = json!({
             "userId": self.me.user,
             "sessionId": self.outbox.name(&self.services),
@@ -123,7 +123,7 @@ impl Session {
             "unread": inbox.unread,
             "serverTime": self.services.clock.now(),
         });
-        self.outbox.greet(&self.shard, inbox, preface, &Said::event("connected", data));
+        self.outbox.greet(&self.shard, inbox, preface, &Said::event("connected", data), floor);
         if let Some(seq) = self.outbox.claimed() {
             self.claim(seq);
         }
@@ -209,11 +209,13 @@ impl Session {
         news
     }
 
-    /// The client's own code says that it has what was sent with this seq, and so all before it.
+    /// The client's own code says that it has the notification with this seq.
     pub fn acknowledged(&self, seq: i64) {
-        if self.proves_news(seq) {
+        let proven = self.outbox.acked_one(seq);
+        if !proven.is_empty() {
             self.frames.forgive();
         }
+        self.shard.confirm(&self.outbox, proven);
     }
 
     /// What is ahead of what was said here may have been read elsewhere: the database knows.
@@ -224,7 +226,9 @@ impl Session {
         let answer = async move {
             match services.reader.run(move |connection| inboxes::state(connection, &user)).await {
                 Ok(inbox) if seq <= inbox.last_seq => {
-                    shard.confirm_up_to(&outbox, seq);
+                    if !outbox.is_narrowed() {
+                        shard.confirm_up_to(&outbox, seq);
+                    }
                     acknowledged(seq)
                 }
                 Ok(_) => Refusal::new("seq_ahead", "the inbox has not come so far").into(),
@@ -241,7 +245,7 @@ impl Session {
 
     /// Confirms what the client says it got otherwise than on this connection, which knows what it gave.
     fn claim(&self, seq: i64) {
-        if seq > self.claimed.get() {
+        if seq > self.claimed.get() && !self.outbox.is_narrowed() {
             // What is ahead of the inbox is looked at by whoever writes it, and counts for nothing then.
             if seq <= self.outbox.inbox().last_seq {
                 self.claimed.set(seq);

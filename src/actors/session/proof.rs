@@ -55,6 +55,18 @@ impl Proof {
         proven
     }
 
+    /// The client acknowledges the notification with this seq, and says nothing of others.
+    pub(super) fn acked_one(&mut self, seq: i64) -> Vec<Sent> {
+        let Some(at) = self.waiting.iter().position(|sent| sent.seq == seq) else { return Vec::new() };
+        self.covered -= usize::from(at < self.covered);
+        self.waiting.remove(at).into_iter().collect()
+    }
+
+    /// The oldest seq that waits to be proven.
+    pub(super) fn first_waiting(&self) -> Option<i64> {
+        self.waiting.iter().map(|sent| sent.seq).min()
+    }
+
     /// Takes a pong; answers what it proves and the payload of the next ping, if more was sent since.
     pub(super) fn answered(&mut self, payload: &[u8], seq: i64) -> (Vec<Sent>, Option<Vec<u8>>) {
         if !self.under_way || payload != self.payload() {

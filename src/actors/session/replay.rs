@@ -82,6 +82,8 @@ async fn run(shard: Rc<LocalShard>, outbox: Rc<Outbox>) {
             }
         }
     }
+    // Who waits for its end holds on to the session, which holds the replay.
+    outbox.replay.borrow_mut().take();
 }
 
 enum Progress {
@@ -103,8 +105,12 @@ async fn step(shard: &LocalShard, outbox: &Outbox) -> Result<Progress, ReadError
         finish(outbox);
         return Ok(Progress::Done);
     };
-    let rows = read(shard, outbox, range).await?;
-    give(shard, outbox, range, rows);
+    let speech = outbox.speech();
+    let rows = read(shard, outbox, range, speech.clone()).await?;
+    // What was read tells the rooms that the session was in then: it is read again if they have changed.
+    if outbox.speech().1 == speech.1 {
+        give(shard, outbox, range, rows);
+    }
     Ok(Progress::Some)
 }
 
@@ -123,8 +129,13 @@ async fn has_room(outbox: &Outbox) -> bool {
     .await
 }
 
-async fn read(shard: &LocalShard, outbox: &Outbox, range: Range) -> Result<Vec<Given>, ReadError> {
-    let (user, (wire, rooms)) = (outbox.user().clone(), outbox.speech());
+async fn read(
+    shard: &LocalShard,
+    outbox: &Outbox,
+    range: Range,
+    (wire, rooms): (Wire, Box<str>),
+) -> Result<Vec<Given>, ReadError> {
+    let user = outbox.user().clone();
     let query =
         move |connection: &mut AnyConnection| read_page(connection, &user, range.after, &wire, &rooms);
     let mut rows = shard.services().reader.run_patiently(query).await?;

@@ -10,10 +10,11 @@ use futures_util::future::{LocalBoxFuture, join_all};
 use serde::Serialize;
 use serde_json::json;
 
+use super::lookups::Lookups;
 use super::{Answer, Outbox, Reaction, Services, Session};
 use crate::actors::hub::{GetPresence, Join, Joined, Leave, Presence};
 use crate::actors::reader::ReadError;
-use crate::domain::{BookingId, Role, Room, UserId};
+use crate::domain::{BookingId, Member, Role, Room, UserId};
 use crate::protocol::events::Refusal;
 use crate::protocol::offset::Rooms;
 use crate::storage::bookings;
@@ -77,10 +78,8 @@ impl Session {
     /// A booking's own parties are let in, which the database knows.
     fn join_as_party(&self, room: Room, joined: Answer) -> Result<LocalBoxFuture<'static, Answer>, Refusal> {
         let forbidden = Refusal::new("forbidden", "this room is not open to you");
-        let Room::Other(canonical) = &room else { return Err(forbidden) };
-        let id = canonical.strip_prefix("booking:").and_then(|id| BookingId::parse("room", id).ok());
-        let Some(id) = id else { return Err(forbidden) };
-        let party = self.is_party(id);
+        let Some(id) = booking_of(&room) else { return Err(forbidden) };
+        let party = is_party(&self.services, &self.me.user, id);
         let (services, outbox) = (Arc::clone(&self.services), Rc::clone(&self.outbox));
         let (lookups, ticket) = (self.lookups.clone(), self.lookups.begin(room.clone()));
         let answer = async move {
@@ -89,7 +88,7 @@ impl Session {
             match party {
                 Ok(true) if !wanted => Refusal::new("left", "the room was left before it was joined").into(),
                 // Not a moment earlier: the hub is told when this is called, not when it is awaited.
-                Ok(true) => join(&services, &outbox, room, joined).await,
+                Ok(true) => join(&services, &outbox, &lookups, room, joined).await,
                 Ok(false) => forbidden.into(),
                 Err(error) => Refusal::new(error.code(), "the room could not be looked up: try again").into(),
             }
@@ -97,19 +96,40 @@ impl Session {
         Ok(answer.boxed_local())
     }
 
-    /// Joins the rooms again that a client had joined before its connection broke; answers whether it is in all of
-    /// them. Whether they admit it is looked up anew.
-    pub fn rejoin(&self, rooms: Rooms) -> LocalBoxFuture<'static, bool> {
+    /// Whether a client that comes back may have these rooms again: looked up anew.
+    pub fn may_rejoin(
+        services: &Arc<Services>,
+        me: &Arc<Member>,
+        rooms: &Rooms,
+    ) -> LocalBoxFuture<'static, bool> {
         let Rooms::All(rooms) = rooms else { return std::future::ready(false).boxed_local() };
-        let joined = || Answer::new("joinedRoom", json!({}));
-        let joins = rooms.into_iter().map(|room| {
-            let admitted = room.admits(&self.me).then(|| self.join(room.clone(), joined()));
-            admitted.map_or_else(|| self.join_as_party(room, joined()), Ok)
-        });
-        let joins: Result<Vec<_>, Refusal> = joins.collect();
+        if rooms.len() > services.settings.max_rooms {
+            return std::future::ready(false).boxed_local();
+        }
+        let parties: Vec<_> = rooms
+            .iter()
+            .filter(|room| !room.admits(me))
+            .map(|room| booking_of(room).map(|id| is_party(services, &me.user, id)))
+            .collect();
         async move {
-            let Ok(joins) = joins else { return false };
-            join_all(joins).await.iter().all(|answer| answer.event == "joinedRoom")
+            for party in parties {
+                let Some(party) = party else { return false };
+                if !party.await.unwrap_or(false) {
+                    return false;
+                }
+            }
+            true
+        }
+        .boxed_local()
+    }
+
+    /// Joins the rooms again that a client was found entitled to.
+    pub fn rejoin(&self, rooms: Rooms) -> LocalBoxFuture<'static, ()> {
+        let Rooms::All(rooms) = rooms else { return std::future::ready(()).boxed_local() };
+        let joins: Vec<_> =
+            rooms.into_iter().map(|room| self.join(room, Answer::new("joinedRoom", json!({})))).collect();
+        async move {
+            join_all(joins).await;
         }
         .boxed_local()
     }
@@ -129,23 +149,13 @@ impl Session {
     }
 
     fn join(&self, room: Room, done: Answer) -> LocalBoxFuture<'static, Answer> {
-        join(&self.services, &self.outbox, room, done)
+        join(&self.services, &self.outbox, &self.lookups, room, done)
     }
 
     fn leave(&self, room: Room) {
         self.lookups.cancel(&room);
         self.outbox.left(&room, self.services.clock.now());
         self.services.hub.do_send(Leave { session: self.outbox.reference(), room });
-    }
-
-    fn is_party(&self, id: BookingId) -> LocalBoxFuture<'static, Result<bool, ReadError>> {
-        let user = self.me.user.clone();
-        let services = Arc::clone(&self.services);
-        async move {
-            let booking = services.reader.run(move |connection| bookings::find(connection, id)).await?;
-            Ok(booking.is_some_and(|booking| booking.is_party(&user)))
-        }
-        .boxed_local()
     }
 
     /// Totals for everybody; of single users, administrators and services learn all, others only of
@@ -165,20 +175,46 @@ impl Session {
     }
 }
 
+/// The booking that a room is of.
+fn booking_of(room: &Room) -> Option<BookingId> {
+    let Room::Other(canonical) = room else { return None };
+    canonical.strip_prefix("booking:").and_then(|id| BookingId::parse("room", id).ok())
+}
+
+fn is_party(
+    services: &Arc<Services>,
+    user: &UserId,
+    id: BookingId,
+) -> LocalBoxFuture<'static, Result<bool, ReadError>> {
+    let (user, services) = (user.clone(), Arc::clone(services));
+    async move {
+        let booking = services.reader.run(move |connection| bookings::find(connection, id)).await?;
+        Ok(booking.is_some_and(|booking| booking.is_party(&user)))
+    }
+    .boxed_local()
+}
+
 /// Asks the hub at once; `done` is the answer when the session is in the room.
 fn join(
     services: &Services,
     outbox: &Rc<Outbox>,
+    lookups: &Lookups,
     room: Room,
     done: Answer,
 ) -> LocalBoxFuture<'static, Answer> {
+    let (lookups, ticket) = (lookups.clone(), lookups.begin(room.clone()));
     let most = services.settings.max_rooms;
     let request = services.hub.send(Join { session: outbox.reference(), room: room.clone(), most });
     let (outbox, now) = (Rc::clone(outbox), services.clock.now());
     async move {
-        match request.await {
+        let joined = request.await;
+        let is_wanted = lookups.end(ticket);
+        match joined {
             Ok(Joined::In) => {
-                outbox.joined(room, now);
+                // Who left meanwhile is out again.
+                if is_wanted {
+                    outbox.joined(room, now);
+                }
                 done
             }
             Ok(Joined::TooManyRooms) => {

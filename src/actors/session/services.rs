@@ -11,7 +11,8 @@ use crate::actors::persistence::Persistence;
 use crate::actors::reader::Reader;
 use crate::config::SessionSettings;
 use crate::config::delivery::Proof;
-use crate::domain::{Clock, IdGenerator};
+use crate::domain::{Clock, IdGenerator, InboxState, UserId};
+use crate::storage::inboxes;
 use crate::telemetry::Metrics;
 
 /// See the module's documentation.
@@ -68,6 +69,12 @@ impl Services {
     /// A name that no other session of any instance ever had.
     pub(super) fn session_name(&self, session: SessionRef) -> Box<str> {
         format!("{}-{}", self.instance, session.number).into()
+    }
+
+    /// Where a user's inbox stands, if that is known.
+    pub async fn inbox(&self, user: &UserId) -> Option<InboxState> {
+        let user = user.clone();
+        self.reader.run(move |connection| inboxes::state(connection, &user)).await.ok()
     }
 
     /// Whether everything that devices proved is recorded.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytestring::ByteString;
 use futures_util::future::{Either, select};
@@ -22,9 +23,13 @@ use crate::actors::session::{FrameRate, Socket};
 use crate::config::{SessionSettings, SocketIoSettings};
 use crate::domain::CloseReason;
 use crate::http::body::{BodyLimits, read_within};
+use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
 use crate::protocol::engineio::Open;
 use crate::transports::websocket::{self, Descriptor};
+
+/// The longest `t` that is looked at; those of the clients in use are shorter by far.
+const STAMP_MAX: usize = 64;
 
 /// Everything that requests need; one per application.
 #[derive(Debug, Clone)]
@@ -108,7 +113,8 @@ impl<S: Speakers> Door<S> {
     async fn poll(&self, request: &HttpRequest, sid: &str) -> Result<HttpResponse, Refusal> {
         let home = self.registry.find(sid)?.home;
         let (answer, answered) = oneshot::channel();
-        home.send(Get { answer }).await.unwrap_or(Err(Refusal::UnknownSid))?;
+        let stamp = query_value(request.query_string(), "t").filter(|stamp| stamp.len() <= STAMP_MAX);
+        home.send(Get { answer, stamp }).await.unwrap_or(Err(Refusal::UnknownSid))?;
         match select(answered, pin!(hung_up(Descriptor::of(request)))).await {
             Either::Left((Ok(answer), _)) => Ok(text(answer.payload)),
             // The connection is gone, or its client, who takes the connection along.
@@ -116,8 +122,19 @@ impl<S: Speakers> Door<S> {
         }
     }
 
-    async fn post(&self, payload: web::Payload, sid: &str) -> Result<HttpResponse, Refusal> {
+    async fn post(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        sid: &str,
+    ) -> Result<HttpResponse, Refusal> {
         let mut posting = self.registry.find(sid)?.begin_post().ok_or(Refusal::BadRequest)?;
+        let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let announced = announced.and_then(|length| length.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > self.settings.max_payload_bytes) {
+            posting.lacks(CloseReason::MessageTooLarge);
+            return Err(Refusal::TooLarge);
+        }
         let limits = BodyLimits { bytes: self.settings.max_payload_bytes, timeout: self.body_timeout };
         let body = match read_within(payload.into_inner(), limits).await {
             Ok(body) => body,
@@ -158,7 +175,7 @@ pub async fn serve<S: Speakers>(
         (_, Transport::WebSocket, None) => door.websocket(&request, payload),
         (&Method::GET, Transport::WebSocket, Some(sid)) => door.upgrade(&request, payload, &sid).await,
         (&Method::GET, Transport::Polling, Some(sid)) => door.poll(&request, &sid).await,
-        (&Method::POST, Transport::Polling, Some(sid)) => door.post(payload, &sid).await,
+        (&Method::POST, Transport::Polling, Some(sid)) => door.post(&request, payload, &sid).await,
         _ => Err(Refusal::BadRequest),
     };
     answer.unwrap_or_else(Refusal::answer)

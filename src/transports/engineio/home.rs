@@ -48,6 +48,8 @@ enum Upgrade {
 #[rtype(result = "Result<(), Refusal>")]
 pub(super) struct Get {
     pub(super) answer: oneshot::Sender<Answer>,
+    /// What tells this GET from every other, where the client says so.
+    pub(super) stamp: Option<String>,
 }
 
 /// The packets of a POST.
@@ -77,6 +79,14 @@ pub(super) enum Frame {
     Text(ByteString),
     Binary(Bytes),
     Pong(Bytes),
+}
+
+/// A WebSocket cannot be listened to any more, for this reason. Answers whether the connection says goodbye on it.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub(super) struct Closing {
+    pub(super) link: Arc<Link>,
+    pub(super) reason: CloseReason,
 }
 
 /// The WebSocket is gone.
@@ -193,6 +203,13 @@ impl<S: Speaker> Handler<Get> for Home<S> {
         if engine.is_open() && engine.is_expired(Instant::now()) {
             engine.close(CloseReason::HeartbeatTimeout);
         }
+        if polls.is_repeated(message.stamp) {
+            // A browser or a proxy sends again what got no answer, so what it was answered is nowhere: the client
+            // comes back and says what it has.
+            engine.close(CloseReason::TryAgainLater);
+            engine.gone();
+            return Err(Refusal::UnknownSid);
+        }
         // Also where this GET finds nothing any more.
         polls.prove(engine);
         if !polls.is_waiting() && is_forlorn(engine) {
@@ -206,7 +223,7 @@ impl<S: Speaker> Handler<Get> for Home<S> {
         }
         if polls.is_waiting() {
             // Nobody knows which of the two is to get what is said; the first learns of the end.
-            engine.close(CloseReason::ProtocolError);
+            engine.close(CloseReason::TryAgainLater);
             return Err(Refusal::BadRequest);
         }
         if engine.counts_one_too_many() {
@@ -344,6 +361,18 @@ impl<S: Speaker> Handler<FromSocket> for Home<S> {
         // A reason to close is said through the connection, after what it has said before.
         let take = async move { hear(engine, heard).await.or(Ok(())) };
         AtomicResponse::new(Box::pin(take.into_actor(self)))
+    }
+}
+
+impl<S: Speaker> Handler<Closing> for Home<S> {
+    type Result = bool;
+
+    fn handle(&mut self, message: Closing, _: &mut Context<Self>) -> bool {
+        let is_own = matches!(&self.upgrade, Upgrade::Done(link) if Arc::ptr_eq(link, &message.link));
+        if is_own {
+            self.engine.close(message.reason);
+        }
+        is_own
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Link {
     reader: AtomicWaker,
     /// Who waits for the slot to be empty.
     writer: AtomicWaker,
+    /// Who waits for the goodbye.
+    farewell: AtomicWaker,
     pub(super) socket: Socket,
 }
 
@@ -40,7 +42,13 @@ struct Slot {
 
 impl Link {
     pub(super) fn new(socket: Socket) -> Self {
-        Self { slot: Mutex::default(), reader: AtomicWaker::new(), writer: AtomicWaker::new(), socket }
+        Self {
+            slot: Mutex::default(),
+            reader: AtomicWaker::new(),
+            writer: AtomicWaker::new(),
+            farewell: AtomicWaker::new(),
+            socket,
+        }
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
@@ -58,18 +66,27 @@ impl Link {
         if slot.frames.is_none() { Poll::Ready(true) } else { Poll::Pending }
     }
 
+    /// Waits until the connection's goodbye is here to be written.
+    pub(super) fn poll_goodbye(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.farewell.register(cx.waker());
+        let slot = self.slot();
+        if slot.has_said_goodbye || slot.is_over || slot.is_gone { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// Hands over frames, for which there is room; `is_last` if a close frame ends them.
     pub(super) fn put(&self, frames: Bytes, is_last: bool) {
         let mut slot = self.slot();
         slot.frames = Some(frames);
         slot.has_said_goodbye |= is_last;
         drop(slot);
+        self.farewell.wake();
         self.reader.wake();
     }
 
     /// Nothing more will be put.
     pub(super) fn end(&self) {
         self.slot().is_over = true;
+        self.farewell.wake();
         self.reader.wake();
     }
 

@@ -48,6 +48,10 @@ impl<S: Speaker> Conversation for LocalConversation<S> {
         Heard::Fine
     }
 
+    fn close(&mut self, _: CloseReason) -> LocalBoxFuture<'static, ()> {
+        std::future::ready(()).boxed_local()
+    }
+
     fn end(&mut self) {
         self.0.end();
     }

@@ -21,6 +21,8 @@ pub(super) struct Polls {
     /// The connection is a WebSocket now.
     is_over: Cell<bool>,
     waker: RefCell<Option<Waker>>,
+    /// What the last GET was told from every other by.
+    stamp: RefCell<Option<String>>,
     /// Pings whose place in what was written has been handed to the client: that it comes again proves them.
     handed: RefCell<Vec<Vec<u8>>>,
 }
@@ -34,6 +36,12 @@ pub(super) struct Answer {
 }
 
 impl Polls {
+    /// Whether a GET is the last one once more.
+    pub(super) fn is_repeated(&self, stamp: Option<String>) -> bool {
+        let last = self.stamp.replace(stamp);
+        last.is_some() && last == *self.stamp.borrow()
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         self.is_waiting.get()
     }

@@ -2,6 +2,7 @@
 //! connection lives.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,12 +23,18 @@ struct Inner<S: Speaker> {
     most: usize,
 }
 
-#[derive(Debug)]
 struct Known<S: Speaker> {
     /// Those that began with polling.
     polled: HashMap<Box<str>, Polled<S>>,
     /// Those that never were: no other request can be theirs.
     sockets: HashSet<Box<str>>,
+}
+
+impl<S: Speaker> fmt::Debug for Known<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the sids, with which anybody could poll.
+        f.debug_struct("Known").field("polled", &self.polled.len()).finish_non_exhaustive()
+    }
 }
 
 /// A connection that is or was polled.

@@ -2,6 +2,7 @@
 //! at a time, so that its client is slowed down rather than heard ahead.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
@@ -9,12 +10,15 @@ use bytestring::ByteString;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
-use super::home::{Detached, Frame, FromSocket, Home};
+use super::home::{Closing, Detached, Frame, FromSocket, Home};
 use super::link::Link;
 use super::{Heard, Speaker};
 use crate::actors::session::FrameRate;
 use crate::domain::CloseReason;
 use crate::transports::websocket::{Conversation, Kind};
+
+/// How long the connection's last words may take to come here from its thread.
+const GOODBYE_TIME: Duration = Duration::from_millis(500);
 
 /// What is said on such a WebSocket.
 #[derive(Debug)]
@@ -67,6 +71,20 @@ impl<S: Speaker> Conversation for Upgraded<S> {
 
     fn pong(&mut self, payload: Bytes) -> Heard {
         self.tell(Frame::Pong(payload))
+    }
+
+    /// The connection says goodbye itself, after what it has said before; where it cannot, its WebSocket does.
+    fn close(&mut self, reason: CloseReason) -> LocalBoxFuture<'static, ()> {
+        let told = self.home.send(Closing { link: Arc::clone(&self.link), reason });
+        let link = Arc::clone(&self.link);
+        async move {
+            if let Ok(true) = told.await {
+                let said = std::future::poll_fn(|cx| link.poll_goodbye(cx));
+                // Late is as good as never: the WebSocket is closed then without the rest.
+                let _ = tokio::time::timeout(GOODBYE_TIME, said).await;
+            }
+        }
+        .boxed_local()
     }
 
     fn end(&mut self) {

@@ -59,7 +59,7 @@ impl Conversation for RawConversation {
             match begun {
                 None => {}
                 Some(begun) => match begun.await {
-                    Ok(inbox) => session.greet(inbox, &[]),
+                    Ok(inbox) => session.greet(inbox, &[], None),
                     Err(NotAdmitted(reason)) => outbox.refuse(reason),
                 },
             }
@@ -97,6 +97,10 @@ impl Conversation for RawConversation {
     fn pong(&mut self, payload: Bytes) -> Heard {
         self.session.pong(&payload);
         Heard::Fine
+    }
+
+    fn close(&mut self, _: CloseReason) -> LocalBoxFuture<'static, ()> {
+        std::future::ready(()).boxed_local()
     }
 
     fn end(&mut self) {

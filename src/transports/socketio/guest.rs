@@ -6,12 +6,12 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
-use super::seat::{SessionSeat, asked_in};
+use super::seat::SessionSeat;
 use super::spellings::Spellings;
-use super::{Guest, NoSeat, Reception};
+use super::{Guest, NoSeat, Reception, Seat};
 use crate::actors::session::{FrameRate, LocalShard, NotAdmitted, Services, Session, Socket};
 use crate::auth::RecoveryIds;
 use crate::config::SocketIoSettings;
@@ -51,16 +51,16 @@ impl Host {
 }
 
 impl Reception for Arc<Host> {
-    type Guest = Admission;
+    type Guest = Visitor;
 
-    fn receive(&self, request: &HttpRequest, socket: &Socket, frames: &FrameRate) -> Admission {
-        Admission {
+    fn receive(&self, request: &HttpRequest, socket: &Socket, frames: &FrameRate) -> Visitor {
+        Visitor(Rc::new(Facts {
             host: Self::clone(self),
             presented: self.authenticator.presented(request),
             query: request.query_string().into(),
             socket: socket.clone(),
             frames: frames.clone(),
-        }
+        }))
     }
 
     fn is_draining(&self) -> bool {
@@ -69,7 +69,17 @@ impl Reception for Arc<Host> {
 }
 
 /// A client at the door.
-pub struct Admission {
+pub struct Visitor(Rc<Facts>);
+
+impl std::fmt::Debug for Visitor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What it says of itself may hold a token.
+        f.debug_struct("Visitor").finish_non_exhaustive()
+    }
+}
+
+/// What is known of a client before it joins a namespace.
+struct Facts {
     host: Arc<Host>,
     /// What its first request said of who it is.
     presented: Presented,
@@ -77,13 +87,6 @@ pub struct Admission {
     query: Box<str>,
     socket: Socket,
     frames: FrameRate,
-}
-
-impl std::fmt::Debug for Admission {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The query may hold a token.
-        f.debug_struct("Admission").finish_non_exhaustive()
-    }
 }
 
 /// Where a client that comes back says that it was.
@@ -94,16 +97,8 @@ struct Return {
     offset: Offset,
 }
 
-impl Admission {
-    /// Whether the client comes back to a session that can be given back to it.
-    fn returns(&self, identity: &Identity, namespace: Namespace, auth: Option<&RawValue>) -> Option<Return> {
-        let (pid, offset) = (asked_in(auth, "pid")?, asked_in(auth, "offset")?);
-        let now = self.host.services.clock.now();
-        let recovered = self.host.recovery.verify(&pid, &identity.user, namespace.name(), now)?;
-        Some(Return { pid, sid: recovered.sid.into(), offset: Offset::parse(&offset)? })
-    }
-
-    fn sit(&self, name: &str, auth: Option<&RawValue>) -> Result<Sitting, NoSeat> {
+impl Facts {
+    async fn connect(&self, name: &str, auth: Option<&RawValue>) -> Result<SessionSeat, NoSeat> {
         let services = &self.host.services;
         let namespace = Namespace::ALL.into_iter().find(|namespace| namespace.name() == name);
         let namespace = namespace
@@ -111,26 +106,75 @@ impl Admission {
         if services.is_draining() {
             return Err(NoSeat::Close(CloseReason::ServerRestart));
         }
-        let token = asked_in(auth, "token").filter(|token| !token.is_empty());
+        let words = Said::parse(auth)?;
+        let token = words.text("token").filter(|token| !token.is_empty());
         let identity =
             self.host.authenticator.identify(&self.presented, token).map_err(|problem| refused(&problem))?;
-        let asked = |name: &str| asked_in(auth, name).or_else(|| query_value(&self.query, name));
+        let asked = |name: &str| words.text(name).or_else(|| query_value(&self.query, name));
         let mut wishes = Wishes::parse(asked, &services.settings).map_err(|problem| refused(&problem))?;
-        let returns = self.returns(&identity, namespace, auth);
+        let me = Arc::new(Member::from(&identity));
+        let stands = services.inbox(&me.user).await;
+        let mut returns = self.returns(&me, namespace, &words);
+        if let Some(back) = &returns {
+            // Who remembers more than there is remembers another inbox.
+            let is_known = stands.is_none_or(|stands| back.offset.seq <= stands.last_seq);
+            if !is_known || !Session::may_rejoin(services, &me, &back.offset.rooms).await {
+                returns = None;
+            }
+        }
         if let Some(back) = &returns {
             wishes.since = Some(back.offset.seq);
         }
-        let wire = self.host.wire(namespace, &wishes).ok_or(NoSeat::Close(CloseReason::TryAgainLater))?;
         let sid = returns.as_ref().map_or_else(fresh_sid, |back| back.sid.clone());
-        let believed_for = self.host.authenticator.believed_for(&identity);
-        let mut terms = wishes.terms(believed_for, services, wire, Some(sid.clone()));
-        terms.claims = returns.is_none();
+        let seat = self.seat(&identity, Arc::clone(&me), namespace, &wishes, &sid, returns.is_some())?;
+        let session = seat.session();
+        let inbox = match session.begin(Profile::of(&identity)).await {
+            Ok(inbox) => inbox,
+            Err(NotAdmitted(reason)) => {
+                seat.close(reason);
+                return Err(NoSeat::Close(reason));
+            }
+        };
+        let pid = match returns {
+            Some(back) => {
+                session.rejoin(back.offset.rooms).await;
+                back.pid
+            }
+            None => self.host.recovery.issue(&me.user, namespace.name(), &sid, services.clock.now()),
+        };
+        let connected = socketio::connect(namespace.name(), &sid, Some(&pid));
+        // Where nobody knows how the inbox stood before, nothing may be taken for given.
+        session.greet(inbox, &frame::text(&connected), Some(stands.map_or(0, |stands| stands.last_seq)));
+        Ok(seat)
+    }
+
+    /// A place for a session; given back when the seat is dropped.
+    fn seat(
+        &self,
+        identity: &Identity,
+        me: Arc<Member>,
+        namespace: Namespace,
+        wishes: &Wishes,
+        sid: &str,
+        returns: bool,
+    ) -> Result<SessionSeat, NoSeat> {
+        let services = &self.host.services;
+        let wire = self.host.wire(namespace, wishes).ok_or(NoSeat::Close(CloseReason::TryAgainLater))?;
+        let believed_for = self.host.authenticator.believed_for(identity);
+        let mut terms = wishes.terms(believed_for, services, wire, Some(sid.into()));
+        terms.claims = !returns;
         let shard = LocalShard::of_this_thread(services);
-        let me = Arc::new(Member::from(&identity));
         let outbox = shard.open(terms, Arc::clone(&me), self.socket.clone());
         let session = Session::new(me, Rc::clone(&outbox), shard, self.frames.clone());
-        let seat = SessionSeat::new(session, outbox, namespace, services.metrics.clone());
-        Ok(Sitting { host: Arc::clone(&self.host), seat, identity, namespace, sid, returns })
+        Ok(SessionSeat::new(session, outbox, namespace, services.metrics.clone()))
+    }
+
+    /// Whether the client shows a place of its own.
+    fn returns(&self, me: &Member, namespace: Namespace, said: &Said) -> Option<Return> {
+        let (pid, offset) = (said.text("pid")?, said.text("offset")?);
+        let now = self.host.services.clock.now();
+        let recovered = self.host.recovery.verify(&pid, &me.user, namespace.name(), now)?;
+        Some(Return { pid, sid: recovered.sid.into(), offset: Offset::parse(&offset)? })
     }
 }
 
@@ -139,41 +183,31 @@ fn refused(problem: &Problem) -> NoSeat {
     NoSeat::Refused { message: problem.detail().to_owned(), data: Some(data) }
 }
 
-/// A client that is about to sit down; whatever happens then, the seat is given back when it is dropped.
-struct Sitting {
-    host: Arc<Host>,
-    seat: SessionSeat,
-    identity: Identity,
-    namespace: Namespace,
-    sid: Box<str>,
-    returns: Option<Return>,
-}
+/// What a client says in its CONNECT packet.
+struct Said(Map<String, Value>);
 
-impl Sitting {
-    async fn sit_down(self) -> Result<SessionSeat, NoSeat> {
-        let session = self.seat.session();
-        let begun = session.begin(Profile::of(&self.identity)).await;
-        let inbox = begun.map_err(|NotAdmitted(reason)| NoSeat::Close(reason))?;
-        let mut pid = None;
-        if let Some(back) = self.returns
-            // Who remembers more than there is remembers another inbox.
-            && back.offset.seq <= inbox.last_seq
-            && session.rejoin(back.offset.rooms).await
-        {
-            pid = Some(back.pid);
+impl Said {
+    /// A packet that cannot be read, because it is nested too deep, is none.
+    fn parse(auth: Option<&RawValue>) -> Result<Self, NoSeat> {
+        let fields = auth.map_or(Ok(Map::new()), |auth| serde_json::from_str(auth.get()));
+        fields.map(Self).map_err(|_| NoSeat::Close(CloseReason::ProtocolError))
+    }
+
+    /// What is said under a name, as text: a list with commas between its items.
+    fn text(&self, name: &str) -> Option<String> {
+        match self.0.get(name)? {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            Value::Array(items) => {
+                let text = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+                Some(items.iter().map(text).collect::<Vec<_>>().join(","))
+            }
+            value => Some(value.to_string()),
         }
-        let host = &self.host;
-        let pid = pid.unwrap_or_else(|| {
-            let now = host.services.clock.now();
-            host.recovery.issue(&self.identity.user, self.namespace.name(), &self.sid, now)
-        });
-        let connected = socketio::connect(self.namespace.name(), &self.sid, Some(&pid));
-        session.greet(inbox, &frame::text(&connected));
-        Ok(self.seat)
     }
 }
 
-impl Guest for Admission {
+impl Guest for Visitor {
     type Seat = SessionSeat;
 
     fn connect(
@@ -181,13 +215,11 @@ impl Guest for Admission {
         namespace: &str,
         auth: Option<Box<RawValue>>,
     ) -> LocalBoxFuture<'static, Result<SessionSeat, NoSeat>> {
-        match self.sit(namespace, auth.as_deref()) {
-            Ok(sitting) => sitting.sit_down().boxed_local(),
-            Err(refused) => std::future::ready(Err(refused)).boxed_local(),
-        }
+        let (facts, namespace) = (Rc::clone(&self.0), namespace.to_owned());
+        async move { facts.connect(&namespace, auth.as_deref()).await }.boxed_local()
     }
 
     fn is_draining(&self) -> bool {
-        self.host.services.is_draining()
+        self.0.host.services.is_draining()
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use serde_json::value::RawValue;
 
-pub use guest::{Admission, Host};
+pub use guest::{Host, Visitor};
 pub use speaker::{Guests, SocketIo};
 
 use super::engineio::Heard;

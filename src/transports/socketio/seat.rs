@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
 use super::{Event, Seat};
 use crate::actors::session::{Answer, Outbox, Reaction, Session};
@@ -139,20 +138,5 @@ impl Seat for SessionSeat {
 impl Drop for SessionSeat {
     fn drop(&mut self) {
         self.leave();
-    }
-}
-
-/// What a client's CONNECT packet asks for under a name, as text: a list with commas between its items.
-pub(super) fn asked_in(auth: Option<&RawValue>, name: &str) -> Option<String> {
-    use serde_json::Value;
-    let auth: Value = serde_json::from_str(auth?.get()).ok()?;
-    match auth.get(name)? {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        Value::Array(items) => {
-            let text = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
-            Some(items.iter().map(text).collect::<Vec<_>>().join(","))
-        }
-        value => Some(value.to_string()),
     }
 }

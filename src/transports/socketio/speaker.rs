@@ -100,6 +100,10 @@ impl<G: Guest> Shared<G> {
         seats.iter().find(|taken| *taken.namespace == *namespace).map(|taken| Rc::clone(&taken.seat))
     }
 
+    fn is_taken(&self) -> bool {
+        !self.seats.borrow().is_empty()
+    }
+
     fn each(&self, mut visit: impl FnMut(&G::Seat)) {
         // Not under the borrow: what a seat does may lead back here.
         let seats: SmallVec<[Rc<G::Seat>; 2]> =
@@ -224,6 +228,11 @@ impl<G: Guest> SocketIo<G> {
                 }
                 Err(NoSeat::Refused { message, data }) => {
                     shared.say(&socketio::connect_error(&namespace, &message, data.as_deref()))
+                }
+                // The connection stays for whoever sits in another namespace, and has its place.
+                Err(NoSeat::Close(reason @ CloseReason::TooManySessions)) if shared.is_taken() => {
+                    let data = format!(r#"{{"code":"{reason}"}}"#);
+                    shared.say(&socketio::connect_error(&namespace, "too many sessions", Some(&data)))
                 }
                 Err(NoSeat::Close(reason)) => Heard::Close(reason),
             }

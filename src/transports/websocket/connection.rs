@@ -32,9 +32,13 @@ impl<C: Conversation> Connection<C> {
         Self { conversation, outgoing, fragments, message_bytes, intake }
     }
 
-    fn end(&self, reason: CloseReason, ctx: &mut WebsocketContext<Self>) {
-        self.outgoing.close(reason);
-        ctx.stop();
+    /// Nothing is read while the goodbye is said: what came cannot be told from garbage any more.
+    fn end(&mut self, reason: CloseReason, ctx: &mut WebsocketContext<Self>) {
+        let closed = self.conversation.close(reason);
+        ctx.wait(closed.into_actor(self).map(move |(), connection, ctx| {
+            connection.outgoing.close(reason);
+            ctx.stop();
+        }));
     }
 
     fn heard(&mut self, heard: Heard, ctx: &mut WebsocketContext<Self>) {

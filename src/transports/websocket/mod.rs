@@ -55,6 +55,8 @@ pub(super) trait Conversation: Unpin + 'static {
     fn text(&mut self, text: ByteString) -> Heard;
     fn binary(&mut self, bytes: Bytes) -> Heard;
     fn pong(&mut self, payload: Bytes) -> Heard;
+    /// The connection is to be closed for this reason; nothing is heard any more.
+    fn close(&mut self, reason: CloseReason) -> LocalBoxFuture<'static, ()>;
     /// The connection is over.
     fn end(&mut self);
 }

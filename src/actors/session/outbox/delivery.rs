@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{Outbox, State};
 use crate::actors::hub::Parcel;
@@ -70,6 +71,13 @@ impl Outbox {
         self.terms.wire.event(said, None)
     }
 
+    /// Up to where the client need not be given anything again. Of what it is to acknowledge, only what it has.
+    fn safe_place(&self) -> i64 {
+        let given = self.cursor.borrow().place();
+        let waits = self.proof.borrow().first_waiting().filter(|_| self.terms.wire.asks_for_acks());
+        waits.map_or(given, |first| given.min(first - 1))
+    }
+
     /// A seq as the client is told it to come back with.
     pub(in crate::actors::session) fn place_at(&self, seq: i64) -> String {
         format!("{seq}{}", self.rooms.borrow())
@@ -77,7 +85,9 @@ impl Outbox {
 
     /// The session is in a room; a client that comes back to its session is told so, should it break off now.
     pub(in crate::actors::session) fn joined(&self, room: Room, wall: Timestamp) {
-        if !is_own(&room) {
+        if is_own(&room) {
+            self.leave_own(|left| left.retain(|own| *own != room), wall);
+        } else {
             self.change_rooms(
                 |rooms| {
                     if !rooms.contains(&room) {
@@ -90,9 +100,17 @@ impl Outbox {
     }
 
     pub(in crate::actors::session) fn left(&self, room: &Room, wall: Timestamp) {
-        if !is_own(room) {
+        if is_own(room) {
+            self.leave_own(|left| left.push(room.clone()), wall);
+        } else {
             self.change_rooms(|rooms| rooms.retain(|known| known != room), wall);
         }
+    }
+
+    /// An offset cannot say that a session is out of one of its own rooms: such a one is not recovered.
+    fn leave_own(&self, change: impl FnOnce(&mut Vec<Room>), wall: Timestamp) {
+        change(&mut self.left_own.borrow_mut());
+        self.change_rooms(|_| {}, wall);
     }
 
     fn change_rooms(&self, change: impl FnOnce(&mut Vec<Room>), wall: Timestamp) {
@@ -102,7 +120,9 @@ impl Outbox {
         }
         let mut joined = self.joined.borrow_mut();
         change(&mut joined);
-        let text = Rooms::All(joined.clone()).to_string().into_boxed_str();
+        let is_whole = self.left_own.borrow().is_empty();
+        let rooms = if is_whole { Rooms::All(joined.clone()) } else { Rooms::TooMany };
+        let text = rooms.to_string().into_boxed_str();
         if *self.rooms.borrow() != text {
             *self.rooms.borrow_mut() = text;
             // The client keeps what it was told last.
@@ -197,6 +217,18 @@ impl Outbox {
         self.cursor.borrow().low()
     }
 
+    /// The client's code acknowledges one notification; answers what that proves.
+    pub(in crate::actors::session) fn acked_one(&self, seq: i64) -> Vec<Sent> {
+        // The next heartbeat, which is due at once, tells it its place.
+        self.heartbeat_at.set(Instant::now());
+        self.proof.borrow_mut().acked_one(seq)
+    }
+
+    /// Whether a client that says how far it got may lack what it did not want.
+    pub(in crate::actors::session) fn is_narrowed(&self) -> bool {
+        self.terms.wire.is_narrowed()
+    }
+
     /// The client itself says that it has everything up to a seq; answers what that proves.
     pub(in crate::actors::session) fn acked(&self, seq: i64) -> Vec<Sent> {
         self.proof.borrow_mut().acked(seq)
@@ -214,9 +246,8 @@ impl Outbox {
 
     /// Takes a pong; answers the notifications that it proves the device has.
     pub(in crate::actors::session) fn pong(&self, payload: &[u8]) -> Vec<Sent> {
-        let Some(payload) = payload.strip_prefix(self.terms.wire.mark().as_bytes()) else {
-            return Vec::new();
-        };
+        let mark = self.mark();
+        let Some(payload) = payload.strip_prefix(mark.as_bytes()) else { return Vec::new() };
         let (proven, next) = self.proof.borrow_mut().answered(payload, self.cursor.borrow().high());
         if let Some(payload) = next {
             self.ping(&payload);
@@ -242,14 +273,22 @@ impl Outbox {
         }
         let InboxState { last_seq, unread } = self.inbox.get();
         let data = Heartbeat { seq: last_seq, unread, server_time: wall };
-        let (is_behind, high) = (self.cursor.borrow().is_behind(), self.cursor.borrow().high());
-        let place = (!is_behind).then(|| self.place_at(high));
-        self.write(self.terms.wire.event(&Said::event("heartbeat", data), place.as_deref()));
+        let place = self.place_at(self.safe_place());
+        self.write(self.terms.wire.event(&Said::event("heartbeat", data), Some(&place)));
     }
 
     fn ping(&self, payload: &[u8]) {
         self.pings.set(self.pings.get().saturating_add(1));
-        self.write(frame::ping(&[self.terms.wire.mark().as_bytes(), payload].concat()));
+        self.write(frame::ping(&[self.mark().as_bytes(), payload].concat()));
+    }
+
+    /// What a session's pings carry before their own payload where its connection may have other sessions, beside it
+    /// or before it: a late pong must prove nothing of theirs.
+    fn mark(&self) -> String {
+        match self.terms.wire {
+            Wire::Raw => String::new(),
+            Wire::SocketIo(_) => format!("{}:", self.reference().number),
+        }
     }
 
     /// Whether a pong that came can be the answer to a ping; each ping has one.

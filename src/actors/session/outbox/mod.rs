@@ -90,6 +90,8 @@ pub struct Outbox {
     rooms: RefCell<Box<str>>,
     /// Those rooms.
     joined: RefCell<Vec<Room>>,
+    /// Its own rooms that it left.
+    left_own: RefCell<Vec<Room>>,
     /// How many pings the client may still answer.
     pings: Cell<u32>,
     /// The notification that ends a `once` session came before its greeting, which is owed first.
@@ -117,6 +119,7 @@ impl Outbox {
             proof: RefCell::default(),
             rooms: RefCell::default(),
             joined: RefCell::default(),
+            left_own: RefCell::default(),
             pings: Cell::new(0),
             ends_when_greeted: Cell::new(false),
             heard_at: Cell::new(now),
@@ -148,20 +151,22 @@ impl Outbox {
     }
 
     /// Queues the first words before whatever was published meanwhile, then lets everything go. `preface` is
-    /// what the door has to say before.
+    /// what the door has to say before. What was published above `floor` may still be on its way.
     pub(super) fn greet(
         self: &Rc<Self>,
         shard: &Rc<LocalShard>,
         inbox: InboxState,
         preface: &[u8],
         connected: &Said,
+        floor: Option<i64>,
     ) {
         if self.state.get() != State::Held {
             return;
         }
         self.inbox.set(self.inbox.get().merge(inbox));
         let gap = self.cursor.borrow_mut().greeted(inbox.last_seq);
-        let place = self.first_given().min(inbox.last_seq);
+        let known = self.first_given().min(inbox.last_seq);
+        let place = floor.map_or(known, |floor| known.min(floor));
         let connected = self.terms.wire.event(connected, Some(&self.place_at(place)));
         self.queue.borrow_mut().push_front([preface, &connected].concat().into());
         self.state.set(State::Open);
