@@ -193,7 +193,7 @@ impl Device {
                 }
             };
             if let Link::SocketIo(device) = &visit.link
-                && let Some(why) = wrong_place(device, &visit.conversation)
+                && let Some(why) = wrong_place(device, &visit.conversation, visit.acknowledges)
             {
                 self.wrong(why);
                 return false;
@@ -232,13 +232,15 @@ impl Device {
 }
 
 /// Why a connection cannot be as the device knows it: it was to be recovered and is not, or its place is not
-/// where what was told ended.
-fn wrong_place(device: &SocketIo, conversation: &Conversation) -> Option<String> {
+/// where what was told ended. That of one who acknowledges follows behind.
+fn wrong_place(device: &SocketIo, conversation: &Conversation, acknowledges: bool) -> Option<String> {
     if device.wants_recovery() && !device.is_recovered() {
         return Some(format!("not recovered: {device:?}"));
     }
     let place = device.place().filter(|_| device.is_whole())?;
-    let is_elsewhere = conversation.last().is_some_and(|last| last != place.seq());
+    let is_elsewhere = conversation
+        .last()
+        .is_some_and(|last| if acknowledges { last < place.seq() } else { last != place.seq() });
     is_elsewhere.then(|| format!("its place is {place:?}: {conversation:?}"))
 }
 
