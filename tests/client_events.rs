@@ -31,7 +31,7 @@ async fn patient() -> TestApp {
 /// Sends an event and awaits `answer`, which must be the next thing that is said.
 async fn ask(socket: &mut TestSocket, event: &str, data: Value, answer: &str) -> Value {
     socket.send(event, data).await;
-    let said = socket.next().await;
+    let said = socket.next_news().await;
     assert_eq!(said.name, answer, "{event}: {said:?}");
     said.data
 }

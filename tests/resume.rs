@@ -29,14 +29,15 @@ async fn come_back(app: &TestApp, host: &str, since: i64) -> TestSocket {
     app.connect_with(&app.token(host, &[]), &format!("?since={since}")).await
 }
 
-/// Events as `name seq`, or for the replay's own as `name a b`; counts left out.
+/// Events as `name seq`, or for the replay's own as `name a b`; counts and heartbeats left out.
 fn said(events: &[Event]) -> Vec<String> {
     let show = |event: &Event| match event.name.as_str() {
         "gap" => format!("gap {} {}", event.data["after"], event.data["oldest"]),
         "resumed" => format!("resumed {} {}", event.data["from"], event.data["to"]),
         name => format!("{name} {}", event.data["seq"]),
     };
-    events.iter().filter(|event| event.name != "notification:unread_count").map(show).collect()
+    let is_news = |event: &&Event| !["notification:unread_count", "heartbeat"].contains(&event.name.as_str());
+    events.iter().filter(is_news).map(show).collect()
 }
 
 fn notes(seqs: impl IntoIterator<Item = i64>) -> Vec<String> {

@@ -231,14 +231,14 @@ impl Device {
     }
 }
 
-/// Why a connection cannot be as the device knows it: it was to be recovered and is not, or its place is not
-/// where what was told ended.
+/// Why a connection cannot be as the device knows it: it was to be recovered and is not, or its place is beyond
+/// where what was told ended. It may be before, as long as what is told is on its way or not acknowledged.
 fn wrong_place(device: &SocketIo, conversation: &Conversation) -> Option<String> {
     if device.wants_recovery() && !device.is_recovered() {
         return Some(format!("not recovered: {device:?}"));
     }
     let place = device.place().filter(|_| device.is_whole())?;
-    let is_elsewhere = conversation.last().is_some_and(|last| last != place.seq());
+    let is_elsewhere = conversation.last().is_some_and(|last| last < place.seq());
     is_elsewhere.then(|| format!("its place is {place:?}: {conversation:?}"))
 }
 

@@ -137,6 +137,11 @@ impl<S: Speaker> Engine<S> {
         self.closing().is_some() && self.goodbye.borrow().is_none()
     }
 
+    /// The close frame could not be handed on yet.
+    pub(super) fn unsay_goodbye(&self, goodbye: Bytes) {
+        *self.goodbye.borrow_mut() = Some(goodbye);
+    }
+
     pub(super) fn when_gone(&self, tell: WhenGone) {
         *self.when_gone.borrow_mut() = Some(tell);
     }

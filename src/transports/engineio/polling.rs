@@ -92,13 +92,13 @@ impl Polls {
         let mut answer = Answer { payload: String::new(), is_last: false };
         // An answer ends at the first ping in it: what comes after, perhaps the last words, is said to who came again
         // and so has proven what came before.
-        // So is the close packet said alone: clients take it before what came with it.
-        let goes_on = |answer: &Answer| {
-            let room = answer.payload.len() < ENOUGH && self.handed.borrow().is_empty();
-            answer.payload.is_empty() || (room && engine.closing().is_none())
-        };
-        while !answer.is_last && goes_on(&answer) {
+        while answer.payload.len() < ENOUGH && !answer.is_last && self.handed.borrow().is_empty() {
             match engine.poll_frames(cx) {
+                // The close packet is said alone: clients take it before what came with it.
+                Poll::Ready(Some(goodbye)) if engine.has_said_goodbye() && !answer.payload.is_empty() => {
+                    engine.unsay_goodbye(goodbye);
+                    break;
+                }
                 Poll::Ready(Some(frames)) => self.gather(engine, &frames, &mut answer),
                 Poll::Ready(None) if answer.payload.is_empty() => return Poll::Ready(None),
                 Poll::Ready(None) => answer.is_last = true,

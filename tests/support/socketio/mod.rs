@@ -234,14 +234,12 @@ impl SocketIo {
         }
     }
 
-    /// Data and, behind it, the offset of what can be recovered.
-    fn event(&mut self, name: String, arguments: Vec<Value>) -> Option<Event> {
-        let mut arguments = arguments.into_iter();
-        let data = arguments.next().unwrap_or(Value::Null);
-        // A text that is echoed has null behind it, so that it is not taken for an offset.
-        let offset = arguments.next().filter(|offset| !offset.is_null());
-        let offset = offset.map(|offset| offset.as_str().expect("an offset is a text").to_owned());
-        assert_eq!(arguments.next(), None, "{name} has too much to say");
+    /// Data and, behind it, the offset of what can be recovered. As the client's library does it, any text in the
+    /// last place is taken for one.
+    fn event(&mut self, name: String, mut arguments: Vec<Value>) -> Option<Event> {
+        assert!(arguments.len() <= 2, "{name} has too much to say: {arguments:?}");
+        let offset = arguments.last().and_then(Value::as_str).map(str::to_owned);
+        let data = if arguments.is_empty() { Value::Null } else { arguments.swap_remove(0) };
         let event = self.original_of(Event { name, data, id: None });
         if offset.is_some() {
             assert!(self.copies.is_empty(), "only the last frame of a notification has its offset");
