@@ -160,6 +160,7 @@ async fn a_type_that_is_called_like_a_name_comes_once() {
     let app = TestApp::start(Database::Sqlite).await;
     let mut device = Connection::open(&app).await;
     device.say(&format!("40/ws/notifications,{}", json!({ "token": app.token("host-7", &[]) }))).await;
+    device.next("42/ws/notifications,[\"connected\",").await;
     let body =
         json!({"userId": "host-7", "type": "notification", "title": "New", "message": "Something is new"});
     app.post("/notifications", &app.service(), &body).await.expect(201);

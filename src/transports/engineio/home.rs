@@ -142,7 +142,8 @@ impl<S: Speaker> Home<S> {
                 self.upgrade = Upgrade::Probing { link, is_probed: true };
                 Ok(())
             }
-            Ok(Packet::Upgrade) if is_probed && self.engine.is_open() => {
+            // Also while the last words are said: they are said here then.
+            Ok(Packet::Upgrade) if is_probed && !self.engine.is_over() => {
                 self.complete(link);
                 Ok(())
             }
