@@ -1,24 +1,27 @@
 //! Where a connection lives that began with polling: an actor on the thread that took its handshake. Requests and
 //! a WebSocket on any thread reach it by messages, in the order in which they came.
 
+mod messages;
+
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::future::{Either, select};
-use std::pin::pin;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+
+use messages::Gone;
+pub(super) use messages::{Attach, Broken, Closing, Detached, Frame, FromSocket, Get, Post};
 
 use super::handshake::Refusal;
 use super::link::Link;
 use super::polling::{Answer, Polls};
 use super::registry::Registry;
 use super::{Engine, Heard, Speaker};
-use crate::actors::session::Socket;
 use crate::domain::CloseReason;
 use crate::protocol::engineio::{self, Packet};
 use crate::protocol::frame;
@@ -42,69 +45,6 @@ enum Upgrade {
     },
     Done(Arc<Link>),
 }
-
-/// A GET waits for what is to be said.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<(), Refusal>")]
-pub(super) struct Get {
-    pub(super) answer: oneshot::Sender<Answer>,
-    /// What tells this GET from every other, where the client says so.
-    pub(super) stamp: Option<String>,
-}
-
-/// The packets of a POST.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<(), Refusal>")]
-pub(super) struct Post {
-    pub(super) payload: ByteString,
-}
-
-/// A WebSocket came to take the connection over.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<Arc<Link>, Refusal>")]
-pub(super) struct Attach {
-    pub(super) socket: Socket,
-}
-
-/// What a WebSocket that was attached has heard. Refused with the reason to close it.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<(), CloseReason>")]
-pub(super) struct FromSocket {
-    pub(super) link: Arc<Link>,
-    pub(super) frame: Frame,
-}
-
-#[derive(Debug)]
-pub(super) enum Frame {
-    Text(ByteString),
-    Binary(Bytes),
-    Pong(Bytes),
-}
-
-/// A WebSocket cannot be listened to any more, for this reason. Answers whether the connection says goodbye on it.
-#[derive(Debug, Message)]
-#[rtype(result = "bool")]
-pub(super) struct Closing {
-    pub(super) link: Arc<Link>,
-    pub(super) reason: CloseReason,
-}
-
-/// The WebSocket is gone.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct Detached {
-    pub(super) link: Arc<Link>,
-}
-
-/// What a POST says is not to be known, for this reason.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct Broken(pub(super) CloseReason);
-
-/// The connection is gone.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct Gone;
 
 impl<S: Speaker> Home<S> {
     pub(super) fn open(engine: &Rc<Engine<S>>, registry: &Registry<S>) {
