@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::notifications::draft_of;
+use super::publish::draft_of;
 use crate::actors::persistence::{Notify, Persistence, WriteError};
 use crate::actors::session::Services;
 use crate::auth::Minter;

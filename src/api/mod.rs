@@ -3,9 +3,10 @@
 mod bookings;
 mod development;
 mod idempotency;
-mod notifications;
+mod inbox;
 mod operations;
 mod preferences;
+mod publish;
 pub mod routes;
 mod trail;
 

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
-use super::{bookings, development, notifications, operations, preferences, trail};
+use super::{bookings, development, inbox, operations, preferences, publish, trail};
 use crate::http::route::resource;
 
 /// Adds the API to an application. The development routes exist in development mode only.
@@ -16,17 +16,11 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
         .service(resource("/bookings/{id}/cancel", [(Method::POST, web::post().to(bookings::cancel))]))
         .service(resource(
             "/notifications",
-            [
-                (Method::GET, web::get().to(notifications::list)),
-                (Method::POST, web::post().to(notifications::publish)),
-            ],
+            [(Method::GET, web::get().to(inbox::list)), (Method::POST, web::post().to(publish::publish))],
         ))
-        .service(resource("/notifications/list", [(Method::GET, web::get().to(notifications::list))]))
-        .service(resource("/notifications/count", [(Method::GET, web::get().to(notifications::count))]))
-        .service(resource(
-            "/notifications/mark-read",
-            [(Method::POST, web::post().to(notifications::mark_read))],
-        ))
+        .service(resource("/notifications/list", [(Method::GET, web::get().to(inbox::list))]))
+        .service(resource("/notifications/count", [(Method::GET, web::get().to(inbox::count))]))
+        .service(resource("/notifications/mark-read", [(Method::POST, web::post().to(inbox::mark_read))]))
         .service(resource(
             "/notifications/preferences",
             [
