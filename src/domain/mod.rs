@@ -11,6 +11,7 @@ pub mod notification;
 pub mod receipt;
 pub mod recipient;
 pub mod room;
+pub mod ticket;
 
 pub use booking::{Booking, BookingStatus, NewBooking, Transition};
 pub use clock::{Clock, SteadyClock, SystemClock, Timestamp};
@@ -22,3 +23,4 @@ pub use notification::{Category, Content, Draft, InboxState, Notification, Prior
 pub use receipt::{Channel, Device, Proven, Step, UpTo};
 pub use recipient::{Preferences, Profile, Recipient};
 pub use room::Room;
+pub use ticket::Door;

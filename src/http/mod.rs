@@ -10,5 +10,5 @@ pub mod route;
 
 pub use acquaintances::Acquaintances;
 pub use body::JsonBody;
-pub use credentials::{Authenticator, Caller};
+pub use credentials::{Authenticator, Caller, Door};
 pub use problem::Problem;

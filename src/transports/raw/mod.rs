@@ -16,7 +16,7 @@ use crate::actors::session::{FrameRate, LocalShard, Services, Session};
 use crate::domain::{Member, Profile};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
-use crate::http::{Authenticator, Problem};
+use crate::http::{Authenticator, Door, Problem};
 use crate::protocol::wire::Wire;
 
 /// Opens a session, or refuses before anything is joined.
@@ -31,7 +31,7 @@ pub async fn open(
         return Err(Problem::unavailable("draining", "the server is stopping: connect again"));
     }
     origins.check(&request)?;
-    let identity = authenticator.authenticate(&request)?;
+    let identity = authenticator.admit(&request, Door::WebSocket).await?;
     let asked = |name: &str| query_value(request.query_string(), name);
     let wishes = Wishes::parse(asked, &services.settings)?;
     let response = websocket::handshake(&request)?;
