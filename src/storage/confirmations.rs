@@ -14,8 +14,8 @@ use super::receipts::{self, NewRow, device_name};
 use super::{inboxes, notifications};
 use crate::domain::{Proven, Step, Timestamp, UpTo};
 
-/// How many unread notifications below a seq are looked at when a device says that it has everything up
-/// to there. A device proves what it got within a round trip, so that few of them can still be pending.
+/// How many unread notifications below a seq are looked at together when a device says that it has everything up
+/// to there. Where one of them was pending, the next older ones are looked at as well.
 pub const UP_TO_MAX: i64 = 256;
 
 /// How many devices have a notification before those who are given it again leave no receipt. A device without
@@ -89,12 +89,12 @@ fn proof_columns<'a>(proofs: &'a [(String, &Proven)], now: Timestamp) -> Vec<Col
 
 const CONFIRM_UP_TO: &str = "
 WITH unread AS (
-    SELECT n.id, a.user_id, a.channel, a.device
-    FROM unnest($, $, $, $) AS a (user_id, seq, channel, device)
+    SELECT n.id, n.seq, a.position, a.user_id, a.channel, a.device
+    FROM unnest($, $, $, $, $, $) AS a (position, user_id, above, seq, channel, device)
     JOIN inboxes AS i ON i.user_id = a.user_id AND a.seq <= i.last_seq
     CROSS JOIN LATERAL (
-        SELECT id FROM notifications
-        WHERE user_id = a.user_id AND read_at IS NULL AND seq <= a.seq
+        SELECT id, seq FROM notifications
+        WHERE user_id = a.user_id AND read_at IS NULL AND seq <= a.seq AND seq > a.above
         ORDER BY seq DESC LIMIT $
     ) AS n
 ), confirmed AS (
@@ -107,49 +107,88 @@ WITH unread AS (
     FROM confirmed JOIN unread AS u ON u.id = confirmed.notification_id
     ON CONFLICT DO NOTHING
 )
-SELECT count(*) FROM confirmed";
+SELECT u.position, count(*), min(u.seq), count(c.notification_id), (SELECT count(*) FROM confirmed)
+FROM unread AS u LEFT JOIN confirmed AS c ON c.notification_id = u.id
+GROUP BY u.position";
 
-/// Ends what is pending among the newest [`UP_TO_MAX`] unread notifications of each device's user up to
-/// the seq that it says; answers how many there were. Who says more than there is remembers another inbox,
+/// What came of it when devices said that they have everything up to a seq.
+#[derive(Debug, Default)]
+pub struct ConfirmedUpTo {
+    /// How many deliveries ended.
+    pub count: usize,
+    /// What is to be confirmed next: older notifications than were looked at, of devices with whom that may be
+    /// worth while.
+    pub rest: Vec<UpTo>,
+}
+
+impl ConfirmedUpTo {
+    /// Of one device `looked_at` were looked at, `ended` of them were pending.
+    fn add(&mut self, device: &UpTo, looked_at: i64, lowest: i64, ended: i64) {
+        if ended > 0 && looked_at >= UP_TO_MAX && lowest - 1 > device.above {
+            self.rest.push(UpTo { seq: lowest - 1, ..device.clone() });
+        }
+    }
+}
+
+/// Ends what is pending among the newest [`UP_TO_MAX`] unread notifications of each device's user above the one seq and
+/// up to the other that it says. Who says more than there is remembers another inbox,
 /// as after a backup was restored, and that proves nothing of this one. A receipt is kept of those only:
 /// such a device proved the others before, or came after somebody else did.
 pub fn confirm_up_to(
     connection: &mut AnyConnection,
     devices: &[UpTo],
     now: Timestamp,
-) -> Result<usize, StorageError> {
+) -> Result<ConfirmedUpTo, StorageError> {
+    let mut result = ConfirmedUpTo::default();
     if devices.is_empty() {
-        return Ok(0);
+        return Ok(result);
     }
     if let AnyConnection::Postgres(connection) = connection {
-        let statement: Statement<'_, BigInt> = Statement::new(CONFIRM_UP_TO, up_to_columns(devices, now));
-        let confirmed: i64 = statement.get_result(connection)?;
-        return Ok(usize::try_from(confirmed).unwrap_or_default());
-    }
-    let mut unread = Vec::new();
-    for UpTo { device, seq } in devices {
-        if *seq <= inboxes::state(connection, &device.user)?.last_seq {
-            let ids = notifications::newest_unread(connection, &device.user, *seq, UP_TO_MAX)?;
-            unread.extend(ids.into_iter().map(|id| (id, device)));
+        let statement: Statement<'_, (BigInt, BigInt, BigInt, BigInt, BigInt)> =
+            Statement::new(CONFIRM_UP_TO, up_to_columns(devices, now));
+        let rows: Vec<(i64, i64, i64, i64, i64)> = statement.get_results(connection)?;
+        for (position, looked_at, lowest, ended, all) in rows {
+            result.count = usize::try_from(all).unwrap_or_default();
+            let device = usize::try_from(position).ok().and_then(|position| devices.get(position));
+            device.into_iter().for_each(|device| result.add(device, looked_at, lowest, ended));
         }
+        return Ok(result);
     }
-    let ids: BTreeSet<&str> = unread.iter().map(|(id, _)| id.as_str()).collect();
+    let mut unread = Vec::with_capacity(devices.len());
+    for UpTo { device, above, seq } in devices {
+        let is_known = *seq <= inboxes::state(connection, &device.user)?.last_seq;
+        unread.push(if is_known {
+            notifications::newest_unread(connection, &device.user, *above, *seq, UP_TO_MAX)?
+        } else {
+            Vec::new()
+        });
+    }
+    let ids: BTreeSet<&str> = unread.iter().flatten().map(|(id, _)| id.as_str()).collect();
     let ids: Vec<&str> = ids.into_iter().collect();
     let ended: HashSet<String> =
         finish_pending(connection, &ids, Ending::Confirmed, now)?.into_iter().collect();
-    let rows: Vec<NewRow<'_>> = unread
-        .iter()
-        .filter(|(id, _)| ended.contains(id))
-        .map(|(id, device)| NewRow::on_device(id, device, Step::Confirmed, now))
-        .collect();
+    result.count = ended.len();
+    let mut rows: Vec<NewRow<'_>> = Vec::with_capacity(ended.len());
+    for (one, unread) in devices.iter().zip(&unread) {
+        let before = rows.len();
+        let confirmed = unread.iter().filter(|(id, _)| ended.contains(id));
+        rows.extend(confirmed.map(|(id, _)| NewRow::on_device(id, &one.device, Step::Confirmed, now)));
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        if let Some((_, lowest)) = unread.last() {
+            result.add(one, count(unread.len()), *lowest, count(rows.len() - before));
+        }
+    }
     receipts::insert(connection, &rows)?;
-    Ok(ended.len())
+    Ok(result)
 }
 
 fn up_to_columns(devices: &[UpTo], now: Timestamp) -> Vec<Column<'_>> {
     let now = now.as_micros();
+    let positions = (0..).take(devices.len());
     vec![
+        Column::BigInt(positions.collect()),
         Column::Text(devices.iter().map(|one| one.device.user.as_str()).collect()),
+        Column::BigInt(devices.iter().map(|one| one.above).collect()),
         Column::BigInt(devices.iter().map(|one| one.seq).collect()),
         Column::Text(devices.iter().map(|one| one.device.channel.as_str()).collect()),
         Column::CowText(devices.iter().map(|one| device_name(&one.device)).collect()),

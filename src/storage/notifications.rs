@@ -127,20 +127,23 @@ pub fn find_all(
     rows.into_iter().map(Notification::try_from).collect()
 }
 
-/// The ids of the newest `most` unread notifications of a user's up to `seq`.
+/// The ids and seqs of the newest `most` unread notifications of a user's above one seq and up to another, newest
+/// first.
 pub fn newest_unread(
     connection: &mut AnyConnection,
     user: &UserId,
+    above: i64,
     seq: i64,
     most: i64,
-) -> Result<Vec<String>, StorageError> {
+) -> Result<Vec<(String, i64)>, StorageError> {
     let ids = notifications::table
         .filter(notifications::user_id.eq(user.as_str()))
         .filter(notifications::read_at.is_null())
         .filter(notifications::seq.le(seq))
+        .filter(notifications::seq.gt(above))
         .order(notifications::seq.desc())
         .limit(most)
-        .select(notifications::id);
+        .select((notifications::id, notifications::seq));
     Ok(ids.load(connection)?)
 }
 

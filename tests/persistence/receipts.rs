@@ -10,7 +10,7 @@ use crate::support::deadline::soon;
 use crate::support::store::{device, draft};
 
 fn up_to(host: &str, seq: i64) -> Confirm {
-    Confirm { proofs: Vec::new(), up_to: vec![UpTo { device: device(host, "phone"), seq }] }
+    Confirm { proofs: Vec::new(), up_to: vec![UpTo { device: device(host, "phone"), above: 0, seq }] }
 }
 
 on_both_stores! {

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use bellhop::domain::{NotificationId, Proven, Selection, Timestamp, UpTo};
-use bellhop::storage::confirmations::{REPLAYED_MAX, UP_TO_MAX, confirm, confirm_up_to};
+use bellhop::storage::confirmations::{ConfirmedUpTo, REPLAYED_MAX, UP_TO_MAX, confirm, confirm_up_to};
 use bellhop::storage::deliveries::{Ending, finish, retry};
 use bellhop::storage::notifications::mark_read;
 use bellhop::storage::receipts::trail;
@@ -27,7 +27,11 @@ fn after(milliseconds: u64) -> Timestamp {
 }
 
 fn up_to(of: &str, seq: i64) -> UpTo {
-    UpTo { device: device(of, "phone"), seq }
+    UpTo { device: device(of, "phone"), above: 0, seq }
+}
+
+fn confirm_all(store: &TestStore, devices: &[UpTo], now: Timestamp) -> ConfirmedUpTo {
+    store.write(|connection| confirm_up_to(connection, devices, now))
 }
 
 /// The steps of a notification, each with its device.
@@ -88,8 +92,8 @@ on_both_stores! {
         let proofs = [proven(ids[0], "host", &odd, NOW), proven(ids[1], "host", "phone", NOW)];
         assert_eq!(store.write(|connection| confirm(connection, &proofs, NOW)), 2);
         assert_eq!(receipts(&store), 2);
-        let devices = [UpTo { device: device("host", &odd), seq: 9 }];
-        assert_eq!(store.write(|connection| confirm_up_to(connection, &devices, NOW)), 0);
+        let devices = [UpTo { device: device("host", &odd), above: 0, seq: 9 }];
+        assert_eq!(confirm_all(&store, &devices, NOW).count, 0);
     }
 
     fn a_seq_confirms_what_is_pending_of_that_user_up_to_it(store) {
@@ -102,7 +106,7 @@ on_both_stores! {
 
         let devices = [up_to("host", 3), up_to("third", 2), up_to("third", i64::MAX), up_to("nobody", 7), up_to("other", 0)];
         // Of the host's first three, one is read and one confirmed; the third user has two.
-        assert_eq!(store.write(|connection| confirm_up_to(connection, &devices, after(1))), 3);
+        assert_eq!(confirm_all(&store, &devices, after(1)).count, 3);
         assert_eq!(steps(&store, mine[0]), [], "what is read is not looked at");
         assert_eq!(steps(&store, mine[1]), of_devices("confirmed", &["laptop"]), "only what changed");
         assert_eq!(steps(&store, mine[2]), of_devices("confirmed", &["phone"]));
@@ -111,16 +115,16 @@ on_both_stores! {
         for id in others {
             assert_eq!(steps(&store, id), [], "another's");
         }
-        assert_eq!(store.write(|connection| confirm_up_to(connection, &devices, after(2))), 0);
+        assert_eq!(confirm_all(&store, &devices, after(2)).count, 0);
         assert_eq!(receipts(&store), 4);
-        assert_eq!(store.write(|connection| confirm_up_to(connection, &[], NOW)), 0);
+        assert_eq!(confirm_all(&store, &[], NOW).count, 0);
     }
 
     fn two_devices_that_come_back_at_once_both_have_it(store) {
         let ids = told(&store, "host", 2);
-        let tablet = UpTo { device: device("host", "tablet"), seq: 1 };
+        let tablet = UpTo { device: device("host", "tablet"), above: 0, seq: 1 };
         let devices = [up_to("host", 2), tablet];
-        assert_eq!(store.write(|connection| confirm_up_to(connection, &devices, NOW)), 2);
+        assert_eq!(confirm_all(&store, &devices, NOW).count, 2);
         let first = steps(&store, ids[0]);
         assert_eq!(first, of_devices("confirmed", &["phone", "tablet"]));
         assert_eq!(steps(&store, ids[1]), of_devices("confirmed", &["phone"]));
@@ -129,7 +133,7 @@ on_both_stores! {
     fn who_says_more_than_there_is_has_nothing_of_it(store) {
         told(&store, "host", 3);
         let devices = [up_to("host", 4), up_to("host", i64::MAX)];
-        assert_eq!(store.write(|connection| confirm_up_to(connection, &devices, NOW)), 0);
+        assert_eq!(confirm_all(&store, &devices, NOW).count, 0);
     }
 
     fn who_is_given_the_same_over_and_over_leaves_no_receipts_without_end(store) {
@@ -160,14 +164,33 @@ on_both_stores! {
         assert_eq!(steps.last(), Some(&("confirmed".to_owned(), "phone".to_owned())));
     }
 
-    fn a_seq_confirms_no_more_than_the_newest(store) {
+    fn a_seq_confirms_the_newest_and_says_what_is_left(store) {
         let most = usize::try_from(UP_TO_MAX).unwrap();
         let ids = told(&store, "host", most + 10);
         let seq = UP_TO_MAX + 5;
-        assert_eq!(store.write(|connection| confirm_up_to(connection, &[up_to("host", seq)], NOW)), most);
+        let first = confirm_all(&store, &[up_to("nobody", 1), up_to("host", seq)], NOW);
+        assert_eq!(first.count, most);
         assert_eq!(steps(&store, ids[4]), [], "too old");
         assert_eq!(steps(&store, ids[5]), of_devices("confirmed", &["phone"]));
         assert_eq!(steps(&store, ids[most + 5]), [], "after the seq");
+        let rest = |left: &ConfirmedUpTo| left.rest.iter().map(|one| one.seq).collect::<Vec<_>>();
+        assert_eq!(rest(&first), [5]);
+        let second = confirm_all(&store, &first.rest, NOW);
+        assert_eq!((second.count, rest(&second)), (5, vec![]));
+        assert_eq!(rest(&confirm_all(&store, &[up_to("host", seq)], NOW)), [0_i64; 0], "nothing was pending");
+    }
+
+    fn a_run_confirms_what_is_in_it(store) {
+        let ids = told(&store, "host", 6);
+        let run = |above, seq| UpTo { above, ..up_to("host", seq) };
+        assert_eq!(confirm_all(&store, &[run(4, 4)], NOW).count, 0);
+        assert_eq!(confirm_all(&store, &[run(2, 4)], NOW).count, 2);
+        let confirmed: Vec<bool> = ids.iter().map(|id| !steps(&store, *id).is_empty()).collect();
+        assert_eq!(confirmed, [false, false, true, true, false, false]);
+        let most = usize::try_from(UP_TO_MAX).unwrap();
+        told(&store, "host", most);
+        let rest = confirm_all(&store, &[run(6, UP_TO_MAX + 6)], NOW).rest;
+        assert_eq!(rest.len(), 0, "there is nothing more in the run");
     }
 
     fn writers_of_the_same_batch_do_not_wait_for_each_other_for_ever(store) {

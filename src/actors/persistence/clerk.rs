@@ -13,13 +13,16 @@ use super::line::Weigh;
 use super::messages::{Confirm, Greet, MarkRead, Read, SavePreferences, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::Publish;
-use crate::domain::{InboxState, Profile, Selection};
+use crate::domain::{InboxState, Profile, Selection, Timestamp, UpTo};
 use crate::protocol::events::IDS_MAX;
-use crate::storage::confirmations::{confirm, confirm_up_to};
+use crate::storage::confirmations::{ConfirmedUpTo, confirm, confirm_up_to};
 use crate::storage::deliveries::{Ending, finish_pending};
 use crate::storage::{
     AnyConnection, StorageError, idempotency, inboxes, notifications, receipts, recipients,
 };
+
+/// How many pages of one device's notifications are confirmed in a row. Others wait for it.
+const UP_TO_PAGES_MAX: usize = 40;
 
 type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
 
@@ -145,12 +148,25 @@ impl Clerk {
         let done = pool
             .write_batch(|connection| confirm(connection, &confirmed.proofs, now))
             .map(count)
-            .and_then(|()| pool.write_batch(|connection| confirm_up_to(connection, &confirmed.up_to, now)))
-            .map(count)
+            .and_then(|()| self.confirm_up_to(&confirmed.up_to, now).map(count))
             .map_err(|error| report(&error));
         for reply in replies {
             answer(reply, done.clone());
         }
+    }
+
+    /// A page of older and older notifications at a time, while there is something to confirm.
+    fn confirm_up_to(&self, devices: &[UpTo], now: Timestamp) -> Result<usize, StorageError> {
+        let mut done = ConfirmedUpTo { count: 0, rest: devices.to_vec() };
+        for _ in 0..UP_TO_PAGES_MAX {
+            if done.rest.is_empty() {
+                break;
+            }
+            let devices = std::mem::take(&mut done.rest);
+            let next = self.parts.pool.write_batch(|connection| confirm_up_to(connection, &devices, now))?;
+            done = ConfirmedUpTo { count: done.count + next.count, rest: next.rest };
+        }
+        Ok(done.count)
     }
 
     /// Answers where the inboxes stand and keeps what the tokens say, where that is new: in the usual
