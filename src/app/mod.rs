@@ -35,6 +35,7 @@ use crate::telemetry::Metrics;
 use crate::transports::engineio::{Door, Registry};
 use crate::transports::entrance;
 use crate::transports::socketio::{Bellhop, Guests, Host};
+use crate::transports::sse::SseDoor;
 
 /// Threads that write beside those that mail and read: the append worker and the clerk.
 const WRITERS: u32 = 2;
@@ -231,6 +232,7 @@ fn serve(
     // Tokens are judged and made by the wall clock itself, see there.
     let authenticator = Authenticator::new(verifier, Arc::clone(wall), &settings.auth.cookie);
     let socketio = socketio_door(settings, services, &authenticator, secret);
+    let sse = web::Data::new(SseDoor::new(settings.sse.clone()));
     let authenticator = web::Data::new(authenticator);
     let development = settings.mode == Mode::Development;
     let desk = web::Data::new(token_desk(settings, wall)?);
@@ -260,6 +262,7 @@ fn serve(
             .app_data(body_limits.clone())
             .app_data(desk.clone())
             .app_data(socketio.clone())
+            .app_data(sse.clone())
             .wrap(cors(&origins))
             .wrap(from_fn(|request, next| Box::pin(request::surround(request, next))))
             .configure(entrance::configure)
@@ -316,12 +319,14 @@ fn token_desk(settings: &Settings, wall: &Arc<dyn Clock>) -> anyhow::Result<Opti
 /// Which pages of other origins may call the API.
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
-        .allowed_methods(["GET", "POST", "PUT", "OPTIONS"])
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
         .allowed_headers([
             "authorization",
             "content-type",
+            "cache-control",
             "idempotency-key",
             "if-none-match",
+            "last-event-id",
             "x-request-id",
         ])
         .expose_headers(["etag", "location", "retry-after", "x-request-id"])

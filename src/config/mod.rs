@@ -18,6 +18,7 @@ pub mod secret_url;
 pub mod server;
 pub mod session;
 pub mod socketio;
+pub mod sse;
 mod validate;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,7 @@ pub use secret_url::SecretUrl;
 pub use server::ServerSettings;
 pub use session::SessionSettings;
 pub use socketio::SocketIoSettings;
+pub use sse::SseSettings;
 
 /// How careful the server is by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +62,7 @@ pub struct Settings {
     pub delivery: DeliverySettings,
     pub session: SessionSettings,
     pub socketio: SocketIoSettings,
+    pub sse: SseSettings,
     pub limits: LimitSettings,
     pub log: LogSettings,
     /// Whether `auth.jwt_secret` was made up by `load`: a token signed elsewhere is then not believed.

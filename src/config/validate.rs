@@ -18,6 +18,7 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     auth(settings, &mut found);
     mail(settings, &mut found);
     socketio(settings, &mut found);
+    sse(settings, &mut found);
     nonzero(settings, &mut found);
     not_absurd(settings, &mut found);
     found.check(is_filter(&settings.log.level), "log.level", || {
@@ -125,9 +126,17 @@ fn socketio(settings: &Settings, found: &mut Found) {
     }
 }
 
+fn sse(settings: &Settings, found: &mut Found) {
+    let sse = &settings.sse;
+    found.check(sse.cleanup_interval_ms > sse.heartbeat_interval_ms, "sse.cleanup_interval_ms", || {
+        "must be longer than sse.heartbeat_interval_ms, or streams end for want of something to take"
+            .to_owned()
+    });
+}
+
 /// Figures of which none means that nothing works.
 fn nonzero(settings: &Settings, found: &mut Found) {
-    let Settings { server, database, mail, delivery, session, socketio, limits, .. } = settings;
+    let Settings { server, database, mail, delivery, session, socketio, sse, limits, .. } = settings;
     for (key, is_zero) in [
         ("server.backlog", server.backlog == 0),
         ("server.request_timeout_ms", server.request_timeout_ms == 0),
@@ -154,6 +163,8 @@ fn nonzero(settings: &Settings, found: &mut Found) {
         ("socketio.connect_timeout_ms", socketio.connect_timeout_ms == 0),
         ("socketio.upgrade_timeout_ms", socketio.upgrade_timeout_ms == 0),
         ("socketio.max_payload_bytes", socketio.max_payload_bytes == 0),
+        ("sse.heartbeat_interval_ms", sse.heartbeat_interval_ms == 0),
+        ("sse.retry_ms", sse.retry_ms == 0),
         ("limits.body_bytes", limits.body_bytes == 0),
         ("limits.connections_per_worker", limits.connections_per_worker == 0),
         ("limits.sessions", limits.sessions == 0),

@@ -21,8 +21,9 @@ pub const MESSAGE_MAX: usize = 2_000;
 pub const ACTOR_TEXT_MAX: usize = 500;
 
 /// Names that the doors use for themselves: a notification of such a type could pass for an answer.
-const RESERVED_TYPES: [&str; 25] = [
+const RESERVED_TYPES: [&str; 26] = [
     "connect",
+    "close",
     "connect_error",
     "disconnect",
     "disconnecting",

@@ -11,6 +11,7 @@ use super::ids::{NotificationId, UserId};
 pub enum Channel {
     WebSocket,
     SocketIo,
+    Sse,
     Rest,
     Email,
 }
@@ -21,6 +22,7 @@ impl Channel {
         match self {
             Self::WebSocket => "websocket",
             Self::SocketIo => "socketio",
+            Self::Sse => "sse",
             Self::Rest => "rest",
             Self::Email => "email",
         }
@@ -81,9 +83,10 @@ pub struct Proven {
     pub replayed: bool,
 }
 
-/// A device says that it has everything of its user's inbox up to a seq.
+/// A device says that it has everything of its user's inbox above one seq up to another.
 #[derive(Debug, Clone)]
 pub struct UpTo {
     pub device: Arc<Device>,
+    pub above: i64,
     pub seq: i64,
 }

@@ -6,4 +6,5 @@ pub mod frame;
 pub mod json;
 pub mod offset;
 pub mod socketio;
+pub mod sse;
 pub mod wire;

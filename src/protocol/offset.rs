@@ -90,7 +90,7 @@ impl fmt::Display for Rooms {
 }
 
 /// Digits alone, the first of several not a zero: no sign, no space.
-fn parse_seq(text: &str) -> Option<i64> {
+pub(super) fn parse_seq(text: &str) -> Option<i64> {
     let digits = text.len() <= SEQ_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_digit());
     let padded = text.len() > 1 && text.starts_with('0');
     if digits && !padded { text.parse().ok() } else { None }

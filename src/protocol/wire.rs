@@ -1,6 +1,7 @@
 //! How what is said to a client is spelt on its connection. A door chooses its sessions' [`Wire`]; what is
-//! said to many is encoded once for each way of spelling it and its bytes are shared. Whatever the door,
-//! the result is WebSocket frames, see `frame.rs`: what a long-polling client gets is made of them.
+//! said to many is encoded once for each way of spelling it and its bytes are shared. The result is an event
+//! stream where the client reads one, see `sse.rs`, and over every other door WebSocket frames, see `frame.rs`: what
+//! a long-polling client gets is made of them.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 
 use super::json::{self, Envelope};
-use super::{frame, socketio};
+use super::{frame, socketio, sse};
 use crate::domain::{CloseReason, Notification};
 
 /// One thing that is said: an event's name and its data, encoded.
@@ -54,6 +55,8 @@ pub enum Wire {
     /// The raw WebSocket door: everything once, under its own name.
     Raw,
     SocketIo(Arc<Spelling>),
+    /// Server-sent events: everything once, under its own name.
+    Sse,
 }
 
 /// How one Socket.IO namespace is spoken to.
@@ -70,8 +73,9 @@ pub struct Spelling {
     shared: Option<usize>,
 }
 
-/// The ways of speaking that many sessions share: the raw door's, and for each namespace with and without acks.
-const SHARED: usize = 5;
+/// The ways of speaking that many sessions share: the raw door's, for each namespace with and without acks, and the
+/// event stream's.
+const SHARED: usize = 6;
 
 /// The namespaces there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,14 +172,17 @@ impl Spelling {
 }
 
 impl Wire {
-    /// Frames that say all of this. `rooms` follows each notification's seq where the client is told its place.
-    pub fn frames(&self, said: &[Said], rooms: &str) -> Bytes {
+    /// Frames that say all of this. `rest` follows each notification's seq where the client is told its place.
+    pub fn frames(&self, said: &[Said], rest: &str) -> Bytes {
         let mut frames = BytesMut::with_capacity(said.iter().map(|one| one.data.len() + 96).sum());
-        for one in said {
-            match self {
-                Self::Raw => frame::put_text(&mut frames, &json::event_of(&one.name, &one.data)),
-                Self::SocketIo(spelling) => spelling.put(&mut frames, one, rooms),
+        match self {
+            Self::Raw => {
+                said.iter().for_each(|one| {
+                    frame::put_text(&mut frames, &json::event_of(&one.name, &one.data));
+                });
             }
+            Self::SocketIo(spelling) => said.iter().for_each(|one| spelling.put(&mut frames, one, rest)),
+            Self::Sse => put_stream(&mut frames, said, rest),
         }
         frames.freeze()
     }
@@ -185,13 +192,24 @@ impl Wire {
         match self {
             Self::Raw => self.frames(std::slice::from_ref(said), ""),
             Self::SocketIo(spelling) => frame::text(&spelling.packet(&said.name, &said.data, place, None)),
+            Self::Sse => {
+                let mut stream = BytesMut::with_capacity(said.data.len() + 96);
+                sse::put(&mut stream, &said.name, &said.data, place);
+                stream.freeze()
+            }
         }
     }
 
     /// The last words of a session, if there are any: the raw door's close frame; a DISCONNECT packet for who
-    /// is not to come back by itself, while the connection under a Socket.IO session is closed by its owner.
-    pub fn goodbye(&self, reason: CloseReason) -> Option<Bytes> {
+    /// is not to come back by itself, while the connection under a Socket.IO session is closed by its owner; an
+    /// event `close`, whose id keeps those away who come back by themselves and should not. `place` as in
+    /// [`Wire::event`].
+    pub fn goodbye(&self, reason: CloseReason, place: &str) -> Option<Bytes> {
         match self {
+            Self::Sse => {
+                let id = (!reason.comes_back()).then(|| sse::end_of(place));
+                Some(self.event(&Said::event("close", Goodbye::of(reason)), id.as_deref()))
+            }
             Self::Raw => Some(frame::close(reason.code(), reason.text())),
             Self::SocketIo(_) if reason.comes_back() => None,
             Self::SocketIo(spelling) => Some(frame::text(&socketio::disconnect(&spelling.namespace))),
@@ -203,8 +221,13 @@ impl Wire {
     pub fn says(&self, said: &Said) -> bool {
         match self {
             Self::SocketIo(spelling) => spelling.candidates(&said.name).any(|name| spelling.wants(name)),
-            Self::Raw => true,
+            Self::Raw | Self::Sse => true,
         }
+    }
+
+    /// Whether nothing can be heard from the client on its connection.
+    pub fn is_one_way(&self) -> bool {
+        matches!(self, Self::Sse)
     }
 
     /// Whether notifications are proven by acks alone, and pings prove nothing.
@@ -222,7 +245,43 @@ impl Wire {
         match self {
             Self::Raw => Some(0),
             Self::SocketIo(spelling) => spelling.shared,
+            Self::Sse => Some(SHARED - 1),
         }
+    }
+}
+
+/// Adds events to a stream. Where `rest` follows its seqs, a client keeps that with the event after a notification, or
+/// by itself where none comes.
+fn put_stream(stream: &mut BytesMut, said: &[Said], rest: &str) {
+    let mut owed: Option<String> = None;
+    for one in said {
+        let id = match one.subject {
+            Subject::Event => owed.take(),
+            Subject::Notification(seq) => {
+                owed = seq.filter(|_| !rest.is_empty()).map(|seq| format!("{seq}{rest}")).or(owed);
+                seq.map(|seq| seq.to_string())
+            }
+        };
+        sse::put(stream, &one.name, &one.data, id.as_deref());
+    }
+    if let Some(place) = owed {
+        sse::put_id(stream, &place);
+    }
+}
+
+/// The last words of an event stream.
+#[derive(Debug, Serialize)]
+struct Goodbye {
+    /// As of a WebSocket's close frame.
+    code: u16,
+    reason: &'static str,
+    /// Whether to come back.
+    reconnect: bool,
+}
+
+impl Goodbye {
+    fn of(reason: CloseReason) -> Self {
+        Self { code: reason.code(), reason: reason.text(), reconnect: reason.comes_back() }
     }
 }
 
@@ -253,13 +312,13 @@ impl Message {
         Self { said, ..Self::default() }
     }
 
-    /// The frames for one session; shared by all that are spoken to alike. `rooms` as in [`Wire::frames`].
-    pub fn frames(&self, wire: &Wire, rooms: &str) -> Bytes {
+    /// The frames for one session; shared by all that are spoken to alike. `rest` as in [`Wire::frames`].
+    pub fn frames(&self, wire: &Wire, rest: &str) -> Bytes {
         match (wire, wire.shared().and_then(|slot| self.shared.get(slot))) {
-            _ if !rooms.is_empty() => wire.frames(&self.said, rooms),
+            _ if !rest.is_empty() => wire.frames(&self.said, rest),
             (_, Some(shared)) => shared.get_or_init(|| wire.frames(&self.said, "")).clone(),
             (Wire::SocketIo(spelling), None) => self.narrowed(wire, spelling),
-            (Wire::Raw, None) => wire.frames(&self.said, ""),
+            (Wire::Raw | Wire::Sse, None) => wire.frames(&self.said, ""),
         }
     }
 

@@ -3,10 +3,11 @@
 
 use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::http::Method;
+use actix_web::middleware::Compress;
 use actix_web::web::{self, ServiceConfig};
 
 use super::socketio::Bellhop;
-use super::{engineio, raw};
+use super::{engineio, raw, sse};
 use crate::http::route::resource;
 
 /// Where Socket.IO clients come by default, and where they come with `path: "/ws/notifications"`; some without the
@@ -24,6 +25,16 @@ pub fn configure(config: &mut ServiceConfig) {
         config.service(guarded.to(engineio::serve::<Bellhop>));
     }
     config.service(resource("/ws/notifications", [(Method::GET, web::get().to(raw::open))]));
+    // Errors are worth compressing, and streams say that they are not to be.
+    config
+        .service(
+            resource("/notifications/sse", [(Method::GET, web::get().to(sse::open))])
+                .wrap(Compress::default()),
+        )
+        .service(
+            resource("/notifications/sse/test", [(Method::GET, web::get().to(sse::open_trial))])
+                .wrap(Compress::default()),
+        );
 }
 
 fn speaks_engine_io(context: &GuardContext<'_>) -> bool {

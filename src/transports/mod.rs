@@ -4,5 +4,6 @@ pub mod engineio;
 pub mod entrance;
 pub mod raw;
 pub mod socketio;
+pub mod sse;
 pub mod websocket;
 mod wishes;

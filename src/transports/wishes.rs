@@ -74,6 +74,7 @@ impl Wishes {
         let (channel, silence) = match wire {
             Wire::Raw => (Channel::WebSocket, Duration::from_millis(settings.heartbeat_timeout_ms)),
             Wire::SocketIo(_) => (Channel::SocketIo, NEVER),
+            Wire::Sse => (Channel::Sse, NEVER),
         };
         Terms {
             queue_bytes: settings.queue_bytes,
@@ -82,7 +83,7 @@ impl Wishes {
             ends: [ttl, expiry].into_iter().flatten().min_by_key(|(ends, _)| *ends),
             once: self.once,
             since: self.since,
-            claims: true,
+            claims_above: Some(0),
             proof: services.proof,
             channel,
             wire,

@@ -23,6 +23,9 @@ enum Start {
     /// Nothing: the first seq is taken as it comes.
     #[default]
     Unknown,
+    /// Nothing yet, and what comes waits for the session to be greeted: the client takes the newest seq that it
+    /// saw for its place, so that none may come before an older one.
+    Waiting,
     /// The inbox stood at `high` when the session was greeted. What was published just before may still
     /// be on its way, and is given once.
     Greeted,
@@ -78,6 +81,14 @@ impl Cursor {
         }
     }
 
+    /// The same for a connection that is given nothing before it is greeted, if the client says nothing.
+    pub(super) fn in_order(since: Option<i64>) -> Self {
+        match since {
+            None => Self { start: Start::Waiting, ..Self::default() },
+            Some(_) => Self::new(since),
+        }
+    }
+
     /// Whether a replay is due or under way.
     pub(super) fn is_behind(&self) -> bool {
         self.below.is_some() || self.above
@@ -101,12 +112,12 @@ impl Cursor {
 
     /// A notification was published.
     pub(super) fn arrived(&mut self, seq: i64) -> Arrival {
-        if self.is_behind() {
+        if self.is_behind() || self.start == Start::Waiting {
             self.wanted = self.wanted.max(seq);
             return Arrival::Later;
         }
         let begins = match self.start {
-            Start::Unknown => true,
+            Start::Unknown | Start::Waiting => true,
             Start::Greeted => seq <= self.high,
             Start::Settled => false,
         };
@@ -131,8 +142,9 @@ impl Cursor {
         if self.above {
             return self.claimed(last_seq);
         }
-        if self.start == Start::Unknown {
+        if matches!(self.start, Start::Unknown | Start::Waiting) {
             (self.low, self.high, self.start) = (last_seq, last_seq, Start::Greeted);
+            self.above = self.wanted > last_seq;
         } else if self.low > last_seq {
             self.below = Some(Below { from: last_seq, at: last_seq });
         }

@@ -29,7 +29,7 @@ pub use rate::FrameRate;
 use rate::{RateWindow, Verdict};
 pub use services::Services;
 pub use shard::{LocalShard, Shard};
-pub use socket::Socket;
+pub use socket::{Socket, is_hung_up};
 
 use super::hub::{Admission, Connect, Disconnected};
 use super::persistence::{Greet, MarkRead, WriteError};
@@ -124,8 +124,8 @@ impl Session {
             "serverTime": self.services.clock.now(),
         });
         self.outbox.greet(&self.shard, inbox, preface, &Said::event("connected", data), floor);
-        if let Some(seq) = self.outbox.claimed() {
-            self.claim(seq);
+        if let Some((above, seq)) = self.outbox.claimed() {
+            self.claim(above, seq);
         }
     }
 
@@ -227,7 +227,7 @@ impl Session {
             match services.reader.run(move |connection| inboxes::state(connection, &user)).await {
                 Ok(inbox) if seq <= inbox.last_seq => {
                     if !outbox.is_narrowed() {
-                        shard.confirm_up_to(&outbox, seq);
+                        shard.confirm_up_to(&outbox, 0, seq);
                     }
                     acknowledged(seq)
                 }
@@ -239,18 +239,19 @@ impl Session {
     }
 
     fn acked(&self, seq: i64) -> Answer {
-        self.claim(seq.min(self.outbox.first_given()));
+        self.claim(0, seq.min(self.outbox.first_given()));
         acknowledged(seq)
     }
 
-    /// Confirms what the client says it got otherwise than on this connection, which knows what it gave.
-    fn claim(&self, seq: i64) {
-        if seq > self.claimed.get() && !self.outbox.is_narrowed() {
+    /// Confirms what the client says it got otherwise than on this connection, which knows what it gave: everything
+    /// above one seq up to another.
+    fn claim(&self, above: i64, seq: i64) {
+        if seq > above.max(self.claimed.get()) && !self.outbox.is_narrowed() {
             // What is ahead of the inbox is looked at by whoever writes it, and counts for nothing then.
             if seq <= self.outbox.inbox().last_seq {
                 self.claimed.set(seq);
             }
-            self.shard.confirm_up_to(&self.outbox, seq);
+            self.shard.confirm_up_to(&self.outbox, above, seq);
         }
     }
 
@@ -259,7 +260,7 @@ impl Session {
         if !self.outbox.resume(&self.shard, since, answer) {
             return Err(Refusal::new("resuming", "a replay is under way: wait for its end"));
         }
-        self.claim(since);
+        self.claim(0, since);
         let answer = async move {
             match ended.await {
                 Ok(resumed) => Answer::new("resumed", json!(resumed)),

@@ -218,7 +218,7 @@ fn finish(outbox: &Outbox) {
         match replay.answer {
             // Who asked may have gone.
             Some(answer) => drop(answer.send(resumed)),
-            None => drop(outbox.say(&Said::event("resumed", resumed))),
+            None => outbox.say_resumed(&Said::event("resumed", resumed)),
         }
     }
     outbox.pay_count();

@@ -23,6 +23,8 @@ use crate::domain::{Member, Proven, UpTo};
 const MAILBOX: usize = 8_192;
 /// How often deadlines are looked at; a `ttl` of seconds is kept to within this.
 const TICK: Duration = Duration::from_millis(250);
+/// Every so many of these it is looked whether clients that say nothing have hung up.
+const TICKS_A_LOOK: u32 = 8;
 /// How long confirmations gather before they are reported. Nobody waits for them, their deadline is
 /// seconds away, and one statement for many costs the database a fraction of many for one.
 const CONFIRM_PAUSE: Duration = Duration::from_millis(50);
@@ -67,7 +69,8 @@ impl LocalShard {
                 confirmed: RefCell::default(),
                 actor: RefCell::default(),
             });
-            let actor = Shard { local: Rc::clone(&shard), gathering: false, reporting: false }.start();
+            let actor =
+                Shard { local: Rc::clone(&shard), gathering: false, reporting: false, ticks: 0 }.start();
             *shard.actor.borrow_mut() = Some(actor);
             *local = Some(Rc::clone(&shard));
             shard
@@ -115,10 +118,10 @@ impl LocalShard {
         self.gather(|confirmed| confirmed.proofs.extend(proven.into_iter().map(proof)));
     }
 
-    /// Reports what a device says that it has.
-    pub(super) fn confirm_up_to(&self, outbox: &Outbox, seq: i64) {
+    /// Reports what a device says that it has: everything above one seq up to another.
+    pub(super) fn confirm_up_to(&self, outbox: &Outbox, above: i64, seq: i64) {
         let device = outbox.device(&self.services);
-        self.gather(|confirmed| confirmed.up_to.push(UpTo { device, seq }));
+        self.gather(|confirmed| confirmed.up_to.push(UpTo { device, above, seq }));
     }
 
     fn gather(&self, add: impl FnOnce(&mut Confirm)) {
@@ -181,6 +184,8 @@ pub struct Shard {
     gathering: bool,
     /// Whether a report is on its way.
     reporting: bool,
+    /// Counts them, round and round.
+    ticks: u32,
 }
 
 impl Actor for Shard {
@@ -195,10 +200,15 @@ impl Actor for Shard {
 }
 
 impl Shard {
-    fn tick(&self) {
+    fn tick(&mut self) {
         let (now, wall) = (Instant::now(), self.local.services.clock.now());
+        self.ticks = self.ticks.wrapping_add(1);
+        let looks = self.ticks.is_multiple_of(TICKS_A_LOOK);
         for (_, outbox) in self.local.sessions.borrow().iter() {
             outbox.tick(now, wall);
+            if looks {
+                outbox.end_if_hung_up();
+            }
         }
     }
 

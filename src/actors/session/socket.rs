@@ -5,7 +5,8 @@
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::sys::socket::{Shutdown, shutdown};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
 
 /// See the module's documentation. Clones are the same socket.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +46,15 @@ impl Socket {
         self.shut(Shutdown::Write);
     }
 
+    /// Whether the client has hung up.
+    pub fn is_hung_up(&self) -> bool {
+        match &*self.under() {
+            Under::Nothing => false,
+            Under::Descriptor(descriptor) => is_hung_up(*descriptor),
+            Under::Socket(socket) => socket.is_hung_up(),
+        }
+    }
+
     /// Under the lock, so that the descriptor is still the connection's own.
     fn shut(&self, how: Shutdown) {
         match &*self.under() {
@@ -57,5 +67,13 @@ impl Socket {
 
     fn under(&self) -> MutexGuard<'_, Under> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether nothing more will come from the other side of a connection. Looks without taking anything.
+pub fn is_hung_up(descriptor: RawFd) -> bool {
+    match recv(descriptor, &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
+        Ok(read) => read == 0,
+        Err(error) => !matches!(error, Errno::EAGAIN | Errno::EINTR),
     }
 }

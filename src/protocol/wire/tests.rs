@@ -87,7 +87,7 @@ fn those_who_asked_for_the_same_names_share_the_bytes_as_far_as_they_are_few() {
 #[test]
 fn only_who_is_not_to_come_back_is_disconnected() {
     let wire = Wire::SocketIo(Arc::new(notifications(false)));
-    let goodbye = wire.goodbye(CloseReason::TtlElapsed).expect("a packet");
+    let goodbye = wire.goodbye(CloseReason::TtlElapsed, "7").expect("a packet");
     assert_eq!(texts(&goodbye), ["41/ws/notifications,"]);
-    assert_eq!(wire.goodbye(CloseReason::ServerRestart), None);
+    assert_eq!(wire.goodbye(CloseReason::ServerRestart, "7"), None);
 }

@@ -5,9 +5,9 @@ use std::future::pending;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv};
 use tokio::time::sleep;
+
+use crate::actors::session::is_hung_up;
 
 /// How often is looked: what is said meanwhile is lost with the poll, and found again by who comes back.
 const PACE: Duration = Duration::from_secs(1);
@@ -16,15 +16,7 @@ const PACE: Duration = Duration::from_secs(1);
 /// own.
 pub(super) async fn hung_up(descriptor: Option<RawFd>) {
     let Some(descriptor) = descriptor else { return pending().await };
-    while !is_at_its_end(descriptor) {
+    while !is_hung_up(descriptor) {
         sleep(PACE).await;
-    }
-}
-
-/// Whether nothing more will come. Looks without taking anything.
-fn is_at_its_end(descriptor: RawFd) -> bool {
-    match recv(descriptor, &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
-        Ok(read) => read == 0,
-        Err(error) => !matches!(error, Errno::EAGAIN | Errno::EINTR),
     }
 }

@@ -162,7 +162,7 @@ impl Facts {
         let wire = self.host.wire(namespace, wishes).ok_or(NoSeat::Close(CloseReason::TryAgainLater))?;
         let believed_for = self.host.authenticator.believed_for(identity);
         let mut terms = wishes.terms(believed_for, services, wire, Some(sid.into()));
-        terms.claims = !returns;
+        terms.claims_above = (!returns).then_some(0);
         let shard = LocalShard::of_this_thread(services);
         let outbox = shard.open(terms, Arc::clone(&me), self.socket.clone());
         let session = Session::new(me, Rc::clone(&outbox), shard, self.frames.clone());

@@ -16,6 +16,7 @@ use crate::domain::{CloseReason, InboxState, Room, Timestamp, UserId};
 use crate::protocol::frame;
 use crate::protocol::json::{UNREAD_COUNT, UnreadCount};
 use crate::protocol::offset::Rooms;
+use crate::protocol::sse::run_above;
 use crate::protocol::wire::{Said, Wire};
 
 impl Outbox {
@@ -38,6 +39,7 @@ impl Outbox {
         }
         if let Some((_, seq)) = parcel.stored() {
             let arrival = self.cursor.borrow_mut().arrived(seq);
+            self.note_run();
             if arrival != Arrival::Next {
                 self.leave_out(arrival, parcel.inbox);
                 self.catch_up(shard);
@@ -67,12 +69,18 @@ impl Outbox {
         self.write(self.encode(said))
     }
 
+    /// Says that a replay is over. A stream's client goes on from there, also where nothing was left to give.
+    pub(in crate::actors::session) fn say_resumed(&self, said: &Said) {
+        let place = self.terms.wire.is_one_way().then(|| self.place_at(self.safe_place()));
+        self.write(self.terms.wire.event(said, place.as_deref()));
+    }
+
     pub(in crate::actors::session) fn encode(&self, said: &Said) -> Bytes {
         self.terms.wire.event(said, None)
     }
 
     /// Up to where the client need not be given anything again. Of what it is to acknowledge, only what it has.
-    fn safe_place(&self) -> i64 {
+    pub(super) fn safe_place(&self) -> i64 {
         let given = self.cursor.borrow().place();
         let waits = self.proof.borrow().first_waiting().filter(|_| self.terms.wire.asks_for_acks());
         waits.map_or(given, |first| given.min(first - 1))
@@ -106,7 +114,7 @@ impl Outbox {
     /// answer to what it asked for.
     fn rename_rooms(&self) {
         // Only who can come back to a session is told its rooms.
-        if matches!(self.terms.wire, Wire::Raw) {
+        if !matches!(self.terms.wire, Wire::SocketIo(_)) {
             return;
         }
         // An offset cannot say that a session is out of one of its own: such a one is not recovered.
@@ -116,6 +124,19 @@ impl Outbox {
         if *self.rooms.borrow() != text {
             *self.rooms.borrow_mut() = text;
             self.owes_place.set(true);
+        }
+    }
+
+    /// What follows the seqs of a client that proves them by coming back: where the run begins that it was given, see
+    /// `protocol/sse.rs`.
+    pub(in crate::actors::session) fn note_run(&self) {
+        if !self.terms.wire.is_one_way() {
+            return;
+        }
+        let above = self.terms.claims_above.unwrap_or_else(|| self.first_given());
+        let run = run_above(above).into_boxed_str();
+        if *self.rooms.borrow() != run {
+            *self.rooms.borrow_mut() = run;
         }
     }
 
@@ -138,6 +159,8 @@ impl Outbox {
     pub(in crate::actors::session) fn note_sent(&self, sent: Sent) -> Option<Sent> {
         match self.terms.proof {
             ProofMode::Sent => Some(sent),
+            // It is proven by what the client says elsewhere.
+            ProofMode::Pong if self.terms.wire.is_one_way() => None,
             ProofMode::Pong => {
                 self.proof.borrow_mut().sent(sent);
                 None
@@ -147,7 +170,7 @@ impl Outbox {
 
     /// Asks the client to prove what was sent, unless it is being asked already.
     pub(in crate::actors::session) fn ask_for_proof(&self) {
-        if self.terms.wire.asks_for_acks() {
+        if self.terms.wire.asks_for_acks() || self.terms.wire.is_one_way() {
             return;
         }
         let ping = self.proof.borrow_mut().ask_first(self.cursor.borrow().high());
@@ -204,9 +227,9 @@ impl Outbox {
         self.terms.once
     }
 
-    /// Up to which seq the client says, by coming, that it has everything.
-    pub(in crate::actors::session) fn claimed(&self) -> Option<i64> {
-        self.terms.since.filter(|_| self.terms.claims)
+    /// What the client says, by coming, that it has: everything above the one seq up to the other.
+    pub(in crate::actors::session) fn claimed(&self) -> Option<(i64, i64)> {
+        self.terms.claims_above.zip(self.terms.since)
     }
 
     /// Everything that came on this connection is newer than this seq.
@@ -252,9 +275,12 @@ impl Outbox {
         proven
     }
 
-    /// An event for the client's code and a ping for its WebSocket stack, which must answer.
+    /// An event for the client's code and a ping for its WebSocket stack, if it has one, which must answer.
     pub(super) fn heartbeat(&self, wall: Timestamp) {
         self.say_heartbeat(wall);
+        if self.terms.wire.is_one_way() {
+            return;
+        }
         let ask = self.proof.borrow_mut().ask_again(self.cursor.borrow().high());
         let ask = ask.filter(|_| !self.terms.wire.asks_for_acks());
         self.ping(ask.as_deref().unwrap_or(b"heartbeat"));
@@ -284,7 +310,7 @@ impl Outbox {
     /// or before it: a late pong must prove nothing of theirs.
     fn mark(&self) -> String {
         match self.terms.wire {
-            Wire::Raw => String::new(),
+            Wire::Raw | Wire::Sse => String::new(),
             Wire::SocketIo(_) => format!("{}:", self.reference().number),
         }
     }

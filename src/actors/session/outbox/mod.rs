@@ -50,9 +50,10 @@ pub struct Terms {
     pub name: Option<Box<str>>,
     /// The newest seq that the client says it has; it is given what came after.
     pub since: Option<i64>,
-    /// Whether that says that it has everything before it. A place where a connection is taken up again does not:
-    /// what was there before that connection began may be with nobody.
-    pub claims: bool,
+    /// Above which seq that says that it has everything: 0 where it has its inbox whole. What was there before a
+    /// connection began may be with nobody, so that a place where one is taken up again says nothing, or what that
+    /// one was given.
+    pub claims_above: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +115,11 @@ impl Outbox {
             waker: RefCell::default(),
             socket,
             inbox: Cell::default(),
-            cursor: RefCell::new(Cursor::new(terms.since)),
+            cursor: RefCell::new(if terms.wire.is_one_way() {
+                Cursor::in_order(terms.since)
+            } else {
+                Cursor::new(terms.since)
+            }),
             replay: RefCell::default(),
             room: RefCell::default(),
             owes_count: Cell::new(false),
@@ -168,6 +173,7 @@ impl Outbox {
         }
         self.inbox.set(self.inbox.get().merge(inbox));
         let gap = self.cursor.borrow_mut().greeted(inbox.last_seq);
+        self.note_run();
         let known = self.first_given().min(inbox.last_seq);
         let place = floor.map_or(known, |floor| known.min(floor));
         let connected = self.terms.wire.event(connected, Some(&self.place_at(place)));
@@ -215,13 +221,20 @@ impl Outbox {
         if self.state.get() == State::Held {
             self.queue.borrow_mut().clear();
         }
-        if let Some(goodbye) = self.terms.wire.goodbye(reason) {
+        if let Some(goodbye) = self.terms.wire.goodbye(reason, &self.place_at(self.safe_place())) {
             self.put(goodbye, Queue::push_last);
         }
         if self.takes() {
             self.reason.set(Some(reason));
             self.state.set(State::Closing(Instant::now()));
             self.wake();
+        }
+    }
+
+    /// A client that takes nothing need not be heard of to be gone: looks whether it has hung up.
+    pub(super) fn end_if_hung_up(&self) {
+        if self.terms.wire.is_one_way() && self.takes() && self.socket.is_hung_up() {
+            self.cut(CloseReason::ClientLeft);
         }
     }
 
