@@ -7,6 +7,7 @@ mod inbox;
 mod operations;
 mod preferences;
 mod publish;
+mod receipts;
 pub mod routes;
 mod trail;
 
