@@ -43,6 +43,7 @@ mod rooms;
 mod settling;
 mod socketio_doors;
 mod socketio_requests;
+mod sse;
 mod stopping;
 mod storage;
 #[allow(

@@ -277,6 +277,11 @@ impl TestApp {
         &found.expect("every server has a database").1
     }
 
+    /// Has its next start go by another wall clock.
+    pub fn set_clock(&mut self, clock: Arc<dyn Clock>) {
+        self.clock = clock;
+    }
+
     /// Begins to stop it, without waiting.
     pub fn begin_stop(&mut self) {
         self.server.begin_stop();

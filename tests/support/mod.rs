@@ -7,6 +7,7 @@ pub mod clock;
 pub mod database;
 pub mod deadline;
 pub mod door;
+pub mod event_stream;
 pub mod node;
 pub mod port;
 pub mod postgres;
