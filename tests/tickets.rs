@@ -15,17 +15,17 @@ use crate::support::both::{build_on_both_databases, on_both_databases_and_every_
 use crate::support::clock::{SteppedClock, now};
 use crate::support::door::{Call, Door};
 use crate::support::socket::TestSocket;
-use crate::support::tickets::enter;
+use crate::support::tickets::{Entry, enter};
 
 const INVALID: &str = "ticket_invalid";
 
 /// What `enter` answers of those whom a ticket no longer lets in.
-fn refused() -> Result<String, String> {
-    Err(INVALID.to_owned())
+fn refused() -> Entry {
+    Entry::refused(INVALID)
 }
 
-fn host() -> Result<String, String> {
-    Ok("host-7".to_owned())
+fn host() -> Entry {
+    Entry::by("host-7")
 }
 
 on_both_databases_and_every_door! {
@@ -149,6 +149,7 @@ async fn a_request_for_a_ticket_that_is_not_in_order_is_refused() {
         (json!({"door": ""}), "door"),
         (json!({"door": null}), "door"),
         (json!({"door": 1}), "door"),
+        (json!({"door": {"sse": null}}), "door"),
     ] {
         let problem =
             app.post("/notifications/tickets", &token, &body).await.expect_problem(422, "invalid_body");

@@ -15,7 +15,7 @@ use crate::support::process::ProcessBuilder;
 use crate::support::records::texts;
 use crate::support::socket::TestSocket;
 use crate::support::store::{NOW, TestStore, user};
-use crate::support::tickets::{enter, enter_raw};
+use crate::support::tickets::{Entry, enter, enter_raw};
 
 /// Everything that the table of tickets holds.
 fn kept(app: &TestApp) -> Vec<String> {
@@ -39,7 +39,7 @@ on_both_databases! {
         assert_eq!(digest.len(), ticket.len(), "it could pass for one");
         assert_eq!(app.enter(&format!("ticket={digest}")).await, refused());
         // It was none: the ticket itself still is.
-        assert_eq!(app.enter(&format!("ticket={ticket}")).await, Ok("host-7".to_owned()));
+        assert_eq!(app.enter(&format!("ticket={ticket}")).await, Entry::by("host-7"));
         assert_eq!(self::kept(&app), [""; 0], "what was used is gone");
     }
 }
@@ -115,8 +115,11 @@ on_both_stores! {
             .collect();
         let issued = store.write(|connection| issue(connection, &grants, NOW));
         assert_eq!(issued, [true, true, true, true, false, true, false]);
-        let again = store.write(|connection| issue(connection, &grants[4..6], NOW));
-        assert_eq!(again, [false, true]);
+        let again = store.write(|connection| issue(connection, &grants[4..5], NOW));
+        assert_eq!(again, [false], "also by a later batch");
+        let once_used = [(tickets[0].clone(), Door::Sse)];
+        assert_eq!(redeemed(&store, &once_used, NOW), [Some("ann".to_owned())]);
+        assert_eq!(store.write(|connection| issue(connection, &grants[4..5], NOW)), [true]);
         let when_they_expired = store.write(|connection| issue(connection, &grants[6..], in_seconds(30)));
         assert_eq!(when_they_expired, [true]);
     }

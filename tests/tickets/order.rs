@@ -8,7 +8,7 @@ use crate::support::both::on_every_door;
 use crate::support::door::{Call, Close, Door};
 use crate::support::raw_socket::RawSocket;
 use crate::support::socket::TestSocket;
-use crate::support::tickets::enter_raw;
+use crate::support::tickets::{Entry, enter, enter_raw};
 
 on_every_door! {
     async fn a_ticket_for_another_door_lets_nobody_in(app) {
@@ -48,7 +48,7 @@ on_every_door! {
         let ticket = app.ticket(&app.token("host-7", &[]), app.door().label()).await;
         assert_eq!(app.enter(&format!("token={token}&ticket={ticket}")).await, host());
         assert_eq!(app.enter(&format!("token={token}&ticket={ticket}")).await, refused());
-        assert_eq!(app.enter(&format!("token={token}&ticket=")).await, Ok("guest-3".to_owned()), "none is none");
+        assert_eq!(app.enter(&format!("token={token}&ticket=")).await, Entry::by("guest-3"), "none is none");
     }
 
     async fn a_connection_by_ticket_ends_with_its_bearers_token(app, [("BELLHOP__AUTH__LEEWAY_SECONDS", "0")]) {
@@ -58,7 +58,7 @@ on_every_door! {
         let query = format!("ticket={}", answer["ticket"].as_str().unwrap());
         let mut device = TestSocket::call(&Call::new(app.door(), app.address(), "").asking(&query)).await;
         device.await_connected().await;
-        device.expect_end(4001, "token_expired").await;
+        device.expect_end(4002, "token_expired").await;
     }
 }
 
@@ -70,10 +70,10 @@ async fn header_and_cookie_come_before_the_ticket_and_leave_it_unused() {
     let cookie = format!("token={}", app.token("cookie", &[]));
     let enter = async |headers: &[(&str, &str)]| enter_raw(app.address(), &query, headers).await;
     let both = [("Authorization", bearer.as_str()), ("Cookie", cookie.as_str())];
-    assert_eq!(enter(&both).await, Ok("header".to_owned()));
-    assert_eq!(enter(&both[1..]).await, Ok("cookie".to_owned()));
-    assert_eq!(enter(&[("Authorization", "Bearer no.such.token")]).await, Err("token_malformed".to_owned()));
-    assert_eq!(enter(&[("Cookie", "token=nonsense")]).await, Err("token_malformed".to_owned()));
+    assert_eq!(enter(&both).await, Entry::by("header"));
+    assert_eq!(enter(&both[1..]).await, Entry::by("cookie"));
+    assert_eq!(enter(&[("Authorization", "Bearer no.such.token")]).await, Entry::refused("token_malformed"));
+    assert_eq!(enter(&[("Cookie", "token=nonsense")]).await, Entry::refused("token_malformed"));
     assert_eq!(enter(&[]).await, host());
     assert_eq!(enter(&[]).await, refused());
 }
@@ -98,7 +98,7 @@ async fn a_foreign_page_is_turned_away_before_its_ticket_is_looked_at() {
     let query = format!("ticket={}", app.ticket(&app.token("host-7", &[]), "websocket").await);
     let foreign = [("Origin", "https://evil.example.com")];
     let refusal = enter_raw(app.address(), &query, &foreign).await;
-    assert_eq!(refusal, Err("origin_not_allowed".to_owned()));
+    assert_eq!(refusal, Entry::refused("origin_not_allowed"));
     let ours = [("Origin", "https://app.example.com")];
     assert_eq!(enter_raw(app.address(), &query, &ours).await, host());
 
@@ -154,4 +154,25 @@ async fn nobody_is_told_why_a_ticket_lets_nobody_in() {
         told.push(refused.body["detail"].clone());
     }
     assert!(told.iter().all(|detail| *detail == told[0]), "{told:?}");
+}
+
+/// A passing failure: the ticket is as good as before, and clients that come back by themselves do so.
+#[tokio::test]
+async fn a_ticket_that_could_not_be_looked_up_is_still_good() {
+    let app =
+        TestAppBuilder::new(Database::Sqlite).with("BELLHOP__DATABASE__BUSY_TIMEOUT_MS", "200").start().await;
+    let token = app.token("host-7", &[]);
+    for door in Door::ALL {
+        let query = format!("ticket={}", app.ticket(&token, door.label()).await);
+        let hold = app.hold_writers();
+        if door == Door::Raw {
+            let refusal = enter(door, app.address(), &query).await;
+            assert_eq!(refusal, Entry::refused("database_unavailable"));
+        } else {
+            let mut device = TestSocket::call(&Call::new(door, app.address(), "").asking(&query)).await;
+            device.expect_end(1013, "try_again_later").await;
+        }
+        drop(hold);
+        assert_eq!(enter(door, app.address(), &query).await, host(), "{door:?}");
+    }
 }

@@ -1,6 +1,8 @@
 //! Tickets: issued for one door, shown once. What is kept of one is its digest and whom it lets in, so that who
 //! reads the table cannot enter. Whichever instance deletes the row has redeemed it; no other can.
 
+mod bearer;
+
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
@@ -10,14 +12,15 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use rand::TryRng;
 use rand::rngs::SysRng;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use bearer::Bearer;
 
 use super::arrays::{Column, Statement};
 use super::connection::{AnyConnection, on_db};
 use super::error::StorageError;
 use super::schema::tickets::dsl;
-use crate::domain::{Door, Identity, Role, Timestamp, UserId};
+use crate::domain::{Door, Identity, Timestamp};
 
 /// Nobody guesses 256 random bits, so a digest without salt or stretching hides them.
 const TICKET_BYTES: usize = 32;
@@ -184,88 +187,9 @@ pub fn forget(connection: &mut AnyConnection, now: Timestamp) -> Result<usize, S
     Ok(forgotten)
 }
 
-/// What a token said of its bearer, as it is stored. Instances of two versions may meet for the life of a ticket:
-/// what one does not know it leaves out.
-#[derive(Serialize, Deserialize)]
-struct Bearer {
-    user: String,
-    #[serde(default)]
-    roles: Vec<String>,
-    session: Option<String>,
-    email: Option<String>,
-    name: Option<String>,
-    locale: Option<String>,
-    time_zone: Option<String>,
-    #[serde(default)]
-    rooms: Vec<String>,
-    /// Microseconds since 1970: a token's `exp` may be later than a date can be written.
-    expires_at: Option<i64>,
-}
-
-impl Bearer {
-    fn to_text(identity: &Identity) -> Result<String, StorageError> {
-        let Identity { user, roles, session, email, name, locale, time_zone, rooms, expires_at } =
-            identity.clone();
-        let bearer = Self {
-            user: user.as_str().to_owned(),
-            roles: roles.iter().map(|role| role.as_str().to_owned()).collect(),
-            session,
-            email,
-            name,
-            locale,
-            time_zone,
-            rooms,
-            expires_at: expires_at.map(Timestamp::as_micros),
-        };
-        serde_json::to_string(&bearer).map_err(|error| StorageError::Corrupt(error.to_string()))
-    }
-
-    fn parse(text: &str) -> Result<Identity, StorageError> {
-        // What the reader says might repeat a part of it.
-        let bearer: Self =
-            serde_json::from_str(text).map_err(|_| StorageError::Corrupt("a ticket's bearer".to_owned()))?;
-        let Self { user, roles, session, email, name, locale, time_zone, rooms, expires_at } = bearer;
-        Ok(Identity {
-            user: UserId::from_stored(user),
-            roles: roles.iter().map(|role| Role::new(role)).collect(),
-            session,
-            email,
-            name,
-            locale,
-            time_zone,
-            rooms,
-            expires_at: expires_at.map(Timestamp::from_micros),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn identity(expires_at: Option<Timestamp>) -> Identity {
-        Identity {
-            user: UserId::from_stored("host-7".to_owned()),
-            roles: vec![Role::new("admin"), Role::new("Caretaker")],
-            session: Some("s\u{0}1".to_owned()),
-            email: Some("host@example.com".to_owned()),
-            name: Some("Ann \"☾\"".to_owned()),
-            locale: Some("de".to_owned()),
-            time_zone: Some("Europe/Berlin".to_owned()),
-            rooms: vec!["booking:1".to_owned()],
-            expires_at,
-        }
-    }
-
-    #[test]
-    fn a_bearer_reads_back_whole_whatever_the_tokens_end() {
-        for end in [None, Some(i64::MAX), Some(0), Some(1_900_000_000_000_001)] {
-            let identity = identity(end.map(Timestamp::from_micros));
-            let text = Bearer::to_text(&identity).expect("JSON");
-            assert!(!text.contains('\0'), "PostgreSQL keeps no NUL");
-            assert_eq!(Bearer::parse(&text).expect("its own text"), identity);
-        }
-    }
 
     #[test]
     fn a_ticket_reads_back_from_its_text_and_is_not_printed() {
