@@ -53,6 +53,7 @@ mod storage;
     reason = "a vocabulary for tests, which stand outside of the program"
 )]
 mod support;
+mod tickets;
 mod trail;
 mod wall_clock;
 mod websocket_handshake;

@@ -9,6 +9,7 @@ mod preferences;
 mod publish;
 mod receipts;
 pub mod routes;
+mod tickets;
 mod trail;
 
 pub use development::TokenDesk;

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
-use super::{bookings, development, inbox, operations, preferences, publish, receipts, trail};
+use super::{bookings, development, inbox, operations, preferences, publish, receipts, tickets, trail};
 use crate::http::route::resource;
 
 /// Adds the API to an application. The development routes exist in development mode only.
@@ -22,6 +22,7 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
         .service(resource("/notifications/count", [(Method::GET, web::get().to(inbox::count))]))
         .service(resource("/notifications/mark-read", [(Method::POST, web::post().to(inbox::mark_read))]))
         .service(resource("/notifications/ack", [(Method::POST, web::post().to(receipts::ack))]))
+        .service(resource("/notifications/tickets", [(Method::POST, web::post().to(tickets::issue))]))
         .service(resource(
             "/notifications/preferences",
             [

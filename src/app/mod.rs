@@ -28,7 +28,7 @@ use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds
 use crate::email::{self, Composer};
 use crate::http::body::BodyLimits;
 use crate::http::origin::AllowedOrigins;
-use crate::http::{Acquaintances, Authenticator, request, route};
+use crate::http::{Acquaintances, Authenticator, TicketOffice, request, route};
 use crate::storage::secrets::{self, SharedSecret};
 use crate::storage::{Pool, bring_up_to_date};
 use crate::telemetry::Metrics;
@@ -230,7 +230,8 @@ fn serve(
     let (writing, mailing) = (web::Data::new(health.writing), web::Data::new(health.mailing));
     let verifier = Verifier::new(&settings.auth)?;
     // Tokens are judged and made by the wall clock itself, see there.
-    let authenticator = Authenticator::new(verifier, Arc::clone(wall), &settings.auth.cookie);
+    let office = TicketOffice::new(services.persistence.clone(), &settings.auth, &settings.limits);
+    let authenticator = Authenticator::new(verifier, Arc::clone(wall), &settings.auth.cookie, office);
     let socketio = socketio_door(settings, services, &authenticator, secret);
     let sse = web::Data::new(SseDoor::new(settings.sse.clone()));
     let authenticator = web::Data::new(authenticator);

@@ -34,4 +34,6 @@ pub struct AuthSettings {
     pub audience: Option<String>,
     /// The cookie that may hold the token. Defaults to `token`.
     pub cookie: String,
+    /// How long a ticket of `POST /notifications/tickets` is good, in seconds. Defaults to 30.
+    pub ticket_seconds: u64,
 }

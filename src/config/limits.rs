@@ -23,4 +23,6 @@ pub struct LimitSettings {
     pub idempotency_hours: u64,
     /// The most users that one `POST /notifications` may name. Defaults to 1000.
     pub recipients_per_request: usize,
+    /// How many tickets that have neither been used nor expired one user may hold. Defaults to 100.
+    pub tickets_per_user: usize,
 }

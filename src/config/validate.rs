@@ -174,6 +174,8 @@ fn nonzero(settings: &Settings, found: &mut Found) {
         ("limits.read_queue", limits.read_queue == 0),
         ("limits.idempotency_hours", limits.idempotency_hours == 0),
         ("limits.recipients_per_request", limits.recipients_per_request == 0),
+        ("limits.tickets_per_user", limits.tickets_per_user == 0),
+        ("auth.ticket_seconds", settings.auth.ticket_seconds == 0),
     ] {
         found.check(!is_zero, key, || "must not be zero".to_owned());
     }
@@ -207,6 +209,7 @@ fn not_absurd(settings: &Settings, found: &mut Found) {
         ("limits.write_queue", limits.write_queue, ITEMS_MAX),
         ("limits.write_batch", limits.write_batch, ITEMS_MAX),
         ("limits.read_queue", limits.read_queue, ITEMS_MAX),
+        ("limits.tickets_per_user", limits.tickets_per_user, ITEMS_MAX),
     ] {
         found.check(figure <= most, key, || format!("must be at most {most}"));
     }

@@ -8,15 +8,17 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, web};
+use tokio::sync::OnceCell;
 
 use super::acquaintances::Acquaintances;
 use super::origin::AllowedOrigins;
 use super::problem::Problem;
-use crate::auth::Verifier;
+use super::tickets::{Admission, TicketOffice};
+use crate::auth::{TokenError, Verifier};
 pub use crate::domain::Door;
 use crate::domain::{Clock, Identity};
 
-/// Finds and verifies tokens.
+/// Finds and verifies tokens, and tickets in their place.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
     verifier: Arc<Verifier>,
@@ -24,47 +26,78 @@ pub struct Authenticator {
     /// set right must not go on judging tokens by the wrong time.
     wall: Arc<dyn Clock>,
     cookie: Arc<str>,
+    office: TicketOffice,
 }
 
 impl Authenticator {
-    pub fn new(verifier: Verifier, wall: Arc<dyn Clock>, cookie: &str) -> Self {
-        Self { verifier: Arc::new(verifier), wall, cookie: cookie.into() }
+    pub fn new(verifier: Verifier, wall: Arc<dyn Clock>, cookie: &str, office: TicketOffice) -> Self {
+        Self { verifier: Arc::new(verifier), wall, cookie: cookie.into(), office }
     }
 
     /// Looks at the `Authorization` header, then the cookie, then `?token=`. The first that is there
     /// decides: a bad header is not made good by a cookie.
     pub fn authenticate(&self, request: &HttpRequest) -> Result<Identity, Problem> {
-        self.identify(&self.presented(request), None)
+        let Presented { header, cookie, token, .. } = self.presented(request);
+        match header {
+            Some(header) => self.verify(&header?),
+            None => self.verify(&cookie.or(token).ok_or_else(missing)?),
+        }
     }
 
-    /// The same for a door that stays open, which also takes a ticket.
+    /// The same for a door that stays open, which also takes a ticket: after the cookie, before `?token=`.
     pub async fn admit(&self, request: &HttpRequest, door: Door) -> Result<Identity, Problem> {
-        self.identify(&self.presented_at(request, door).await, None)
-    }
-
-    /// What a request at a door says of who sent it. A ticket is redeemed now: it is good once, and not for long.
-    pub async fn presented_at(&self, request: &HttpRequest, _: Door) -> Presented {
-        std::future::ready(self.presented(request)).await
+        self.identify(&self.presented(request), None, door).await
     }
 
     /// What a request says of who sent it, to be verified later.
     pub fn presented(&self, request: &HttpRequest) -> Presented {
-        let header = request.headers().get(AUTHORIZATION).map(bearer);
-        let cookie = request.cookie(&self.cookie).map(|cookie| cookie.value().to_owned());
-        let query = || query_value(request.query_string(), "token").filter(|token| !token.is_empty());
-        Presented { header, other: cookie.or_else(query) }
+        let asked = |name| query_value(request.query_string(), name).filter(|value| !value.is_empty());
+        Presented {
+            header: request.headers().get(AUTHORIZATION).map(bearer),
+            cookie: request.cookie(&self.cookie).map(|cookie| cookie.value().to_owned()),
+            ticket: asked("ticket"),
+            redeemed: OnceCell::new(),
+            token: asked("token"),
+        }
     }
 
-    /// Verifies what was presented. `token` is one that the client gave otherwise: it comes after the header and
-    /// before the cookie.
-    pub fn identify(&self, presented: &Presented, token: Option<String>) -> Result<Identity, Problem> {
-        let token = match &presented.header {
-            Some(header) => header.clone()?,
-            None => token
-                .or_else(|| presented.other.clone())
-                .ok_or_else(|| Problem::unauthorized("token_missing", "a token is needed"))?,
-        };
-        self.verifier.verify(&token, self.wall.now()).map_err(Problem::from)
+    /// Verifies what was presented at a door. `token` is one that the client gave otherwise: it comes after the
+    /// header and before the cookie. A ticket that was redeemed goes on to be good for what was presented with it.
+    pub async fn identify(
+        &self,
+        presented: &Presented,
+        token: Option<String>,
+        door: Door,
+    ) -> Result<Identity, Problem> {
+        if let Some(header) = &presented.header {
+            return self.verify(&header.clone()?);
+        }
+        if let Some(token) = token.as_ref().or(presented.cookie.as_ref()) {
+            return self.verify(token);
+        }
+        if let Some(ticket) = &presented.ticket {
+            let bearer = presented.redeemed.get_or_try_init(|| self.office.redeem(ticket, door)).await?;
+            return self.check_still_believed(bearer).map(|()| bearer.clone());
+        }
+        self.verify(presented.token.as_ref().ok_or_else(missing)?)
+    }
+
+    /// Issues a ticket for this door to the bearer of a token.
+    pub async fn issue_ticket(&self, bearer: Identity, door: Door) -> Result<Admission, Problem> {
+        let believed_for = self.believed_for(&bearer);
+        self.office.issue(bearer, door, believed_for).await
+    }
+
+    fn verify(&self, token: &str) -> Result<Identity, Problem> {
+        self.verifier.verify(token, self.wall.now()).map_err(Problem::from)
+    }
+
+    /// A ticket's bearer was believed when it was issued: only the token's end can have come since.
+    fn check_still_believed(&self, bearer: &Identity) -> Result<(), Problem> {
+        match self.believed_for(bearer) {
+            Some(Duration::ZERO) => Err(TokenError::Expired.into()),
+            _ => Ok(()),
+        }
     }
 
     /// How long the bearer's token is still believed: so long a connection may last.
@@ -81,8 +114,16 @@ impl Authenticator {
 /// Tokens as a request brought them.
 pub struct Presented {
     header: Option<Result<String, Problem>>,
-    /// The cookie's, else the query's.
-    other: Option<String>,
+    cookie: Option<String>,
+    ticket: Option<String>,
+    /// Whom the ticket let in: it does so once, and its connection may ask more often.
+    redeemed: OnceCell<Identity>,
+    /// The query's.
+    token: Option<String>,
+}
+
+fn missing() -> Problem {
+    Problem::unauthorized("token_missing", "a token is needed")
 }
 
 impl fmt::Debug for Presented {

@@ -7,8 +7,10 @@ pub mod origin;
 pub mod problem;
 pub mod request;
 pub mod route;
+mod tickets;
 
 pub use acquaintances::Acquaintances;
 pub use body::JsonBody;
 pub use credentials::{Authenticator, Caller, Door};
 pub use problem::Problem;
+pub use tickets::{Admission, TicketOffice};

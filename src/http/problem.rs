@@ -65,6 +65,11 @@ impl Problem {
         self.status == StatusCode::PAYLOAD_TOO_LARGE
     }
 
+    /// Whether the same may well succeed later.
+    pub fn is_unavailable(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// For people.
     pub fn detail(&self) -> &str {
         &self.detail
@@ -170,6 +175,7 @@ impl From<WriteError> for Problem {
             WriteError::Forbidden => StatusCode::FORBIDDEN,
             WriteError::WrongStatus(_) => StatusCode::CONFLICT,
             WriteError::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            WriteError::TooManyTickets => StatusCode::TOO_MANY_REQUESTS,
             WriteError::Failed => return Self::internal(),
         };
         Self::new(status, error.code(), error.to_string())

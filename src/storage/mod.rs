@@ -19,6 +19,7 @@ pub mod receipts;
 pub mod recipients;
 mod schema;
 pub mod secrets;
+pub mod tickets;
 
 pub use connection::AnyConnection;
 pub use error::StorageError;

@@ -101,6 +101,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    tickets (digest) {
+        digest -> Text,
+        user_id -> Text,
+        door -> Text,
+        bearer -> Text,
+        expires_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     deliveries,

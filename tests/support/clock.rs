@@ -16,7 +16,7 @@ pub fn start() -> Instant {
     Instant::now()
 }
 
-/// The system's clock, set back by as much as a test wants.
+/// The system's clock, set back or forward by as much as a test wants.
 #[derive(Debug, Default)]
 pub struct SteppedClock {
     micros_behind: AtomicI64,
@@ -25,6 +25,10 @@ pub struct SteppedClock {
 impl SteppedClock {
     pub fn step_back(&self, by: Duration) {
         self.micros_behind.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub fn step_forward(&self, by: Duration) {
+        self.micros_behind.fetch_sub(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
     }
 }
 

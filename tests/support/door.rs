@@ -49,6 +49,8 @@ pub struct Call {
     /// The token and the wishes of the connection (`ttl`, `since`, …): Socket.IO's `auth`; over the raw door
     /// the token is a header and the wishes are the query.
     pub auth: Map<String, Value>,
+    /// What else its URL says, over any door: `ticket=…&x=1`.
+    pub query: String,
     /// Whether a WebSocket's receive buffer is so small that the server soon notices when nobody reads.
     pub narrow: bool,
 }
@@ -56,7 +58,8 @@ pub struct Call {
 impl Call {
     /// An empty token is none.
     pub fn new(door: Door, address: SocketAddr, token: &str) -> Self {
-        let call = Self { door, address, namespace: NAMESPACE.to_owned(), auth: Map::new(), narrow: false };
+        let (namespace, auth, query) = (NAMESPACE.to_owned(), Map::new(), String::new());
+        let call = Self { door, address, namespace, auth, query, narrow: false };
         if token.is_empty() { call } else { call.with("token", json!(token)) }
     }
 
@@ -74,6 +77,12 @@ impl Call {
         })
     }
 
+    /// Says something in its URL.
+    pub fn asking(mut self, query: &str) -> Self {
+        query.clone_into(&mut self.query);
+        self
+    }
+
     pub fn in_namespace(mut self, namespace: &str) -> Self {
         namespace.clone_into(&mut self.namespace);
         self
@@ -82,13 +91,18 @@ impl Call {
     /// Path and query over the raw door.
     pub fn raw_path(&self) -> String {
         let wishes = self.auth.iter().filter(|(name, _)| *name != "token");
-        let pairs: Vec<String> = wishes
-            .map(|(name, value)| match value {
-                Value::String(text) => format!("{name}={text}"),
-                value => format!("{name}={value}"),
-            })
-            .collect();
+        let pairs = wishes.map(|(name, value)| match value {
+            Value::String(text) => format!("{name}={text}"),
+            value => format!("{name}={value}"),
+        });
+        let pairs: Vec<String> = pairs.chain((!self.query.is_empty()).then(|| self.query.clone())).collect();
         if pairs.is_empty() { NAMESPACE.to_owned() } else { format!("{NAMESPACE}?{}", pairs.join("&")) }
+    }
+
+    /// Path and query of a Socket.IO handshake.
+    pub fn socketio_path(&self, transport: &str) -> String {
+        let joint = if self.query.is_empty() { "" } else { "&" };
+        format!("/socket.io/?EIO=4&transport={transport}{joint}{}", self.query)
     }
 
     pub fn token(&self) -> &str {

@@ -19,4 +19,5 @@ pub mod smtp_sink;
 pub mod socket;
 pub mod socketio;
 pub mod store;
+pub mod tickets;
 pub mod wire;

@@ -1,5 +1,5 @@
 //! The worker for everything that lasts but appends to no inbox: confirmations, reading marks,
-//! greetings, preferences. What is alike shares a transaction; what is not goes alone.
+//! greetings, preferences, tickets. What is alike shares a transaction; what is not goes alone.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,10 +10,12 @@ use tokio::sync::oneshot;
 
 use super::append_worker::{answer, report};
 use super::line::Weigh;
-use super::messages::{Confirm, Greet, MarkRead, Read, SavePreferences, WriteError};
-use super::{Parts, publications};
+use super::messages::{
+    Confirm, Greet, IssueTicket, Issued, MarkRead, Read, RedeemTicket, SavePreferences, WriteError,
+};
+use super::{Parts, publications, tickets};
 use crate::actors::hub::Publish;
-use crate::domain::{InboxState, Profile, Selection, Timestamp, UpTo};
+use crate::domain::{Identity, InboxState, Profile, Selection, Timestamp, UpTo};
 use crate::protocol::events::IDS_MAX;
 use crate::storage::confirmations::{ConfirmedUpTo, confirm, confirm_up_to};
 use crate::storage::deliveries::{Ending, finish_pending};
@@ -24,7 +26,7 @@ use crate::storage::{
 /// How many pages of one device's notifications are confirmed in a row. Others wait for it.
 const UP_TO_PAGES_MAX: usize = 40;
 
-type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
+pub(super) type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
 
 /// A piece of work and who waits for it.
 #[derive(Debug)]
@@ -33,6 +35,10 @@ pub(super) enum ClericalJob {
     Greet(Greet, Reply<InboxState>),
     Confirm(Confirm, Reply<()>),
     SavePreferences(SavePreferences, Reply<()>),
+    IssueTicket(IssueTicket, Reply<Issued>),
+    RedeemTicket(RedeemTicket, Reply<Option<Identity>>),
+    /// Remove tickets that have expired.
+    ForgetTickets,
     /// Forget idempotency keys that are older than this.
     ForgetKeys(Duration),
 }
@@ -48,8 +54,10 @@ impl ClericalJob {
             Self::MarkRead(_, reply) => answer(reply, Err(error)),
             Self::Greet(_, reply) => answer(reply, Err(error)),
             Self::Confirm(_, reply) | Self::SavePreferences(_, reply) => answer(reply, Err(error)),
-            // Nobody waits; the next hour's job does it.
-            Self::ForgetKeys(_) => {}
+            Self::IssueTicket(_, reply) => answer(reply, Err(error)),
+            Self::RedeemTicket(_, reply) => answer(reply, Err(error)),
+            // Nobody waits; the next such job does it.
+            Self::ForgetTickets | Self::ForgetKeys(_) => {}
         }
     }
 }
@@ -98,6 +106,7 @@ impl Clerk {
     fn run(&self, jobs: Vec<ClericalJob>) {
         let (mut confirmed, mut confirmers) = (Confirm::default(), Vec::new());
         let (mut profiles, mut greeters) = (Vec::new(), Vec::new());
+        let (mut wanted_tickets, mut shown_tickets) = (Vec::new(), Vec::new());
         let mut single = Vec::new();
         for job in jobs {
             match job {
@@ -110,11 +119,15 @@ impl Clerk {
                     profiles.push(message.profile);
                     greeters.push(reply);
                 }
+                ClericalJob::IssueTicket(message, reply) => wanted_tickets.push((message, reply)),
+                ClericalJob::RedeemTicket(message, reply) => shown_tickets.push((message, reply)),
                 other => single.push(other),
             }
         }
         self.greet(&profiles, greeters);
         self.confirm(&confirmed, confirmers);
+        tickets::redeem(&self.parts, shown_tickets);
+        tickets::issue(&self.parts, wanted_tickets);
         for job in single {
             match job {
                 ClericalJob::MarkRead(message, reply) => answer(reply, self.mark_read(&message)),
@@ -122,8 +135,12 @@ impl Clerk {
                     answer(reply, self.save_preferences(&message));
                 }
                 ClericalJob::ForgetKeys(age) => self.forget_keys(age),
+                ClericalJob::ForgetTickets => tickets::forget(&self.parts),
                 // Gathered above.
-                ClericalJob::Confirm(..) | ClericalJob::Greet(..) => {}
+                ClericalJob::Confirm(..)
+                | ClericalJob::Greet(..)
+                | ClericalJob::IssueTicket(..)
+                | ClericalJob::RedeemTicket(..) => {}
             }
         }
     }

@@ -1,17 +1,19 @@
 //! What the persistence actor is asked to write, and what it answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use serde::Serialize;
 
 use crate::actors::hub::SessionRef;
 use crate::domain::{
-    BookingId, BookingStatus, Device, Draft, InboxState, NewBooking, Preferences, Profile, Proven, Room,
-    Selection, Transition, UpTo, UserId,
+    BookingId, BookingStatus, Device, Door, Draft, Identity, InboxState, NewBooking, Preferences, Profile,
+    Proven, Room, Selection, Timestamp, Transition, UpTo, UserId,
 };
 use crate::storage::append::Acceptance;
 use crate::storage::idempotency::IdempotencyClaim;
+use crate::storage::tickets::Ticket;
 
 /// Why something was not written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +30,8 @@ pub enum WriteError {
     WrongStatus(BookingStatus),
     #[error("the idempotency key was used for something else")]
     KeyReused,
+    #[error("too many tickets are out that were not used: use them or wait until they expire")]
+    TooManyTickets,
     #[error("the write failed")]
     Failed,
 }
@@ -42,6 +46,7 @@ impl WriteError {
             Self::Forbidden => "forbidden",
             Self::WrongStatus(_) => "wrong_status",
             Self::KeyReused => "idempotency_key_reused",
+            Self::TooManyTickets => "too_many_tickets",
             Self::Failed => "internal",
         }
     }
@@ -140,6 +145,32 @@ impl Confirm {
 pub struct SavePreferences {
     pub user: UserId,
     pub preferences: Preferences,
+}
+
+/// Issues a ticket that lets its bearer in at one door.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Issued, WriteError>")]
+pub struct IssueTicket {
+    pub bearer: Identity,
+    pub door: Door,
+    pub lifetime: Duration,
+    /// How many that have not expired the bearer may hold.
+    pub at_most: usize,
+}
+
+/// A ticket, and until when it is good.
+#[derive(Debug)]
+pub struct Issued {
+    pub ticket: Ticket,
+    pub expires_at: Timestamp,
+}
+
+/// Uses a ticket up; answers whom it lets in at this door, if anybody.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Option<Identity>, WriteError>")]
+pub struct RedeemTicket {
+    pub ticket: Ticket,
+    pub door: Door,
 }
 
 /// Answered when everything that was accepted before has been written; nothing is accepted after it.

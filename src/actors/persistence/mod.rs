@@ -10,6 +10,7 @@ mod clerk;
 mod line;
 pub mod messages;
 mod publications;
+mod tickets;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,8 +24,8 @@ use append_worker::{AppendBatch, AppendJob, AppendWorker};
 use clerk::{ClericalBatch, ClericalJob, Clerk};
 use line::Line;
 pub use messages::{
-    BookingEvent, Confirm, Flush, Greet, MarkRead, Notify, NotifyRole, Pass, Read, SavePreferences,
-    WriteError,
+    BookingEvent, Confirm, Flush, Greet, IssueTicket, Issued, MarkRead, Notify, NotifyRole, Pass, Read,
+    RedeemTicket, SavePreferences, WriteError,
 };
 
 use super::hub::NotificationHub;
@@ -167,6 +168,7 @@ impl Actor for Persistence {
         ctx.set_mailbox_capacity(MAILBOX);
         let age = self.key_age;
         ctx.run_interval(FORGET_EVERY, move |front, ctx| front.clerical(ClericalJob::ForgetKeys(age), ctx));
+        ctx.run_interval(tickets::FORGET_EVERY, |front, ctx| front.clerical(ClericalJob::ForgetTickets, ctx));
     }
 }
 
@@ -193,6 +195,8 @@ job!(MarkRead => Read, clerical, ClericalJob::MarkRead);
 job!(Greet => crate::domain::InboxState, clerical, ClericalJob::Greet);
 job!(Confirm => (), clerical, ClericalJob::Confirm);
 job!(SavePreferences => (), clerical, ClericalJob::SavePreferences);
+job!(IssueTicket => Issued, clerical, ClericalJob::IssueTicket);
+job!(RedeemTicket => Option<crate::domain::Identity>, clerical, ClericalJob::RedeemTicket);
 
 impl Handler<Flush> for Persistence {
     type Result = Pending<()>;

@@ -17,7 +17,7 @@ use crate::auth::RecoveryIds;
 use crate::config::SocketIoSettings;
 use crate::domain::{CloseReason, Identity, Member, Profile};
 use crate::http::credentials::{Presented, query_value};
-use crate::http::{Authenticator, Problem};
+use crate::http::{Authenticator, Door, Problem};
 use crate::protocol::frame;
 use crate::protocol::offset::Offset;
 use crate::protocol::socketio;
@@ -108,8 +108,8 @@ impl Facts {
         }
         let words = Said::parse(auth)?;
         let token = words.text("token").filter(|token| !token.is_empty());
-        let identity =
-            self.host.authenticator.identify(&self.presented, token).map_err(|problem| refused(&problem))?;
+        let identity = self.host.authenticator.identify(&self.presented, token, Door::SocketIo).await;
+        let identity = identity.map_err(|problem| refused(&problem))?;
         let asked = |name: &str| words.text(name).or_else(|| query_value(&self.query, name));
         let mut wishes = Wishes::parse(asked, &services.settings).map_err(|problem| refused(&problem))?;
         let me = Arc::new(Member::from(&identity));
@@ -179,6 +179,10 @@ impl Facts {
 }
 
 fn refused(problem: &Problem) -> NoSeat {
+    // Clients do not come back by themselves when a namespace refuses them.
+    if problem.is_unavailable() {
+        return NoSeat::Close(CloseReason::TryAgainLater);
+    }
     let data = json!({ "code": problem.code() }).to_string();
     NoSeat::Refused { message: problem.detail().to_owned(), data: Some(data) }
 }

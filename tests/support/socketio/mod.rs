@@ -74,8 +74,8 @@ impl SocketIo {
         match call.door {
             Door::Raw => panic!("not a Socket.IO door"),
             Door::WebSocket => {
-                let path = "/socket.io/?EIO=4&transport=websocket";
-                let mut wire = Wire::open(call.address, path, "", call.narrow).await?;
+                let path = call.socketio_path("websocket");
+                let mut wire = Wire::open(call.address, &path, "", call.narrow).await?;
                 let open = wire.next_text().await.map_err(|_| Refused::Unreachable)?;
                 handshake(&open);
                 let mut device = Self::over(Transport::WebSocket(wire), call);
@@ -84,7 +84,7 @@ impl SocketIo {
                 Ok(device)
             }
             Door::Polling | Door::Upgrade => {
-                let opened = Polling::open(call.address).await.ok_or(Refused::Unreachable)?;
+                let opened = Polling::open(call).await.ok_or(Refused::Unreachable)?;
                 let (mut polling, open) = opened.map_err(|(status, _)| Refused::Status(status))?;
                 let handshake = handshake(&open);
                 let sid = handshake["sid"].as_str().unwrap();
@@ -122,7 +122,7 @@ impl SocketIo {
     /// Probes a WebSocket while polling goes on, and changes over when the last poll has come back. Where that is not
     /// to be, for the connection has ended or the probe fails, it stays with polling.
     async fn upgrade(&mut self, call: &Call, sid: &str) {
-        let path = format!("/socket.io/?EIO=4&transport=websocket&sid={sid}");
+        let path = format!("{}&sid={sid}", call.socketio_path("websocket"));
         let probe = async {
             let mut wire = Wire::open(call.address, &path, "", call.narrow).await.ok()?;
             send(&mut wire, "2probe").await.ok()?;

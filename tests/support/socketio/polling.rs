@@ -3,12 +3,11 @@
 //! is begun only by who reads on: a device that is left alone has died with its last answer unread.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 use reqwest::Client;
 use tokio::task::JoinHandle;
 
-use super::super::door::Close;
+use super::super::door::{Call, Close};
 
 /// What an HTTP request was answered: the status and the body, or nothing, where the connection broke.
 type Answered = Option<(u16, String)>;
@@ -48,10 +47,10 @@ pub struct Polling {
 
 impl Polling {
     /// Shakes hands; answers the open packet's text, or the status and body of a refusal. None: no server.
-    pub async fn open(address: SocketAddr) -> Option<Result<(Self, String), (u16, String)>> {
+    pub async fn open(call: &Call) -> Option<Result<(Self, String), (u16, String)>> {
         // No request of a device's goes over another device's connection.
         let client = Client::new();
-        let url = format!("http://{address}/socket.io/?EIO=4&transport=polling");
+        let url = format!("http://{}{}", call.address, call.socketio_path("polling"));
         match Request::send(client.get(&url)).answer().await? {
             (200, text) => Some(Ok((Self { client, url, get: None, post: None }, text))),
             refused => Some(Err(refused)),
