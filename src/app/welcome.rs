@@ -82,9 +82,7 @@ bellhop is up (development mode) at {http}
 
    or with curl alone (it shows what arrives but cannot confirm it, so mail is written all the same):
 
-   curl -sN -m 60 --http1.1 -H "Connection: Upgrade" -H "Upgrade: websocket" -H "Sec-WebSocket-Version: 13" \
-     -H "Sec-WebSocket-Key: $(head -c16 /dev/urandom | base64)" \
-     "{http}/ws/notifications?token={host}" | tr -c '[:print:]\n' '\n'
+   curl -N {http}/notifications/sse -H "Authorization: Bearer {host}"
 
 2. Be the guest and book. In a third terminal:
 

@@ -103,6 +103,22 @@ async fn the_token_is_taken_from_the_header_the_cookie_or_the_url() {
 }
 
 #[tokio::test]
+async fn a_ticket_in_the_url_lets_in_once() {
+    let app = TestApp::start(crate::support::app::Database::Sqlite).await;
+    let token = app.token("host", &[]);
+    let issued = app.post("/notifications/tickets", &token, &json!({"door": "sse"})).await.expect(201);
+    let ask = Ask::new("").with_query(&format!("?ticket={}", issued["ticket"].as_str().unwrap()));
+    let mut stream = EventStream::open(&app, &ask).await;
+    assert_eq!(stream.next_event("connected").await.data["userId"], "host");
+    let again = EventStream::request(&app, &ask).await;
+    assert_eq!(again.status(), 401);
+    assert_eq!(again.json::<serde_json::Value>().await.unwrap()["code"], "ticket_invalid");
+    let other = app.post("/notifications/tickets", &token, &json!({"door": "websocket"})).await.expect(201);
+    let ask = Ask::new("").with_query(&format!("?ticket={}", other["ticket"].as_str().unwrap()));
+    assert_eq!(EventStream::request(&app, &ask).await.status(), 401, "it is for another door");
+}
+
+#[tokio::test]
 async fn who_is_not_to_come_in_is_told_why_before_anything_is_joined() {
     let app = TestApp::start(crate::support::app::Database::Sqlite).await;
     let token = app.token("host", &[]);

@@ -59,6 +59,12 @@ impl SseDoor {
         let jittered = usual.mul_f64(0.5 + rand::random::<f64>());
         sse::retry(u64::try_from(jittered.as_millis()).unwrap_or(u64::MAX))
     }
+
+    /// The answer to a client that is to come back later. Its ticket, if it has one, is not used up.
+    fn turn_away(&self, reason: CloseReason) -> HttpResponse {
+        let goodbye = Wire::Sse.goodbye(reason, "").unwrap_or_default();
+        event_stream().body([self.retry(1.0).as_bytes(), &goodbye].concat())
+    }
 }
 
 /// Opens a session, or refuses before anything is joined.
@@ -70,7 +76,13 @@ pub async fn open(
     origins: web::Data<AllowedOrigins>,
 ) -> Result<HttpResponse, Problem> {
     origins.check(&request)?;
-    let identity = authenticator.admit(&request, Door::Sse).await?;
+    if services.is_draining() {
+        return Ok(door.turn_away(CloseReason::ServerRestart));
+    }
+    let identity = match authenticator.admit(&request, Door::Sse).await {
+        Err(problem) if problem.is_for_now() => return Ok(door.turn_away(CloseReason::TryAgainLater)),
+        admitted => admitted?,
+    };
     let asked = |name: &str| query_value(request.query_string(), name);
     let wishes = Wishes::parse(asked, &services.settings)?;
     let last = last_event_id(&request)?;
@@ -79,10 +91,6 @@ pub async fn open(
     }
     if request.method() == Method::HEAD {
         return Ok(event_stream().finish());
-    }
-    if services.is_draining() {
-        let goodbye = Wire::Sse.goodbye(CloseReason::ServerRestart, "").unwrap_or_default();
-        return Ok(event_stream().body([door.retry(1.0).as_bytes(), &goodbye].concat()));
     }
     let terms = wishes.terms(authenticator.believed_for(&identity), &services, Wire::Sse, None);
     let (since, claims_above) = match last {
