@@ -11,6 +11,7 @@ use crate::domain::{
     Selection, Transition, UpTo, UserId,
 };
 use crate::storage::append::Acceptance;
+use crate::storage::history::Taken;
 use crate::storage::idempotency::IdempotencyClaim;
 
 /// Why something was not written.
@@ -106,6 +107,13 @@ pub struct Read {
     pub up_to: Option<i64>,
     pub unread: i64,
     pub seq: i64,
+}
+
+impl Read {
+    pub(super) fn new(ids: Vec<String>, taken: &Taken) -> Self {
+        let InboxState { last_seq, unread } = taken.standing.inbox;
+        Self { ids, up_to: taken.up_to, unread, seq: last_seq }
+    }
 }
 
 /// A session begins: keeps what its token says of the person and answers where the inbox stands.
