@@ -8,6 +8,7 @@ mod operations;
 mod preferences;
 mod publish;
 pub mod routes;
+mod tag;
 mod trail;
 
 pub use development::TokenDesk;
