@@ -79,7 +79,7 @@ on_both_databases! {
         let token = app.token("ann", &[]);
         let empty = app.get("/notifications/count", &token).await;
         let old = empty.header("etag").unwrap().to_owned();
-        assert_eq!(empty.expect(200), json!({"unread": 0, "total": 0, "seq": 0}));
+        assert_eq!(empty.expect(200), json!({"unread": 0, "total": 0, "seq": 0, "categories": {}}));
 
         let ask = async |tag: &str| {
             let url = app.url("/notifications/count");
@@ -94,11 +94,80 @@ on_both_databases! {
         let place = notify(&app, "ann", json!({"type": "LIKE"})).await;
         let changed = ask(&old).await;
         let tag = changed.header("etag").unwrap().to_owned();
-        assert_eq!(changed.expect(200), json!({"unread": 1, "total": 1, "seq": 1}));
+        let social = |unread| json!({"social": {"unread": unread, "total": 1}});
+        assert_eq!(changed.expect(200), json!({"unread": 1, "total": 1, "seq": 1, "categories": social(1)}));
         assert_eq!(ask(&tag).await.status, 304);
 
         mark(&app, "ann", json!({"id": place["id"]})).await;
-        assert_eq!(ask(&tag).await.expect(200), json!({"unread": 0, "total": 1, "seq": 1}));
+        let read = ask(&tag).await.expect(200);
+        assert_eq!(read, json!({"unread": 0, "total": 1, "seq": 1, "categories": social(0)}));
+    }
+
+    async fn a_list_that_has_not_changed_is_answered_with_304(app) {
+        like(&app, "ann", 2).await;
+        let ask = async |user: &str, query: &str, tag: &str| {
+            let url = app.url(&format!("/notifications/list{query}"));
+            app.send(app.client().get(url).header("if-none-match", tag), &app.token(user, &[])).await
+        };
+        let first = ask("ann", "", "\"none\"").await;
+        let old = first.header("etag").unwrap().to_owned();
+        assert_eq!(first.header("cache-control"), Some("private, no-cache"));
+        let varies = first.header("vary").unwrap().to_ascii_lowercase();
+        assert!(varies.contains("authorization") && varies.contains("cookie"), "{varies}");
+        let id = first.expect(200)["items"][0]["id"].take();
+        assert_eq!(ask("ann", "", &old).await.status, 304);
+
+        mark(&app, "ann", json!({"id": id})).await;
+        let read = ask("ann", "", &old).await;
+        let now = read.header("etag").unwrap().to_owned();
+        assert_eq!(read.expect(200)["items"][0]["isRead"], true);
+        assert_eq!(ask("ann", "?unread=true", &now).await.status, 304, "of one inbox's state");
+        like(&app, "ann", 1).await;
+        assert_eq!(ask("ann", "", &now).await.expect(200)["items"][0]["seq"], 3);
+    }
+
+    /// Two inboxes that stand alike, and a browser that first the one and then the other uses.
+    async fn what_was_kept_of_one_user_is_not_taken_for_anothers(app) {
+        like(&app, "ann", 1).await;
+        like(&app, "bob", 1).await;
+        for path in ["/notifications/count", "/notifications/list"] {
+            let anns = app.get(path, &app.token("ann", &[])).await;
+            let tag = anns.header("etag").unwrap();
+            let request = app.client().get(app.url(path)).header("if-none-match", tag);
+            let bobs = app.send(request, &app.token("bob", &[])).await;
+            assert_ne!(bobs.header("etag"), Some(tag), "{path}");
+            bobs.expect(200);
+        }
+    }
+
+    async fn a_count_tells_the_categories_apart(app) {
+        for kind in ["LIKE", "review.created", "LIKE", "LIKE"] {
+            notify(&app, "ann", json!({"type": kind})).await;
+        }
+        mark(&app, "ann", json!({"upTo": 2})).await;
+        let count = app.get("/notifications/count", &app.token("ann", &[])).await.expect(200);
+        assert_eq!(count, json!({
+            "unread": 2, "total": 4, "seq": 4,
+            "categories": {"reviews": {"unread": 0, "total": 1}, "social": {"unread": 2, "total": 3}}
+        }));
+    }
+
+    async fn one_notification_is_shown_to_its_user_alone(app) {
+        like(&app, "ann", 2).await;
+        let item = list(&app, "ann", "").await["items"][1].take();
+        let path = format!("/notifications/{}", item["id"].as_str().unwrap());
+        let answer = app.get(&path, &app.token("ann", &[])).await;
+        assert_eq!(answer.header("cache-control"), Some("private, no-cache"));
+        assert_eq!(answer.expect(200), item);
+        for (path, user) in [
+            (path.as_str(), "bob"),
+            ("/notifications/0198a1b2-0000-7000-8000-000000000001", "ann"),
+        ] {
+            app.get(path, &app.token(user, &["ADMIN"])).await.expect_problem(404, "not_found");
+        }
+        let odd = app.get("/notifications/17", &app.token("ann", &[])).await;
+        assert_eq!(odd.expect_problem(400, "invalid_id")["field"], "id");
+        app.get(&path, "").await.expect(401);
     }
 
     async fn a_list_shows_the_newest_first_in_full(app) {

@@ -229,7 +229,7 @@ async fn a_second_port_serves_the_same() {
     assert_eq!(host.next_event("booking.created").await["id"], booked["notification"]["id"]);
     let request = client.get(format!("http://{address}/notifications/count"));
     let count = Answer::of(request.bearer_auth(token_for("host", &[]))).await.expect(200);
-    assert_eq!(count, json!({"unread": 1, "total": 1, "seq": 1}));
+    assert_eq!([&count["unread"], &count["total"], &count["seq"]], [1, 1, 1]);
 }
 
 #[tokio::test]

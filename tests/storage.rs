@@ -3,6 +3,7 @@
 mod append;
 mod confirmations;
 mod deliveries;
+mod history;
 mod inboxes;
 mod patience;
 mod pool;

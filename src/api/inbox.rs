@@ -1,22 +1,22 @@
-//! Everybody's own inbox under `/notifications`: count, list, mark-read.
+//! Everybody's own inbox under `/notifications`: count, list, one by its id, mark-read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::Addr;
-use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
+use super::tag::{self, Known, Tagged};
 use crate::actors::persistence::{MarkRead, Persistence, WriteError};
 use crate::actors::reader::Reader;
 use crate::domain::notification::check_type;
-use crate::domain::{Category, Channel, Invalid, Selection};
+use crate::domain::{Category, Channel, InboxState, Invalid, NotificationId, Selection};
 use crate::http::{Caller, JsonBody, Problem};
 use crate::protocol::events::SelectionBody;
 use crate::protocol::json::Envelope;
-use crate::storage::notifications::{Filter, Position, page};
-use crate::storage::{StorageError, inboxes};
+use crate::storage::notifications::{Filter, Position, find_own, page};
+use crate::storage::{StorageError, categories, inboxes};
 
 /// Items of a page when none are asked for, and the most.
 const LIMIT_DEFAULT: i64 = 20;
@@ -24,27 +24,48 @@ const LIMIT_MAX: i64 = 100;
 /// How deep `page` goes; further back, `cursor` costs nothing.
 const PAGE_DEPTH_MAX: i64 = 10_000;
 
-/// `GET /notifications/count`: `{unread, total, seq}` with an `ETag`, so that polling costs nothing.
+/// What `GET /notifications/count` answers.
+#[derive(Debug, Serialize)]
+struct Count {
+    unread: i64,
+    /// How many are kept; `seq` says how many there ever were.
+    total: i64,
+    seq: i64,
+    categories: BTreeMap<String, CountOf>,
+}
+
+#[derive(Debug, Serialize)]
+struct CountOf {
+    unread: i64,
+    total: i64,
+}
+
+/// `GET /notifications/count`: how many are unread and how many there are, in all and by category, with an
+/// `ETag`, so that polling costs next to nothing.
 pub(super) async fn count(
     request: HttpRequest,
     caller: Caller,
     reader: web::Data<Reader>,
 ) -> Result<HttpResponse, Problem> {
     let user = caller.0.user;
-    let state = reader.run(move |connection| inboxes::state(connection, &user)).await?;
-    let tag = format!("\"{}-{}\"", state.last_seq, state.unread);
-    let known = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
-    let known = known.flat_map(|tags| tags.split(',')).any(|known| {
-        let known = known.trim();
-        known == "*" || known.trim_start_matches("W/") == tag
-    });
-    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response.insert_header((ETAG, tag)).insert_header((CACHE_CONTROL, "private, no-cache"));
-    Ok(if known {
-        response.finish()
-    } else {
-        response.json(json!({ "unread": state.unread, "total": state.last_seq, "seq": state.last_seq }))
-    })
+    let known = Known::of(&request);
+    let answer = reader
+        .run(move |connection| {
+            let standing = inboxes::standing(connection, &user)?.unwrap_or_default();
+            let tag = tag::of(&user, standing);
+            if known.has(&tag) {
+                return Ok(Tagged { tag, body: None });
+            }
+            let categories = categories::of(connection, &user)?.into_iter();
+            let categories = categories
+                .map(|one| (one.category, CountOf { unread: one.unread, total: one.total }))
+                .collect();
+            let InboxState { last_seq, unread } = standing.inbox;
+            let count = Count { unread, total: standing.total, seq: last_seq, categories };
+            Ok(Tagged { tag, body: Some(json(&count)?) })
+        })
+        .await?;
+    Ok(answer.into_response())
 }
 
 /// The query of a list.
@@ -127,8 +148,15 @@ pub(super) async fn list(
     let (position, limit, skip) = query.window()?;
     let filter = query.filter()?;
     let user = caller.0.user;
-    let body = reader
+    let known = Known::of(&request);
+    let answer = reader
         .run(move |connection| {
+            // Looked at before the page is read: a page that is newer than its tag is asked for again, one that
+            // is older would be kept.
+            let tag = tag::of(&user, inboxes::standing(connection, &user)?.unwrap_or_default());
+            if known.has(&tag) {
+                return Ok(Tagged { tag, body: None });
+            }
             // One more than asked for tells whether there is a next page.
             let mut found = page(connection, &user, &filter, position, limit + 1, skip)?;
             let more = i64::try_from(found.len()).is_ok_and(|found| found > limit);
@@ -137,11 +165,39 @@ pub(super) async fn list(
             }
             let next_cursor = found.last().filter(|_| more).map(|last| last.seq.to_string());
             let items: Vec<Envelope<'_>> = found.iter().map(Envelope::from).collect();
-            serde_json::to_string(&Page { items, next_cursor })
-                .map_err(|error| StorageError::Corrupt(error.to_string()))
+            Ok(Tagged { tag, body: Some(json(&Page { items, next_cursor })?) })
         })
         .await?;
-    Ok(HttpResponse::Ok().content_type("application/json").body(body))
+    Ok(answer.into_response())
+}
+
+/// `GET /notifications/{id}`: one of one's own.
+pub(super) async fn read(
+    caller: Caller,
+    id: web::Path<String>,
+    reader: web::Data<Reader>,
+) -> Result<HttpResponse, Problem> {
+    let (user, id) = (caller.0.user, notification_id(&id)?);
+    let body = reader
+        .run(move |connection| {
+            let found = find_own(connection, &user, id)?;
+            found.map(|notification| json(&Envelope::from(&notification))).transpose()
+        })
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let mut response = HttpResponse::Ok();
+    tag::keep_private(&mut response);
+    Ok(response.content_type("application/json").body(body))
+}
+
+fn notification_id(text: &str) -> Result<NotificationId, Problem> {
+    NotificationId::parse("id", text)
+        .map_err(|_| Problem::bad_request("invalid_id", "id must be a UUID").of_field("id"))
+}
+
+/// Written where it was read: the database's borrowed rows need not be copied.
+fn json(value: &impl Serialize) -> Result<String, StorageError> {
+    serde_json::to_string(value).map_err(|error| StorageError::Corrupt(error.to_string()))
 }
 
 /// `POST /notifications/mark-read`: answers the new count; every device hears of it.

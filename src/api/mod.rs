@@ -9,6 +9,7 @@ mod preferences;
 mod publish;
 mod receipts;
 pub mod routes;
+mod tag;
 mod tickets;
 mod trail;
 

@@ -30,6 +30,8 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
                 (Method::PUT, web::put().to(preferences::save)),
             ],
         ))
+        // After every other path below /notifications, whose names it would take for ids.
+        .service(resource("/notifications/{id}", [(Method::GET, web::get().to(inbox::read))]))
         .service(resource("/admin/notifications/{id}/trail", [(Method::GET, web::get().to(trail::read))]))
         .service(resource("/health", [(Method::GET, web::get().to(operations::health))]))
         .service(resource("/ready", [(Method::GET, web::get().to(operations::ready))]))

@@ -51,7 +51,7 @@ const RESERVED_TYPES: [&str; 26] = [
 ];
 
 /// How a notification may be filtered, preferred and escalated: bookings, reviews, jobs, …
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Category(Cow<'static, str>);
 
 impl Category {

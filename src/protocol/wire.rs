@@ -177,9 +177,9 @@ impl Wire {
         let mut frames = BytesMut::with_capacity(said.iter().map(|one| one.data.len() + 96).sum());
         match self {
             Self::Raw => {
-                said.iter().for_each(|one| {
+                for one in said {
                     frame::put_text(&mut frames, &json::event_of(&one.name, &one.data));
-                });
+                }
             }
             Self::SocketIo(spelling) => said.iter().for_each(|one| spelling.put(&mut frames, one, rest)),
             Self::Sse => put_stream(&mut frames, said, rest),

@@ -149,8 +149,9 @@ pub fn confirm_up_to(
         let rows: Vec<(i64, i64, i64, i64, i64)> = statement.get_results(connection)?;
         for (position, looked_at, lowest, ended, all) in rows {
             result.count = usize::try_from(all).unwrap_or_default();
-            let device = usize::try_from(position).ok().and_then(|position| devices.get(position));
-            device.into_iter().for_each(|device| result.add(device, looked_at, lowest, ended));
+            if let Some(device) = usize::try_from(position).ok().and_then(|position| devices.get(position)) {
+                result.add(device, looked_at, lowest, ended);
+            }
         }
         return Ok(result);
     }

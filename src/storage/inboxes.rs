@@ -1,10 +1,14 @@
-//! Inboxes: how far each user's sequence has come and how much of it is unread.
+//! Inboxes: how far each user's sequence has come, how much of it is unread and how much is kept.
+
+use std::collections::BTreeMap;
 
 use diesel::SqliteConnection;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
-use super::connection::{AnyConnection, SQLITE_VARIABLES, on_db};
+use super::arrays::{Column, Statement};
+use super::categories::Less;
+use super::connection::{AnyConnection, SQLITE_VARIABLES};
 use super::error::StorageError;
 use super::schema::inboxes::dsl;
 use crate::domain::{InboxState, UserId};
@@ -15,10 +19,11 @@ struct NewInbox<'a> {
     user_id: &'a str,
     last_seq: i64,
     unread: i64,
+    total: i64,
 }
 
 /// The columns of [`NewInbox`].
-const COLUMNS: usize = 3;
+const COLUMNS: usize = 4;
 
 /// Takes the next numbers for a whole batch: `counts` says how many each user needs. Answers where
 /// each inbox stands afterwards, so the numbers taken end at its `last_seq`.
@@ -30,7 +35,12 @@ pub(super) fn advance(
     for counts in counts.chunks(SQLITE_VARIABLES / COLUMNS) {
         let rows: Vec<NewInbox<'_>> = counts
             .iter()
-            .map(|(user, count)| NewInbox { user_id: user.as_str(), last_seq: *count, unread: *count })
+            .map(|(user, count)| NewInbox {
+                user_id: user.as_str(),
+                last_seq: *count,
+                unread: *count,
+                total: *count,
+            })
             .collect();
         let advanced: Vec<(String, i64, i64)> = diesel::insert_into(dsl::inboxes)
             .values(rows)
@@ -39,6 +49,7 @@ pub(super) fn advance(
             .set((
                 dsl::last_seq.eq(dsl::last_seq + excluded(dsl::last_seq)),
                 dsl::unread.eq(dsl::unread + excluded(dsl::unread)),
+                dsl::total.eq(dsl::total + excluded(dsl::total)),
             ))
             .returning((dsl::user_id, dsl::last_seq, dsl::unread))
             .get_results(connection)?;
@@ -66,29 +77,85 @@ pub fn states(
     Ok(rows.into_iter().map(|(user, last_seq, unread)| (user, InboxState { last_seq, unread })).collect())
 }
 
+/// Where an inbox stands, and how much it keeps. Between two arrivals `unread` and `total` only fall, so that
+/// the three figures together never come again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub inbox: InboxState,
+    pub total: i64,
+}
+
+/// Where one inbox stands and how much it keeps; None where nobody has ever written to it.
+pub fn standing(connection: &mut AnyConnection, user: &UserId) -> Result<Option<Standing>, StorageError> {
+    let inbox = dsl::inboxes.find(user.as_str());
+    let row: Option<Row> =
+        inbox.select((dsl::last_seq, dsl::unread, dsl::total)).first(connection).optional()?;
+    Ok(row.map(Standing::from))
+}
+
 /// Holds an inbox until the transaction ends, so that nobody else changes it meanwhile; to be done before
-/// anything in it is touched, lest two who do so wait for each other. False where there is none to hold:
+/// anything in it is touched, lest two who do so wait for each other. None where there is none to hold:
 /// then nothing is in it. SQLite has one writer at a time anyway.
-pub fn lock(connection: &mut AnyConnection, user: &UserId) -> Result<bool, StorageError> {
+pub fn hold(connection: &mut AnyConnection, user: &UserId) -> Result<Option<Standing>, StorageError> {
     match connection {
         AnyConnection::Postgres(c) => {
-            let row = dsl::inboxes.find(user.as_str()).select(dsl::last_seq).for_update();
-            Ok(row.first::<i64>(c).optional()?.is_some())
+            let inbox = dsl::inboxes.find(user.as_str()).for_update();
+            let row: Option<Row> =
+                inbox.select((dsl::last_seq, dsl::unread, dsl::total)).first(c).optional()?;
+            Ok(row.map(Standing::from))
         }
-        AnyConnection::Sqlite(_) => Ok(true),
+        AnyConnection::Sqlite(_) => standing(connection, user),
     }
 }
 
-/// Takes `read` from the unread count; answers where the inbox stands afterwards.
-pub fn count_read(
+/// The columns of a [`Standing`].
+type Row = (i64, i64, i64);
+
+impl From<Row> for Standing {
+    fn from((last_seq, unread, total): Row) -> Self {
+        Self { inbox: InboxState { last_seq, unread }, total }
+    }
+}
+
+const SUBTRACT: &str = "
+UPDATE inboxes AS i SET total = i.total - less.total, unread = i.unread - less.unread
+FROM unnest($, $, $) AS less (user_id, total, unread)
+WHERE i.user_id = less.user_id";
+
+/// Takes from the counts of inboxes that the transaction holds.
+pub(super) fn subtract(
     connection: &mut AnyConnection,
-    user: &UserId,
-    read: i64,
-) -> Result<InboxState, StorageError> {
-    let row: Option<(i64, i64)> = on_db!(connection, |c| diesel::update(dsl::inboxes.find(user.as_str()))
-        .set(dsl::unread.eq(dsl::unread - read))
-        .returning((dsl::last_seq, dsl::unread))
-        .get_result(c)
-        .optional())?;
-    Ok(row.map(|(last_seq, unread)| InboxState { last_seq, unread }).unwrap_or_default())
+    less: &BTreeMap<&str, Less>,
+) -> Result<(), StorageError> {
+    match connection {
+        AnyConnection::Postgres(connection) => {
+            Statement::<()>::new(SUBTRACT, columns(less)).execute(connection)?;
+        }
+        AnyConnection::Sqlite(connection) => {
+            for (user, less) in less {
+                diesel::update(dsl::inboxes.find(user))
+                    .set((dsl::total.eq(dsl::total - less.total), dsl::unread.eq(dsl::unread - less.unread)))
+                    .execute(connection)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn columns<'a>(less: &BTreeMap<&'a str, Less>) -> Vec<Column<'a>> {
+    vec![
+        Column::Text(less.keys().copied().collect()),
+        Column::BigInt(less.values().map(|less| less.total).collect()),
+        Column::BigInt(less.values().map(|less| less.unread).collect()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statement_has_a_place_for_every_column() {
+        assert_eq!(SUBTRACT.matches('$').count(), columns(&BTreeMap::new()).len());
+    }
 }

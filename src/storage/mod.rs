@@ -6,10 +6,12 @@
 pub mod append;
 mod arrays;
 pub mod bookings;
+pub mod categories;
 pub mod confirmations;
 mod connection;
 pub mod deliveries;
 mod error;
+pub mod history;
 pub mod idempotency;
 pub mod inboxes;
 mod migrations;

@@ -5,10 +5,10 @@
 use diesel::SqliteConnection;
 use diesel::prelude::*;
 
-use super::connection::{AnyConnection, SQLITE_VARIABLES, on_db};
+use super::connection::{AnyConnection, SQLITE_VARIABLES};
 use super::error::StorageError;
 use super::schema::notifications;
-use crate::domain::{Category, Content, Notification, NotificationId, Selection, Timestamp, UserId};
+use crate::domain::{Category, Content, Notification, NotificationId, Timestamp, UserId};
 
 #[derive(Insertable)]
 #[diesel(table_name = notifications, treat_none_as_default_value = false)]
@@ -147,37 +147,81 @@ pub fn newest_unread(
     Ok(ids.load(connection)?)
 }
 
-/// Marks what is selected and unread of this user's as read; answers the ids that changed.
-pub fn mark_read(
+/// One of a user's own notifications.
+pub fn find_own(
     connection: &mut AnyConnection,
     user: &UserId,
-    selection: &Selection,
-    now: Timestamp,
-) -> Result<Vec<String>, StorageError> {
-    let unread = notifications::table
+    id: NotificationId,
+) -> Result<Option<Notification>, StorageError> {
+    let row: Option<Row> = notifications::table
+        .find(id.to_string())
         .filter(notifications::user_id.eq(user.as_str()))
-        .filter(notifications::read_at.is_null());
-    let set = notifications::read_at.eq(now.as_micros());
-    let changed = match selection {
-        Selection::All => {
-            on_db!(connection, |c| diesel::update(unread)
-                .set(set)
-                .returning(notifications::id)
-                .get_results(c))
-        }
-        Selection::UpTo(seq) => {
-            on_db!(connection, |c| diesel::update(unread.filter(notifications::seq.le(*seq)))
-                .set(set)
-                .returning(notifications::id)
-                .get_results(c))
-        }
-        Selection::Ids(ids) => {
-            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            on_db!(connection, |c| diesel::update(unread.filter(notifications::id.eq_any(ids)))
-                .set(set)
-                .returning(notifications::id)
-                .get_results(c))
-        }
+        .select(Row::as_select())
+        .first(connection)
+        .optional()?;
+    row.map(Notification::try_from).transpose()
+}
+
+/// What counting needs to know of a notification.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = notifications)]
+pub(super) struct Item {
+    pub(super) id: String,
+    pub(super) user_id: String,
+    pub(super) seq: i64,
+    pub(super) category: String,
+}
+
+/// Those of `ids` that are this user's.
+pub(super) fn own_items(
+    connection: &mut AnyConnection,
+    user: &UserId,
+    ids: &[NotificationId],
+    unread_only: bool,
+) -> Result<Vec<Item>, StorageError> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let own = notifications::table
+        .filter(notifications::user_id.eq(user.as_str()))
+        .filter(notifications::id.eq_any(ids))
+        .select(Item::as_select());
+    let items: Vec<Item> = if unread_only {
+        own.filter(notifications::read_at.is_null()).load(connection)?
+    } else {
+        own.load(connection)?
     };
-    Ok(changed?)
+    Ok(items)
+}
+
+/// The oldest `most` of a user's notifications above `after`, up to and with `up_to`.
+pub(super) fn items_between(
+    connection: &mut AnyConnection,
+    user: &UserId,
+    (after, up_to): (i64, i64),
+    unread_only: bool,
+    most: i64,
+) -> Result<Vec<Item>, StorageError> {
+    let between = notifications::table
+        .filter(notifications::user_id.eq(user.as_str()))
+        .filter(notifications::seq.gt(after))
+        .filter(notifications::seq.le(up_to))
+        .order(notifications::seq)
+        .limit(most)
+        .select(Item::as_select());
+    let items: Vec<Item> = if unread_only {
+        between.filter(notifications::read_at.is_null()).load(connection)?
+    } else {
+        between.load(connection)?
+    };
+    Ok(items)
+}
+
+/// Marks these as read.
+pub(super) fn set_read(
+    connection: &mut AnyConnection,
+    ids: &[&str],
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let named = notifications::table.filter(notifications::id.eq_any(ids));
+    diesel::update(named).set(notifications::read_at.eq(now.as_micros())).execute(connection)?;
+    Ok(())
 }

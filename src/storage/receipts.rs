@@ -115,15 +115,16 @@ fn columns<'a>(rows: &'a [NewRow<'_>]) -> Vec<Column<'a>> {
     ]
 }
 
-/// Keeps that a user read these notifications on a device.
-pub fn keep_read(
+/// Keeps what a user did with these notifications on a device.
+pub(super) fn keep(
     connection: &mut AnyConnection,
-    notifications: &[String],
+    notifications: &[&str],
     device: &Device,
+    step: Step,
     at: Timestamp,
 ) -> Result<(), StorageError> {
     let rows: Vec<NewRow<'_>> =
-        notifications.iter().map(|id| NewRow::on_device(id, device, Step::Read, at)).collect();
+        notifications.iter().map(|id| NewRow::on_device(id, device, step, at)).collect();
     insert(connection, &rows)
 }
 

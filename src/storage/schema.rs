@@ -23,6 +23,16 @@ diesel::table! {
         user_id -> Text,
         last_seq -> BigInt,
         unread -> BigInt,
+        total -> BigInt,
+    }
+}
+
+diesel::table! {
+    inbox_categories (user_id, category) {
+        user_id -> Text,
+        category -> Text,
+        total -> BigInt,
+        unread -> BigInt,
     }
 }
 

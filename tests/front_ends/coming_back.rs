@@ -91,7 +91,8 @@ async fn the_hook_comes_back(client: &Client, end: End) {
     assert!(gapless || (!client.recovers() && seqs == [1, 3]), "{seqs:?}");
     let count =
         reqwest::Client::new().get(server.url("/notifications/count")).bearer_auth(token_for("7", &[]));
-    assert_eq!(Answer::of(count).await.expect(200), json!({"unread": 3, "total": 3, "seq": 3}));
+    let count = Answer::of(count).await.expect(200);
+    assert_eq!([&count["unread"], &count["total"], &count["seq"]], [3, 3, 3]);
     bell.leave("unmount").await;
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use bellhop::domain::{NotificationId, Proven, Selection, Timestamp, UpTo};
 use bellhop::storage::confirmations::{ConfirmedUpTo, REPLAYED_MAX, UP_TO_MAX, confirm, confirm_up_to};
 use bellhop::storage::deliveries::{Ending, finish, retry};
-use bellhop::storage::notifications::mark_read;
 use bellhop::storage::receipts::trail;
 
 use crate::support::both::on_both_stores;
@@ -101,13 +100,12 @@ on_both_stores! {
         let others = told(&store, "other", 5);
         let far = told(&store, "third", 2);
         store.write(|connection| confirm(connection, &[proven(mine[1], "host", "laptop", NOW)], NOW));
-        let selection = Selection::Ids(vec![mine[0]]);
-        store.write(|connection| mark_read(connection, &user("host"), &selection, NOW));
+        store.read("host", &Selection::Ids(vec![mine[0]]));
 
         let devices = [up_to("host", 3), up_to("third", 2), up_to("third", i64::MAX), up_to("nobody", 7), up_to("other", 0)];
         // Of the host's first three, one is read and one confirmed; the third user has two.
         assert_eq!(confirm_all(&store, &devices, after(1)).count, 3);
-        assert_eq!(steps(&store, mine[0]), [], "what is read is not looked at");
+        assert_eq!(steps(&store, mine[0]), of_devices("read", &["phone"]), "what is read is not looked at");
         assert_eq!(steps(&store, mine[1]), of_devices("confirmed", &["laptop"]), "only what changed");
         assert_eq!(steps(&store, mine[2]), of_devices("confirmed", &["phone"]));
         assert_eq!(steps(&store, mine[3]), []);
@@ -116,7 +114,7 @@ on_both_stores! {
             assert_eq!(steps(&store, id), [], "another's");
         }
         assert_eq!(confirm_all(&store, &devices, after(2)).count, 0);
-        assert_eq!(receipts(&store), 4);
+        assert_eq!(receipts(&store), 5, "four and the reader's");
         assert_eq!(confirm_all(&store, &[], NOW).count, 0);
     }
 

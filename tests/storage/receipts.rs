@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use bellhop::domain::{NotificationId, Timestamp};
+use bellhop::domain::{NotificationId, Selection, Timestamp};
 use bellhop::storage::deliveries::{self, Ending, claim_overdue, finish, finish_pending, retry, withdraw};
-use bellhop::storage::receipts::{Receipt, keep_read, trail};
+use bellhop::storage::history::{Course, read};
+use bellhop::storage::receipts::{Receipt, trail};
 
 use crate::support::both::on_both_stores;
 use crate::support::store::{ESCALATE_AFTER, NOW, TestStore, booked, device, note, user};
@@ -86,20 +87,20 @@ on_both_stores! {
     }
 
     fn a_reader_is_named_with_the_device(store) {
-        let id = told(&store);
-        let ids = [id.to_string()];
-        for name in ["phone", "phone", ""] {
-            store.write(|connection| keep_read(connection, &ids, &device("host", name), NOW));
+        let ids = [told(&store), told(&store)];
+        for (id, name) in [(ids[0], "phone"), (ids[0], "tablet"), (ids[1], "")] {
+            let (device, selection) = (device("host", name), Selection::Ids(vec![id]));
+            store.write(|connection| read(connection, &device, &selection, Course::default(), NOW));
         }
-        let read = |device: Option<&str>| Receipt {
+        let read_on = |device: Option<&str>| Receipt {
             at: NOW,
             step: "read".to_owned(),
             channel: Some("websocket".to_owned()),
             device: device.map(ToOwned::to_owned),
             error: None,
         };
-        assert_eq!(all(&store, id), [read(None), read(Some("phone"))]);
-        store.write(|connection| keep_read(connection, &[], &device("host", ""), NOW));
+        assert_eq!(all(&store, ids[0]), [read_on(Some("phone"))], "nobody reads what was read");
+        assert_eq!(all(&store, ids[1]), [read_on(None)]);
         assert_eq!(all(&store, NotificationId::from_uuid(uuid::Uuid::now_v7())), []);
     }
 }

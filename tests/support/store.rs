@@ -2,10 +2,12 @@
 
 use bellhop::config::{self, Settings, Sources};
 use bellhop::domain::{
-    Booking, BookingId, BookingStatus, Category, Channel, Content, Device, Draft, NotificationId, Timestamp,
-    UserId,
+    Booking, BookingId, BookingStatus, Category, Channel, Content, Device, Draft, NotificationId, Selection,
+    Timestamp, UserId,
 };
 use bellhop::storage::append::{self, Entry, Outcome, Stamped};
+use bellhop::storage::history::{self, Course};
+use bellhop::storage::inboxes::Standing;
 use bellhop::storage::{AnyConnection, Pool, PooledConnection, StorageError, migrate};
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
@@ -95,6 +97,36 @@ impl TestStore {
             other => panic!("not stored: {other:?}"),
         };
         self.try_append(entries).unwrap().into_iter().flat_map(stored).collect()
+    }
+
+    /// Marks as read on a phone, however many steps that takes; answers what changed and where the inbox
+    /// stands then.
+    pub fn read(&self, of: &str, selection: &Selection) -> (Vec<String>, Standing) {
+        let phone = device(of, "phone");
+        let mut course = Some(Course::default());
+        let (mut ids, mut standing) = (Vec::new(), Standing::default());
+        while let Some(from) = course {
+            let taken = self.write(|connection| history::read(connection, &phone, selection, from, NOW));
+            ids.extend(taken.ids);
+            (standing, course) = (taken.standing, taken.rest);
+        }
+        (ids, standing)
+    }
+
+    /// That every counter says what counting says.
+    pub fn assert_counters(&self) {
+        let by_inbox = "SELECT COUNT(*) FROM inboxes AS i WHERE \
+            i.total <> (SELECT COUNT(*) FROM notifications WHERE user_id = i.user_id) OR \
+            i.unread <> (SELECT COUNT(*) FROM notifications WHERE user_id = i.user_id AND read_at IS NULL)";
+        let by_category = "SELECT COUNT(*) FROM inbox_categories AS c WHERE c.total <> \
+            (SELECT COUNT(*) FROM notifications WHERE user_id = c.user_id AND category = c.category) OR \
+            c.unread <> (SELECT COUNT(*) FROM notifications \
+            WHERE user_id = c.user_id AND category = c.category AND read_at IS NULL)";
+        let uncounted = "SELECT COUNT(*) FROM notifications AS n WHERE NOT EXISTS \
+            (SELECT 1 FROM inbox_categories WHERE user_id = n.user_id AND category = n.category)";
+        for wrong in [by_inbox, by_category, uncounted] {
+            assert_eq!(self.number(wrong), 0, "{wrong}");
+        }
     }
 
     /// The number that a query answers, such as a count.

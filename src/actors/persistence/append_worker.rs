@@ -16,7 +16,7 @@ use crate::storage::append::{Acceptance, Entry, Outcome, append, append_alone};
 use crate::storage::deliveries::Ending;
 use crate::storage::{AnyConnection, StorageError, bookings, deliveries, inboxes, recipients};
 
-type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
+pub(super) type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
 
 /// How many recipients of a role are written by one transaction.
 const ROLE_CHUNK: i64 = 500;
@@ -209,7 +209,7 @@ impl AppendWorker {
             let mut withdrawn = 0;
             if to == BookingStatus::Cancelled {
                 // Before the deliveries in it, as whoever marks them as read does.
-                inboxes::lock(connection, &draft.user)?;
+                inboxes::hold(connection, &draft.user)?;
                 withdrawn = deliveries::withdraw(connection, id, now)?;
             }
             let drafts = vec![draft];

@@ -6,32 +6,28 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use actix::prelude::*;
-use tokio::sync::oneshot;
 
-use super::append_worker::{answer, report};
+use super::Parts;
+use super::append_worker::{Reply, answer, report};
 use super::line::Weigh;
 use super::messages::{
     Confirm, Greet, IssueTicket, Issued, MarkRead, Read, RedeemTicket, SavePreferences, WriteError,
 };
-use super::{Parts, publications, tickets};
-use crate::actors::hub::Publish;
-use crate::domain::{Identity, InboxState, Profile, Selection, Timestamp, UpTo};
-use crate::protocol::events::IDS_MAX;
+use super::selections::{Task, Work};
+use super::tickets;
+use crate::domain::{Identity, InboxState, Profile, Timestamp, UpTo};
 use crate::storage::confirmations::{ConfirmedUpTo, confirm, confirm_up_to};
-use crate::storage::deliveries::{Ending, finish_pending};
-use crate::storage::{
-    AnyConnection, StorageError, idempotency, inboxes, notifications, receipts, recipients,
-};
+use crate::storage::deliveries::Ending;
+use crate::storage::{AnyConnection, StorageError, idempotency, inboxes, recipients};
 
 /// How many pages of one device's notifications are confirmed in a row. Others wait for it.
 const UP_TO_PAGES_MAX: usize = 40;
 
-pub(super) type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
-
 /// A piece of work and who waits for it.
 #[derive(Debug)]
 pub(super) enum ClericalJob {
-    MarkRead(MarkRead, Reply<Read>),
+    /// Boxed: it is far larger than the others.
+    Select(Box<Work>),
     Greet(Greet, Reply<InboxState>),
     Confirm(Confirm, Reply<()>),
     SavePreferences(SavePreferences, Reply<()>),
@@ -44,6 +40,10 @@ pub(super) enum ClericalJob {
 }
 
 impl ClericalJob {
+    pub(super) fn mark_read(message: MarkRead, reply: Reply<Read>) -> Self {
+        Self::Select(Box::new(Work::new(Task::Read(message, reply))))
+    }
+
     pub(super) fn is_confirmation(&self) -> bool {
         matches!(self, Self::Confirm(..))
     }
@@ -51,7 +51,7 @@ impl ClericalJob {
     /// Answers without doing it. Who waits may have gone.
     pub(super) fn refuse(self, error: WriteError) {
         match self {
-            Self::MarkRead(_, reply) => answer(reply, Err(error)),
+            Self::Select(work) => work.refuse(error),
             Self::Greet(_, reply) => answer(reply, Err(error)),
             Self::Confirm(_, reply) | Self::SavePreferences(_, reply) => answer(reply, Err(error)),
             Self::IssueTicket(_, reply) => answer(reply, Err(error)),
@@ -68,9 +68,9 @@ impl Weigh for ClericalJob {
     }
 }
 
-/// A batch from the front actor; answered when all of it is done.
+/// A batch from the front actor; answered with what is left of it, for which others are not to wait.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Vec<ClericalJob>")]
 pub(super) struct ClericalBatch {
     pub(super) jobs: Vec<ClericalJob>,
 }
@@ -86,15 +86,16 @@ impl Actor for Clerk {
 }
 
 impl Handler<ClericalBatch> for Clerk {
-    type Result = ();
+    type Result = Vec<ClericalJob>;
 
     /// A panic stops this actor and the arbiter makes a new one; see the append worker.
-    fn handle(&mut self, message: ClericalBatch, ctx: &mut SyncContext<Self>) {
-        if catch_unwind(AssertUnwindSafe(|| self.run(message.jobs))).is_err() {
+    fn handle(&mut self, message: ClericalBatch, ctx: &mut SyncContext<Self>) -> Vec<ClericalJob> {
+        catch_unwind(AssertUnwindSafe(|| self.run(message.jobs))).unwrap_or_else(|_| {
             log::error!("the clerk panicked and is replaced");
             self.parts.metrics.refused("worker_panic").inc();
             ctx.stop();
-        }
+            Vec::new()
+        })
     }
 }
 
@@ -103,7 +104,8 @@ impl Clerk {
         Self { parts }
     }
 
-    fn run(&self, jobs: Vec<ClericalJob>) {
+    /// Answers what is left to do.
+    fn run(&self, jobs: Vec<ClericalJob>) -> Vec<ClericalJob> {
         let (mut confirmed, mut confirmers) = (Confirm::default(), Vec::new());
         let (mut profiles, mut greeters) = (Vec::new(), Vec::new());
         let (mut wanted_tickets, mut shown_tickets) = (Vec::new(), Vec::new());
@@ -128,9 +130,12 @@ impl Clerk {
         self.confirm(&confirmed, confirmers);
         tickets::redeem(&self.parts, shown_tickets);
         tickets::issue(&self.parts, wanted_tickets);
+        let mut left = Vec::new();
         for job in single {
             match job {
-                ClericalJob::MarkRead(message, reply) => answer(reply, self.mark_read(&message)),
+                ClericalJob::Select(work) => {
+                    left.extend(work.step(&self.parts).map(|work| ClericalJob::Select(Box::new(work))));
+                }
                 ClericalJob::SavePreferences(message, reply) => {
                     answer(reply, self.save_preferences(&message));
                 }
@@ -143,6 +148,7 @@ impl Clerk {
                 | ClericalJob::RedeemTicket(..) => {}
             }
         }
+        left
     }
 
     fn write<T>(
@@ -221,38 +227,6 @@ impl Clerk {
             })?;
         }
         pool.read(|connection| inboxes::states(connection, users))
-    }
-
-    fn mark_read(&self, message: &MarkRead) -> Result<Read, WriteError> {
-        let now = self.parts.clock.now();
-        let (ids, inbox) = self.write(|connection| {
-            // What arrives in an inbox that was not there could not be held.
-            if !inboxes::lock(connection, &message.device.user)? {
-                return Ok((Vec::new(), InboxState::default()));
-            }
-            let ids = notifications::mark_read(connection, &message.device.user, &message.selection, now)?;
-            finish_pending(connection, &ids, Ending::Confirmed, now)?;
-            receipts::keep_read(connection, &ids, &message.device, now)?;
-            let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-            let inbox = inboxes::count_read(connection, &message.device.user, count)?;
-            Ok((ids, inbox))
-        })?;
-        let changed = !ids.is_empty();
-        let up_to = match message.selection {
-            Selection::Ids(_) => None,
-            Selection::UpTo(seq) => Some(seq.min(inbox.last_seq)),
-            Selection::All => Some(inbox.last_seq),
-        };
-        let ids = ids.into_iter().take(IDS_MAX).collect();
-        let read = Read { ids, up_to, unread: inbox.unread, seq: inbox.last_seq };
-        if changed {
-            let publications = publications::of_read(&message.device.user, &read, message.asker);
-            if self.parts.hub.try_send(Publish { publications }).is_err() {
-                // The next heartbeat carries the right count.
-                self.parts.metrics.refused("hub_mailbox").inc();
-            }
-        }
-        Ok(read)
     }
 
     fn forget_keys(&self, age: Duration) {

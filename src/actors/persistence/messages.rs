@@ -12,6 +12,7 @@ use crate::domain::{
     Proven, Room, Selection, Timestamp, Transition, UpTo, UserId,
 };
 use crate::storage::append::Acceptance;
+use crate::storage::history::Taken;
 use crate::storage::idempotency::IdempotencyClaim;
 use crate::storage::tickets::Ticket;
 
@@ -111,6 +112,13 @@ pub struct Read {
     pub up_to: Option<i64>,
     pub unread: i64,
     pub seq: i64,
+}
+
+impl Read {
+    pub(super) fn new(ids: Vec<String>, taken: &Taken) -> Self {
+        let InboxState { last_seq, unread } = taken.standing.inbox;
+        Self { ids, up_to: taken.up_to, unread, seq: last_seq }
+    }
 }
 
 /// A session begins: keeps what its token says of the person and answers where the inbox stands.

@@ -10,6 +10,7 @@ mod clerk;
 mod line;
 pub mod messages;
 mod publications;
+mod selections;
 mod tickets;
 
 use std::sync::Arc;
@@ -143,8 +144,10 @@ impl Persistence {
     fn feed_clerk(&mut self, ctx: &mut Context<Self>) {
         let Some(jobs) = self.clerical.next_batch() else { return };
         let request = self.clerk.send(ClericalBatch { jobs });
-        let done = request.into_actor(self).map(|_, front, ctx| {
+        let done = request.into_actor(self).map(|left, front, ctx| {
             front.clerical.worker_is_free();
+            // It was accepted before, and goes behind what waits by now.
+            left.unwrap_or_default().into_iter().for_each(|job| front.clerical.push(job));
             front.feed_clerk(ctx);
             front.answer_flushes();
         });
@@ -191,7 +194,7 @@ job!(BookingEvent => crate::storage::append::Acceptance, append, AppendJob::Book
 job!(Notify => crate::storage::append::Acceptance, append, AppendJob::Notify);
 job!(NotifyRole => usize, append, AppendJob::NotifyRole);
 job!(Pass => (), append, AppendJob::Pass);
-job!(MarkRead => Read, clerical, ClericalJob::MarkRead);
+job!(MarkRead => Read, clerical, ClericalJob::mark_read);
 job!(Greet => crate::domain::InboxState, clerical, ClericalJob::Greet);
 job!(Confirm => (), clerical, ClericalJob::Confirm);
 job!(SavePreferences => (), clerical, ClericalJob::SavePreferences);

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use super::Parts;
-use super::append_worker::{answer, report};
-use super::clerk::Reply;
+use super::append_worker::{Reply, answer, report};
 use super::messages::{IssueTicket, Issued, RedeemTicket, WriteError};
 use crate::domain::Identity;
 use crate::storage::StorageError;

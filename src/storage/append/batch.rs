@@ -8,11 +8,11 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::{RunQueryDsl, SqliteConnection};
 
 use super::Entry;
-use crate::domain::{Booking, Draft, InboxState, Timestamp, UserId};
+use crate::domain::{Booking, Category, Draft, InboxState, Timestamp, UserId};
 use crate::storage::arrays::{Column, Statement};
 use crate::storage::connection::AnyConnection;
 use crate::storage::error::StorageError;
-use crate::storage::{bookings, deliveries, inboxes, notifications};
+use crate::storage::{bookings, categories, deliveries, inboxes, notifications};
 
 /// A notification's row before its seq is known.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Batch<'a> {
     /// Each user once, ordered by id, with how many notifications are theirs. The order is the order in
     /// which inboxes are locked, so that two writers cannot wait for each other.
     users: Vec<(&'a UserId, i64)>,
+    /// The same by category, in the same order. These counters are changed only by who holds the inbox.
+    categories: Vec<(&'a UserId, &'a Category, i64)>,
     bookings: Vec<&'a Booking>,
     pub(super) rows: Vec<Row<'a>>,
     now: Timestamp,
@@ -47,9 +49,13 @@ impl<'a> Batch<'a> {
     ) -> Result<Self, StorageError> {
         let drafts = || entries.iter().flat_map(|entry| &entry.drafts);
         let mut counts: BTreeMap<&UserId, i64> = BTreeMap::new();
+        let mut by_category: BTreeMap<(&UserId, &Category), i64> = BTreeMap::new();
         for draft in drafts() {
             *counts.entry(&draft.user).or_default() += 1;
+            *by_category.entry((&draft.user, &draft.category)).or_default() += 1;
         }
+        let categories =
+            by_category.into_iter().map(|((user, category), count)| (user, category, count)).collect();
         let users: Vec<(&UserId, i64)> = counts.into_iter().collect();
         let mut left: HashMap<&UserId, (usize, i64)> =
             users.iter().enumerate().map(|(position, (user, count))| (*user, (position, *count))).collect();
@@ -69,7 +75,7 @@ impl<'a> Batch<'a> {
             });
         }
         let bookings = entries.iter().filter_map(|entry| entry.booking.as_ref()).collect();
-        Ok(Self { users, bookings, rows, now })
+        Ok(Self { users, categories, bookings, rows, now })
     }
 
     /// Writes everything; answers where each inbox stands afterwards, by user id.
@@ -100,6 +106,7 @@ impl<'a> Batch<'a> {
     ) -> Result<HashMap<String, InboxState>, StorageError> {
         let states: HashMap<String, InboxState> =
             inboxes::advance(connection, &self.users)?.into_iter().collect();
+        categories::add(connection, &self.categories)?;
         if !self.bookings.is_empty() {
             bookings::insert(connection, &self.bookings)?;
         }
@@ -131,6 +138,9 @@ impl<'a> Batch<'a> {
         vec![
             Column::Text(users.iter().map(|(user, _)| user.as_str()).collect()),
             Column::BigInt(users.iter().map(|(_, count)| *count).collect()),
+            Column::Text(self.categories.iter().map(|(user, _, _)| user.as_str()).collect()),
+            Column::Text(self.categories.iter().map(|(_, category, _)| category.as_str()).collect()),
+            Column::BigInt(self.categories.iter().map(|(_, _, count)| *count).collect()),
             Column::CowText(bookings.iter().map(|b| b.id.to_string().into()).collect()),
             Column::Text(bookings.iter().map(|b| b.host.as_str()).collect()),
             Column::Text(bookings.iter().map(|b| b.guest.as_str()).collect()),
@@ -160,16 +170,24 @@ impl<'a> Batch<'a> {
 }
 
 /// The whole batch as one statement over arrays. The inboxes' new numbers are an array too, in the users'
-/// order (by byte, as both sides sort), so that each row finds its own by position.
+/// order (by byte, as both sides sort), so that each row finds its own by position; and whatever needs them
+/// waits until all inboxes are held.
 const STATEMENT: &str = r#"
 WITH taken AS (
-    INSERT INTO inboxes (user_id, last_seq, unread)
-    SELECT one.user_id, one.count, one.count FROM unnest($, $) AS one (user_id, count)
+    INSERT INTO inboxes (user_id, last_seq, unread, total)
+    SELECT one.user_id, one.count, one.count, one.count FROM unnest($, $) AS one (user_id, count)
     ON CONFLICT (user_id) DO UPDATE
-    SET last_seq = inboxes.last_seq + excluded.last_seq, unread = inboxes.unread + excluded.unread
+    SET last_seq = inboxes.last_seq + excluded.last_seq, unread = inboxes.unread + excluded.unread,
+        total = inboxes.total + excluded.total
     RETURNING user_id, last_seq, unread
 ), numbers AS (
     SELECT array_agg(last_seq ORDER BY user_id COLLATE "C") AS newest FROM taken
+), counted AS (
+    INSERT INTO inbox_categories (user_id, category, total, unread)
+    SELECT one.user_id, one.category, one.count, one.count
+    FROM numbers CROSS JOIN unnest($, $, $) AS one (user_id, category, count)
+    ON CONFLICT (user_id, category) DO UPDATE
+    SET total = inbox_categories.total + excluded.total, unread = inbox_categories.unread + excluded.unread
 ), booked AS (
     INSERT INTO bookings (id, host_id, guest_id, guest_name, listing_id, listing_name, check_in, check_out,
         guests, note, status, created_at, updated_at)
@@ -194,7 +212,8 @@ mod tests {
 
     #[test]
     fn the_statement_has_a_place_for_every_column() {
-        let batch = Batch { users: vec![], bookings: vec![], rows: vec![], now: Timestamp::default() };
+        let now = Timestamp::default();
+        let batch = Batch { users: vec![], categories: vec![], bookings: vec![], rows: vec![], now };
         assert_eq!(STATEMENT.matches('$').count(), batch.columns().len());
     }
 }

@@ -1,0 +1,2 @@
+DROP TABLE inbox_categories;
+ALTER TABLE inboxes DROP COLUMN total;
