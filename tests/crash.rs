@@ -155,6 +155,8 @@ fn server(plan: &Plan, sink: &SmtpSink, cluster: Option<&Cluster>) -> ProcessBui
         ("BELLHOP__SESSION__HEARTBEAT_TIMEOUT_MS", "8000"),
         ("BELLHOP__SOCKETIO__PING_INTERVAL_MS", "2000"),
         ("BELLHOP__SOCKETIO__PING_TIMEOUT_MS", "6000"),
+        ("SSE_HEARTBEAT_INTERVAL", "2000"),
+        ("SSE_CLEANUP_INTERVAL", "8000"),
         ("BELLHOP__DELIVERY__PROOF", &plan.proof),
         ("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "1500"),
         ("BELLHOP__DELIVERY__SETTLE_MS", "300"),

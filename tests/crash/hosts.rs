@@ -24,9 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const GRAVES: usize = 200;
 /// How often a device that returns asks for what it missed.
 const RESUMES: f64 = 0.8;
-/// How often a Socket.IO device that does so has its connection recovered, as its library does by itself.
+/// How often a device that does so shows what its library keeps by itself: a Socket.IO device's recovery, an event
+/// stream's last id.
 const RECOVERS: f64 = 0.5;
-/// How often a Socket.IO device says itself what it received.
+/// How often a device says itself what it received, over Socket.IO or beside its event stream.
 const ACKNOWLEDGES: f64 = 0.3;
 /// How often what was received is read at once.
 const READS: f64 = 0.05;
@@ -67,6 +68,25 @@ impl Held {
     }
 }
 
+/// What a device's library keeps between two connections.
+#[derive(Debug, Default)]
+struct Kept {
+    place: Option<Place>,
+    last_id: Option<String>,
+}
+
+impl Kept {
+    fn keep(&mut self, link: &Link) {
+        match link {
+            Link::Raw(_) => {}
+            Link::SocketIo(device) => self.place = device.place().or_else(|| self.place.take()),
+            Link::Sse(device) => {
+                self.last_id = device.last_id().map(str::to_owned).or_else(|| self.last_id.take());
+            }
+        }
+    }
+}
+
 /// One connection of a device.
 #[derive(Debug)]
 struct Visit {
@@ -100,10 +120,10 @@ impl Device {
     /// One life after the other, until the task is ended.
     pub(super) async fn live(mut self) {
         let mut held = Held::default();
-        let mut place = None;
+        let mut kept = Kept::default();
         loop {
-            if let Some(visit) = self.connect(&held, place.as_ref()).await {
-                self.visit(visit, &mut held, &mut place).await;
+            if let Some(visit) = self.connect(&held, &kept).await {
+                self.visit(visit, &mut held, &mut kept).await;
             }
             if self.is_gone_for_good() {
                 return std::future::pending().await;
@@ -119,15 +139,20 @@ impl Device {
     }
 
     /// A server that is down, starting or full is no news here.
-    async fn connect(&mut self, held: &Held, place: Option<&Place>) -> Option<Visit> {
+    async fn connect(&mut self, held: &Held, kept: &Kept) -> Option<Visit> {
         let mut call = Call::new(self.door, self.server, &self.token);
         call.narrow = self.choices.random_bool(0.3);
         let resumes = self.choices.random_bool(RESUMES);
         let recovers = self.choices.random_bool(RECOVERS);
         let acknowledges = self.choices.random_bool(ACKNOWLEDGES) && self.door != Door::Raw;
         let mut since = resumes.then_some(held.whole);
-        let place = place.filter(|_| resumes && recovers);
-        if let Some(place) = place {
+        let place = kept.place.as_ref().filter(|_| resumes && recovers);
+        let last_id = kept.last_id.as_ref().filter(|_| resumes && recovers);
+        if let Some(last_id) = last_id {
+            // `{seq}` or `{seq}-{above}`.
+            since = last_id.split('-').next().and_then(|seq| seq.parse().ok());
+            call = call.with("lastEventId", json!(last_id));
+        } else if let Some(place) = place {
             since = Some(place.seq());
             call = call.with("pid", json!(place.pid)).with("offset", json!(place.offset));
         } else if let Some(since) = since {
@@ -142,13 +167,11 @@ impl Device {
     }
 
     /// One connection, from its beginning to one of its many ends.
-    async fn visit(&mut self, mut visit: Visit, held: &mut Held, place: &mut Option<Place>) {
+    async fn visit(&mut self, mut visit: Visit, held: &mut Held, kept: &mut Kept) {
         loop {
             let stay = Duration::from_millis(self.choices.random_range(200..3_000));
             let goes_on = self.listen(&mut visit, held, stay).await;
-            if let Link::SocketIo(device) = &visit.link {
-                *place = device.place().or_else(|| place.take());
-            }
+            kept.keep(&visit.link);
             if !goes_on {
                 return;
             }
@@ -206,14 +229,24 @@ impl Device {
             held.insert(told.seq);
             self.write_down(told);
             // A server that does not even take these any more is heard of next.
-            if visit.acknowledges
-                && let Link::SocketIo(device) = &mut visit.link
-            {
-                let _ = timeout_at(end, device.acknowledge()).await;
+            let reads = self.choices.random_bool(READS);
+            let selection = json!({"id": id});
+            match &mut visit.link {
+                Link::SocketIo(device) if visit.acknowledges => {
+                    let _ = timeout_at(end, device.acknowledge()).await;
+                }
+                Link::Sse(device) if reads => {
+                    let _ = timeout_at(end, device.mark_read(&selection)).await;
+                    continue;
+                }
+                Link::Sse(device) if visit.acknowledges => {
+                    let _ = timeout_at(end, device.acknowledge(held.whole)).await;
+                }
+                _ => {}
             }
-            if self.choices.random_bool(READS) {
+            if reads {
                 visit.conversation.ask();
-                let _ = timeout_at(end, visit.link.send("markNotificationRead", json!({"id": id}))).await;
+                let _ = timeout_at(end, visit.link.send("markNotificationRead", selection)).await;
             }
         }
         true

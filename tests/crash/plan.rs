@@ -45,7 +45,7 @@ impl Plan {
         match self.doors {
             Doors::Mixed => {
                 // Such that every door has devices that vanish in the evening, and a host's two have two.
-                Door::ALL[(device + device / 2) % Door::ALL.len()]
+                DOORS_OF_DEVICES[(device + device / 2) % DOORS_OF_DEVICES.len()]
             }
             Doors::One(door) => door,
         }
@@ -68,12 +68,16 @@ pub(super) enum Doors {
     One(Door),
 }
 
-const DOORS: [(&str, Doors); 5] = [
+/// Every door there is.
+const DOORS_OF_DEVICES: [Door; 5] = [Door::Raw, Door::WebSocket, Door::Polling, Door::Upgrade, Door::Sse];
+
+const DOORS: [(&str, Doors); 6] = [
     ("mixed", Doors::Mixed),
     ("raw", Doors::One(Door::Raw)),
     ("websocket", Doors::One(Door::WebSocket)),
     ("polling", Doors::One(Door::Polling)),
     ("upgrade", Doors::One(Door::Upgrade)),
+    ("sse", Doors::One(Door::Sse)),
 ];
 
 impl FromStr for Doors {

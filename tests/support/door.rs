@@ -24,9 +24,12 @@ pub enum Door {
     Polling,
     /// Socket.IO as its client does it by itself: long-polling, then an upgrade to a WebSocket.
     Upgrade,
+    /// An event stream, on which nothing is heard of the device.
+    Sse,
 }
 
 impl Door {
+    /// Those over which a device also speaks.
     pub const ALL: [Self; 4] = [Self::Raw, Self::WebSocket, Self::Polling, Self::Upgrade];
     pub const SOCKET_IO: [Self; 3] = [Self::WebSocket, Self::Polling, Self::Upgrade];
 
@@ -35,6 +38,7 @@ impl Door {
         match self {
             Self::Raw => "websocket",
             Self::WebSocket | Self::Polling | Self::Upgrade => "socketio",
+            Self::Sse => "sse",
         }
     }
 }

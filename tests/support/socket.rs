@@ -9,6 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::deadline::soon;
 use super::door::{Call, Close, Door, End, Refused};
+use super::event_stream::SseDevice;
 use super::socketio::{ACK, Place, SocketIo};
 use super::wire::Wire;
 
@@ -25,6 +26,7 @@ pub struct Event {
 pub enum Link {
     Raw(Wire),
     SocketIo(Box<SocketIo>),
+    Sse(Box<SseDevice>),
 }
 
 impl Link {
@@ -33,6 +35,7 @@ impl Link {
             Door::Raw => {
                 Self::Raw(Wire::open(call.address, &call.raw_path(), call.token(), call.narrow).await?)
             }
+            Door::Sse => Self::Sse(Box::new(SseDevice::open(call).await?)),
             _ => Self::SocketIo(Box::new(SocketIo::open(call).await?)),
         })
     }
@@ -42,6 +45,7 @@ impl Link {
         match self {
             Self::Raw(wire) => wire.next_text().await.map(|text| event(&text)).map_err(End::of),
             Self::SocketIo(device) => device.receive().await,
+            Self::Sse(device) => device.receive().await,
         }
     }
 
@@ -51,6 +55,7 @@ impl Link {
                 self.send_text(json!({"event": name, "data": data}).to_string()).await.map_err(End::of)
             }
             Self::SocketIo(device) => device.send(name, data).await,
+            Self::Sse(_) => panic!("nothing is said on an event stream"),
         }
     }
 
@@ -59,6 +64,7 @@ impl Link {
         match self {
             Self::Raw(wire) => wire.close().await.map_err(End::of),
             Self::SocketIo(device) => device.close().await,
+            Self::Sse(device) => device.close().await,
         }
     }
 
@@ -67,6 +73,7 @@ impl Link {
         match self {
             Self::Raw(wire) => wire.reset_when_dropped(),
             Self::SocketIo(device) => device.reset_when_dropped(),
+            Self::Sse(device) => device.reset_when_dropped(),
         }
     }
 
@@ -148,6 +155,7 @@ impl TestSocket {
                 json!(self.questions)
             }
             Link::SocketIo(device) => soon("room to send", device.ask(name, data)).await.expect("it is open"),
+            Link::Sse(_) => panic!("nothing is asked on an event stream"),
         };
         loop {
             let event = self.receive_soon(format_args!("an answer to {name:?}")).await;

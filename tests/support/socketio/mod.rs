@@ -72,7 +72,7 @@ impl SocketIo {
     pub async fn open(call: &Call) -> Result<Self, Refused> {
         let connect = Packet::Connect(Value::Object(call.auth.clone())).encode(&call.namespace);
         match call.door {
-            Door::Raw => panic!("not a Socket.IO door"),
+            Door::Raw | Door::Sse => panic!("not a Socket.IO door"),
             Door::WebSocket => {
                 let path = call.socketio_path("websocket");
                 let mut wire = Wire::open(call.address, &path, "", call.narrow).await?;
