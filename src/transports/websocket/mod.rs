@@ -132,6 +132,8 @@ fn refused(error: HandshakeError) -> Problem {
             "websocket_version",
             "Sec-WebSocket-Version must be 13",
         ),
-        _ => Problem::bad_request("websocket_handshake", "the WebSocket handshake is not complete"),
+        HandshakeError::BadWebsocketKey => {
+            Problem::bad_request("websocket_handshake", "the WebSocket handshake is not complete")
+        }
     }
 }
