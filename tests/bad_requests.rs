@@ -241,14 +241,14 @@ async fn another_method_is_told_which_would_do() {
     let app = TestApp::start(Database::Sqlite).await;
     for (method, path, allow) in [
         (Method::GET, "/bookings", "POST"),
-        (Method::DELETE, "/bookings/7", "GET"),
+        (Method::DELETE, "/bookings/7", "GET, HEAD"),
         (Method::GET, "/bookings/7/accept", "POST"),
-        (Method::PUT, "/notifications", "GET, POST"),
-        (Method::POST, "/notifications/count", "GET"),
+        (Method::PUT, "/notifications", "GET, HEAD, POST"),
+        (Method::POST, "/notifications/count", "GET, HEAD"),
         (Method::GET, "/notifications/mark-read", "POST"),
-        (Method::PATCH, "/notifications/preferences", "GET, PUT"),
-        (Method::POST, "/health", "GET"),
-        (Method::POST, "/ws/notifications", "GET"),
+        (Method::PATCH, "/notifications/preferences", "GET, HEAD, PUT"),
+        (Method::POST, "/health", "GET, HEAD"),
+        (Method::POST, "/ws/notifications", "GET, HEAD"),
         (Method::from_bytes(b"BREW").unwrap(), "/bookings", "POST"),
     ] {
         let answer = app.send(app.client().request(method, app.url(path)), "").await;

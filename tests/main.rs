@@ -25,6 +25,7 @@ mod faults;
 mod front_ends;
 mod goodbye;
 mod harness;
+mod head;
 mod idempotency;
 mod inbox;
 mod limits;

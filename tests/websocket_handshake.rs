@@ -199,7 +199,7 @@ async fn a_request_that_is_no_handshake_is_told_what_is_missing() {
     assert_refused(handshake(&app, PATH, &no_key).await, 400, "websocket_handshake");
 
     let posted = app.post(PATH, &token, &json!({})).await;
-    assert_eq!(posted.header("allow"), Some("GET"));
+    assert_eq!(posted.header("allow"), Some("GET, HEAD"));
     posted.expect_problem(405, "method_not_allowed");
 }
 

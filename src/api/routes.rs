@@ -10,32 +10,29 @@ use crate::http::route::resource;
 pub fn configure(config: &mut ServiceConfig, development: bool) {
     config
         .service(resource("/bookings", [(Method::POST, web::post().to(bookings::create))]))
-        .service(resource("/bookings/{id}", [(Method::GET, web::get().to(bookings::read))]))
+        .service(resource("/bookings/{id}", [(Method::GET, web::to(bookings::read))]))
         .service(resource("/bookings/{id}/accept", [(Method::POST, web::post().to(bookings::accept))]))
         .service(resource("/bookings/{id}/complete", [(Method::POST, web::post().to(bookings::complete))]))
         .service(resource("/bookings/{id}/cancel", [(Method::POST, web::post().to(bookings::cancel))]))
         .service(resource(
             "/notifications",
-            [(Method::GET, web::get().to(inbox::list)), (Method::POST, web::post().to(publish::publish))],
+            [(Method::GET, web::to(inbox::list)), (Method::POST, web::post().to(publish::publish))],
         ))
-        .service(resource("/notifications/list", [(Method::GET, web::get().to(inbox::list))]))
-        .service(resource("/notifications/count", [(Method::GET, web::get().to(inbox::count))]))
+        .service(resource("/notifications/list", [(Method::GET, web::to(inbox::list))]))
+        .service(resource("/notifications/count", [(Method::GET, web::to(inbox::count))]))
         .service(resource("/notifications/mark-read", [(Method::POST, web::post().to(inbox::mark_read))]))
         .service(resource("/notifications/ack", [(Method::POST, web::post().to(receipts::ack))]))
         .service(resource("/notifications/tickets", [(Method::POST, web::post().to(tickets::issue))]))
         .service(resource(
             "/notifications/preferences",
-            [
-                (Method::GET, web::get().to(preferences::read)),
-                (Method::PUT, web::put().to(preferences::save)),
-            ],
+            [(Method::GET, web::to(preferences::read)), (Method::PUT, web::put().to(preferences::save))],
         ))
         // After every other path below /notifications, whose names it would take for ids.
-        .service(resource("/notifications/{id}", [(Method::GET, web::get().to(inbox::read))]))
-        .service(resource("/admin/notifications/{id}/trail", [(Method::GET, web::get().to(trail::read))]))
-        .service(resource("/health", [(Method::GET, web::get().to(operations::health))]))
-        .service(resource("/ready", [(Method::GET, web::get().to(operations::ready))]))
-        .service(resource("/metrics", [(Method::GET, web::get().to(operations::metrics))]));
+        .service(resource("/notifications/{id}", [(Method::GET, web::to(inbox::read))]))
+        .service(resource("/admin/notifications/{id}/trail", [(Method::GET, web::to(trail::read))]))
+        .service(resource("/health", [(Method::GET, web::to(operations::health))]))
+        .service(resource("/ready", [(Method::GET, web::to(operations::ready))]))
+        .service(resource("/metrics", [(Method::GET, web::to(operations::metrics))]));
     if development {
         config.service(resource("/dev/token", [(Method::POST, web::post().to(development::token))])).service(
             resource("/dev/notifications/test", [(Method::POST, web::post().to(development::notify))]),

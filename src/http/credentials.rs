@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, web};
 use tokio::sync::OnceCell;
@@ -52,10 +53,12 @@ impl Authenticator {
     /// What a request says of who sent it, to be verified later.
     pub fn presented(&self, request: &HttpRequest) -> Presented {
         let asked = |name| query_value(request.query_string(), name).filter(|value| !value.is_empty());
+        // HEAD changes nothing (RFC 9110 §9.2.1): it uses no ticket up.
+        let ticket = if request.method() == Method::HEAD { None } else { asked("ticket") };
         Presented {
             header: request.headers().get(AUTHORIZATION).map(bearer),
             cookie: request.cookie(&self.cookie).map(|cookie| cookie.value().to_owned()),
-            ticket: asked("ticket"),
+            ticket,
             redeemed: OnceCell::new(),
             token: asked("token"),
         }

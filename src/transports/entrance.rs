@@ -24,15 +24,14 @@ pub fn configure(config: &mut ServiceConfig) {
         let guarded = web::resource(path).guard(fn_guard(speaks_engine_io));
         config.service(guarded.to(engineio::serve::<Bellhop>));
     }
-    config.service(resource("/ws/notifications", [(Method::GET, web::get().to(raw::open))]));
+    config.service(resource("/ws/notifications", [(Method::GET, web::to(raw::open))]));
     // Errors are worth compressing, and streams say that they are not to be.
     config
         .service(
-            resource("/notifications/sse", [(Method::GET, web::get().to(sse::open))])
-                .wrap(Compress::default()),
+            resource("/notifications/sse", [(Method::GET, web::to(sse::open))]).wrap(Compress::default()),
         )
         .service(
-            resource("/notifications/sse/test", [(Method::GET, web::get().to(sse::open_trial))])
+            resource("/notifications/sse/test", [(Method::GET, web::to(sse::open_trial))])
                 .wrap(Compress::default()),
         );
 }

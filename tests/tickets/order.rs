@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{INVALID, host, refused};
 use crate::support::app::{Database, TestApp, TestAppBuilder, seconds_from_now, token_of};
 use crate::support::both::on_every_door;
+use crate::support::deadline::soon;
 use crate::support::door::{Call, Close, Door};
 use crate::support::raw_socket::RawSocket;
 use crate::support::socket::TestSocket;
@@ -107,6 +108,24 @@ async fn a_foreign_page_is_turned_away_before_its_ticket_is_looked_at() {
     let poll = |origin: &str| app.client().get(&url).header("origin", origin);
     assert_eq!(app.send(poll("https://evil.example.com"), "").await.status, 403);
     assert_eq!(app.send(poll("https://app.example.com"), "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_ticket_opens_an_event_stream_once() {
+    let app = TestApp::start(Database::Sqlite).await;
+    let ticket = app.ticket(&app.token("host-7", &[]), "sse").await;
+    let url = app.url(&format!("/notifications/sse?ticket={ticket}"));
+    let mut stream = soon("the stream", app.client().get(&url).send()).await.unwrap();
+    assert_eq!(stream.status(), 200);
+    let mut heard = String::new();
+    while !heard.contains("\"userId\":\"host-7\"") {
+        let part = soon("a part of the stream", stream.chunk()).await.unwrap().expect("it goes on");
+        heard += std::str::from_utf8(&part).unwrap();
+    }
+    app.send(app.client().get(&url), "").await.expect_problem(401, INVALID);
+    let other = app.ticket(&app.token("host-7", &[]), "websocket").await;
+    let path = format!("/notifications/sse?ticket={other}");
+    app.get(&path, "").await.expect_problem(401, INVALID);
 }
 
 /// The handshake's URL comes with every poll and with the upgrade, and one connection may join both namespaces.

@@ -119,7 +119,10 @@ pub(super) fn open<C: Conversation>(
 /// A request that is no WebSocket handshake.
 fn refused(error: HandshakeError) -> Problem {
     match error {
-        HandshakeError::NoWebsocketUpgrade | HandshakeError::NoConnectionUpgrade => Problem::new(
+        // Another method than GET is HEAD.
+        HandshakeError::GetMethodRequired
+        | HandshakeError::NoWebsocketUpgrade
+        | HandshakeError::NoConnectionUpgrade => Problem::new(
             StatusCode::UPGRADE_REQUIRED,
             "upgrade_required",
             "this path is a WebSocket: send an upgrade request",
@@ -129,6 +132,8 @@ fn refused(error: HandshakeError) -> Problem {
             "websocket_version",
             "Sec-WebSocket-Version must be 13",
         ),
-        _ => Problem::bad_request("websocket_handshake", "the WebSocket handshake is not complete"),
+        HandshakeError::BadWebsocketKey => {
+            Problem::bad_request("websocket_handshake", "the WebSocket handshake is not complete")
+        }
     }
 }
