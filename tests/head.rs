@@ -33,13 +33,13 @@ struct Connection {
 #[derive(Debug)]
 struct Head {
     status: u16,
-    /// In lower case, a line each.
-    lines: Vec<String>,
+    /// The names in lower case.
+    headers: Vec<(String, String)>,
 }
 
 impl Head {
     fn get(&self, name: &str) -> Option<&str> {
-        self.lines.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -67,12 +67,16 @@ impl Connection {
             self.read_more().await;
         };
         let rest = self.buffer.split_off(end + 4);
-        let head = String::from_utf8(std::mem::replace(&mut self.buffer, rest)).unwrap().to_ascii_lowercase();
-        let mut lines = head.lines().map(str::to_owned);
+        let head = String::from_utf8(std::mem::replace(&mut self.buffer, rest)).unwrap();
+        let mut lines = head.lines();
         let status = lines.next().unwrap();
         let status =
-            status.strip_prefix("http/1.1 ").unwrap_or_else(|| panic!("no answer begins {status:?}"));
-        Head { status: status[..3].parse().unwrap(), lines: lines.collect() }
+            status.strip_prefix("HTTP/1.1 ").unwrap_or_else(|| panic!("no answer begins {status:?}"));
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ")?;
+            Some((name.to_ascii_lowercase(), value.to_owned()))
+        };
+        Head { status: status[..3].parse().unwrap(), headers: lines.filter_map(header).collect() }
     }
 
     /// The body of an answer that says how long it is.
@@ -148,7 +152,7 @@ async fn every_path_that_answers_get_answers_head_without_a_body() {
 async fn head_of_a_path_without_get_or_of_none_says_so_without_a_body() {
     let app = TestApp::start(Database::Sqlite).await;
     let mut connection = Connection::open(app.address()).await;
-    for (path, status, allow) in [("/bookings", 405, Some("post")), ("/nothing", 404, None)] {
+    for (path, status, allow) in [("/bookings", 405, Some("POST")), ("/nothing", 404, None)] {
         connection.send("HEAD", path, "").await;
         let head = connection.head().await;
         assert_eq!((head.status, head.get("allow")), (status, allow), "{head:?}");
