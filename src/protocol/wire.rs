@@ -3,6 +3,8 @@
 //! stream where the client reads one, see `sse.rs`, and over every other door WebSocket frames, see `frame.rs`: what
 //! a long-polling client gets is made of them.
 
+mod spelling;
+
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -12,6 +14,7 @@ use serde::Serialize;
 use super::json::{self, Envelope};
 use super::{frame, socketio, sse};
 use crate::domain::{CloseReason, Notification};
+pub use spelling::{Names, Namespace, Spelling, TYPE};
 
 /// One thing that is said: an event's name and its data, encoded.
 #[derive(Debug, Clone)]
@@ -53,136 +56,56 @@ impl Said {
 #[derive(Debug, Clone)]
 pub enum Wire {
     /// The raw WebSocket door: everything once, under its own name.
-    Raw,
+    Raw(Wanted),
     SocketIo(Arc<Spelling>),
     /// Server-sent events: everything once, under its own name.
-    Sse,
+    Sse(Wanted),
 }
 
-/// How one Socket.IO namespace is spoken to.
-#[derive(Debug, Clone)]
-pub struct Spelling {
-    namespace: Box<str>,
-    /// Under which names a notification is said.
-    names: Names,
-    /// The names that the client wants of them; none for all.
-    wanted: Option<Vec<String>>,
-    /// Whether the client is asked to acknowledge notifications.
-    acks: bool,
-    /// Where sessions that are spoken to in this way share what was encoded; none for a way that clients asked for.
-    shared: Option<usize>,
+/// The types of the notifications that a client wants; all where it did not say.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted(Option<Arc<[String]>>);
+
+impl Wanted {
+    pub fn new(types: Option<&[String]>) -> Self {
+        Self(types.map(Arc::from))
+    }
+
+    fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether this is said: everything that is no notification is.
+    fn has(&self, said: &Said) -> bool {
+        let wants = |types: &Arc<[String]>| types.iter().any(|one| *one == said.name);
+        said.subject == Subject::Event || self.0.as_ref().is_none_or(wants)
+    }
+
+    fn of<'a>(&'a self, said: &'a [Said]) -> impl Iterator<Item = &'a Said> {
+        said.iter().filter(|one| self.has(one))
+    }
 }
 
 /// The ways of speaking that many sessions share: the raw door's, for each namespace with and without acks, and the
 /// event stream's.
 const SHARED: usize = 6;
 
-/// The namespaces there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Namespace {
-    Main,
-    Notifications,
-}
-
-impl Namespace {
-    pub const ALL: [Self; 2] = [Self::Main, Self::Notifications];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Main => "/",
-            Self::Notifications => "/ws/notifications",
-        }
-    }
-}
-
-impl Spelling {
-    pub fn new(namespace: Namespace, names: Names, acks: bool) -> Self {
-        let slot = match namespace {
-            Namespace::Main => 1,
-            Namespace::Notifications => 2,
-        };
-        let shared = Some(if acks { slot + 2 } else { slot });
-        Self { namespace: namespace.name().into(), names, wanted: None, acks, shared }
-    }
-
-    /// The same for a client that wants notifications under certain names only.
-    #[must_use]
-    pub fn narrowed(&self, wanted: Vec<String>) -> Self {
-        Self { wanted: Some(wanted), shared: None, ..self.clone() }
-    }
-
-    pub fn namespace(&self) -> &str {
-        &self.namespace
-    }
-
-    /// The names for a notification of this type, each once.
-    fn names<'a>(&'a self, kind: &'a str) -> Vec<&'a str> {
-        let mut names: Vec<&'a str> = Vec::new();
-        for name in self.candidates(kind) {
-            if self.wants(name) && !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
-    }
-
-    /// Names that a notification of this type may have.
-    fn candidates<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
-        // A client that asks for a type by its name gets it in every namespace.
-        self.names.of(kind).chain(self.wanted.is_some().then_some(kind))
-    }
-
-    fn wants(&self, name: &str) -> bool {
-        self.wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|one| one == name))
-    }
-
-    fn put(&self, frames: &mut BytesMut, said: &Said, rooms: &str) {
-        let Subject::Notification(seq) = said.subject else {
-            frame::put_text(frames, &self.packet(&said.name, &said.data, None, None));
-            return;
-        };
-        let names = self.names(&said.name);
-        for (at, name) in names.iter().enumerate() {
-            // Whoever has the last has them all. A client that is asked for an ack reads no offset: it is told its
-            // place by heartbeats, up to what it has acknowledged.
-            let last = seq.filter(|_| at + 1 == names.len() && !self.acks);
-            let offset = last.map(|seq| format!("{seq}{rooms}"));
-            // A client acknowledges where it listens.
-            let id = seq.filter(|_| self.acks);
-            frame::put_text(frames, &self.packet(name, &said.data, offset.as_deref(), id));
-        }
-    }
-
-    /// An EVENT packet, as the Socket.IO protocol 5 spells it in an Engine.IO message. `offset` is one more
-    /// argument, which clients with connection state recovery send back when they return.
-    fn packet(&self, name: &str, data: &str, offset: Option<&str>, id: Option<i64>) -> String {
-        let mut packet = socketio::head('2', 0, &self.namespace, id.and_then(|id| u64::try_from(id).ok()));
-        packet.reserve(name.len() + data.len() + 32);
-        packet.push('[');
-        packet.push_str(&json::data(name));
-        packet.push(',');
-        packet.push_str(data);
-        if let Some(offset) = offset {
-            packet.push(',');
-            packet.push_str(&json::data(offset));
-        }
-        packet.push(']');
-        packet
-    }
-}
-
 impl Wire {
     /// Frames that say all of this. `rest` follows each notification's seq where the client is told its place.
     pub fn frames(&self, said: &[Said], rest: &str) -> Bytes {
         let mut frames = BytesMut::with_capacity(said.iter().map(|one| one.data.len() + 96).sum());
         match self {
-            Self::Raw => {
-                for one in said {
+            Self::Raw(wanted) => {
+                for one in wanted.of(said) {
                     frame::put_text(&mut frames, &json::event_of(&one.name, &one.data));
                 }
             }
-            Self::SocketIo(spelling) => said.iter().for_each(|one| spelling.put(&mut frames, one, rest)),
-            Self::Sse => put_stream(&mut frames, said, rest),
+            Self::SocketIo(spelling) => {
+                for one in said {
+                    spelling.put(&mut frames, one, rest);
+                }
+            }
+            Self::Sse(wanted) => put_stream(&mut frames, wanted.of(said), rest),
         }
         frames.freeze()
     }
@@ -190,9 +113,9 @@ impl Wire {
     /// An event, and the client's place in the inbox where its next connection may begin.
     pub fn event(&self, said: &Said, place: Option<&str>) -> Bytes {
         match self {
-            Self::Raw => self.frames(std::slice::from_ref(said), ""),
+            Self::Raw(_) => self.frames(std::slice::from_ref(said), ""),
             Self::SocketIo(spelling) => frame::text(&spelling.packet(&said.name, &said.data, place, None)),
-            Self::Sse => {
+            Self::Sse(_) => {
                 let mut stream = BytesMut::with_capacity(said.data.len() + 96);
                 sse::put(&mut stream, &said.name, &said.data, place);
                 stream.freeze()
@@ -206,13 +129,13 @@ impl Wire {
     /// [`Wire::event`].
     pub fn goodbye(&self, reason: CloseReason, place: &str) -> Option<Bytes> {
         match self {
-            Self::Sse => {
+            Self::Sse(_) => {
                 let id = (!reason.comes_back()).then(|| sse::end_of(place));
                 Some(self.event(&Said::event("close", Goodbye::of(reason)), id.as_deref()))
             }
-            Self::Raw => Some(frame::close(reason.code(), reason.text())),
+            Self::Raw(_) => Some(frame::close(reason.code(), reason.text())),
             Self::SocketIo(_) if reason.comes_back() => None,
-            Self::SocketIo(spelling) => Some(frame::text(&socketio::disconnect(&spelling.namespace))),
+            Self::SocketIo(spelling) => Some(frame::text(&socketio::disconnect(spelling.namespace()))),
         }
     }
 
@@ -220,14 +143,14 @@ impl Wire {
     /// none for its type.
     pub fn says(&self, said: &Said) -> bool {
         match self {
-            Self::SocketIo(spelling) => spelling.candidates(&said.name).any(|name| spelling.wants(name)),
-            Self::Raw | Self::Sse => true,
+            Self::SocketIo(spelling) => spelling.says(&said.name),
+            Self::Raw(wanted) | Self::Sse(wanted) => wanted.has(said),
         }
     }
 
     /// Whether nothing can be heard from the client on its connection.
     pub fn is_one_way(&self) -> bool {
-        matches!(self, Self::Sse)
+        matches!(self, Self::Sse(_))
     }
 
     /// Whether notifications are proven by acks alone, and pings prove nothing.
@@ -237,22 +160,25 @@ impl Wire {
 
     /// Whether a client has asked for certain names only, so that it has not everything that it was sent past.
     pub fn is_narrowed(&self) -> bool {
-        matches!(self, Self::SocketIo(spelling) if spelling.wanted.is_some())
+        match self {
+            Self::Raw(wanted) | Self::Sse(wanted) => !wanted.is_all(),
+            Self::SocketIo(spelling) => spelling.wanted.is_some(),
+        }
     }
 
     /// Where this way of speaking shares what was encoded.
     fn shared(&self) -> Option<usize> {
         match self {
-            Self::Raw => Some(0),
+            Self::Raw(wanted) => wanted.is_all().then_some(0),
             Self::SocketIo(spelling) => spelling.shared,
-            Self::Sse => Some(SHARED - 1),
+            Self::Sse(wanted) => wanted.is_all().then_some(SHARED - 1),
         }
     }
 }
 
 /// Adds events to a stream. Where `rest` follows its seqs, a client keeps that with the event after a notification, or
 /// by itself where none comes.
-fn put_stream(stream: &mut BytesMut, said: &[Said], rest: &str) {
+fn put_stream<'a>(stream: &mut BytesMut, said: impl Iterator<Item = &'a Said>, rest: &str) {
     let mut owed: Option<String> = None;
     for one in said {
         let id = match one.subject {
@@ -318,7 +244,7 @@ impl Message {
             _ if !rest.is_empty() => wire.frames(&self.said, rest),
             (_, Some(shared)) => shared.get_or_init(|| wire.frames(&self.said, "")).clone(),
             (Wire::SocketIo(spelling), None) => self.narrowed(wire, spelling),
-            (Wire::Raw | Wire::Sse, None) => wire.frames(&self.said, ""),
+            (Wire::Raw(_) | Wire::Sse(_), None) => wire.frames(&self.said, ""),
         }
     }
 
@@ -338,44 +264,6 @@ impl Message {
     /// Whether a session that is spoken to in this way is told of a notification.
     pub fn notifies(&self, wire: &Wire) -> bool {
         self.said.iter().any(|said| said.subject != Subject::Event && wire.says(said))
-    }
-}
-
-/// Under which names notifications are said in a namespace.
-#[derive(Debug, Clone, Default)]
-pub struct Names(Vec<Name>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Name {
-    /// The notification's own type.
-    Type,
-    /// One name for all.
-    Fixed(String),
-    /// A name for one type.
-    Of { kind: String, name: String },
-}
-
-/// What stands for the type in a configured name.
-pub const TYPE: &str = "{type}";
-
-impl Names {
-    /// Reads configured names: `{type}` for the notification's type, `booking.created=new_booking` for one type, or
-    /// a name for all.
-    pub fn parse(entries: &[String]) -> Self {
-        let name = |entry: &String| match entry.split_once('=') {
-            Some((kind, name)) => Name::Of { kind: kind.trim().to_owned(), name: name.trim().to_owned() },
-            None if entry == TYPE => Name::Type,
-            None => Name::Fixed(entry.clone()),
-        };
-        Self(entries.iter().map(name).collect())
-    }
-
-    fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter_map(move |name| match name {
-            Name::Type => Some(kind),
-            Name::Fixed(name) => Some(name.as_str()),
-            Name::Of { kind: of, name } => (of == kind).then_some(name.as_str()),
-        })
     }
 }
 

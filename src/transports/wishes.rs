@@ -9,7 +9,7 @@ use crate::actors::session::{Services, Terms};
 use crate::config::SessionSettings;
 use crate::domain::{Channel, CloseReason};
 use crate::http::Problem;
-use crate::protocol::wire::Wire;
+use crate::protocol::wire::{Wanted, Wire};
 
 /// How far ahead a session's end is looked for: no connection lasts so long.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
@@ -25,7 +25,7 @@ pub(super) struct Wishes {
     ttl: Option<Duration>,
     once: bool,
     pub(super) since: Option<i64>,
-    /// The names under which notifications are wanted; none for all.
+    /// The names under which notifications are wanted, their types where they have one name; none for all.
     pub(super) events: Option<Vec<String>>,
     /// Whether each notification asks for an ack, which alone proves it.
     pub(super) acks: bool,
@@ -58,6 +58,11 @@ impl Wishes {
         })
     }
 
+    /// The types that are wanted over a door where a notification has one name, its type.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted::new(self.events.as_deref())
+    }
+
     /// `believed_for` is how long the token lasts; `name` what the session is called where its token does not say.
     /// On the raw door the session itself minds its client's silence.
     pub(super) fn terms(
@@ -72,9 +77,9 @@ impl Wishes {
         let ttl = self.ttl.map(|ttl| (now + ttl, CloseReason::TtlElapsed));
         let expiry = believed_for.map(|left| (now + left.min(LONGEST), CloseReason::TokenExpired));
         let (channel, silence) = match wire {
-            Wire::Raw => (Channel::WebSocket, Duration::from_millis(settings.heartbeat_timeout_ms)),
+            Wire::Raw(_) => (Channel::WebSocket, Duration::from_millis(settings.heartbeat_timeout_ms)),
             Wire::SocketIo(_) => (Channel::SocketIo, NEVER),
-            Wire::Sse => (Channel::Sse, NEVER),
+            Wire::Sse(_) => (Channel::Sse, NEVER),
         };
         Terms {
             queue_bytes: settings.queue_bytes,

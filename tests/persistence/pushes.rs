@@ -7,7 +7,7 @@ use bellhop::storage::recipients;
 
 use super::bench::{Bench, Seen, answer, on_bench};
 use crate::support::both::on_both_stores;
-use bellhop::protocol::wire::Wire;
+use bellhop::protocol::wire::{Wanted, Wire};
 
 use crate::support::deadline::soon;
 use crate::support::store::{device, draft, user};
@@ -28,7 +28,7 @@ fn parcels(delivery: Deliver) -> Vec<Parcel> {
         except: parcel.except,
         notification: parcel.notification,
         inbox: parcel.inbox,
-        text: String::from_utf8_lossy(&parcel.words.frames(&Wire::Raw, "")).into_owned(),
+        text: String::from_utf8_lossy(&parcel.words.frames(&Wire::Raw(Wanted::default()), "")).into_owned(),
     };
     delivery.batch.into_iter().map(parcel).collect()
 }

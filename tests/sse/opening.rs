@@ -9,6 +9,7 @@ use crate::support::app::{TestApp, seconds_from_now, token_of};
 use crate::support::both::on_both_databases;
 use crate::support::deadline::{soon, wait_until_async};
 use crate::support::event_stream::{Ask, EventStream};
+use crate::support::records::texts;
 
 /// Nothing is mailed while a slow machine works.
 const PATIENT: [(&str, &str); 1] = [("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "60000")];
@@ -48,6 +49,32 @@ on_both_databases! {
         app.post("/notifications/mark-read", &token, &json!({"upTo": 2})).await.expect(200);
         assert_eq!(stream.next_event("notificationRead").await.data["upTo"], 2);
         assert_eq!(stream.next_event("notification:unread_count").await.data, json!({"unread": 1, "seq": 3}));
+    }
+
+    async fn who_wants_some_types_only_gets_no_others(app, super::PATIENT) {
+        let ask = Ask::new(&app.token("host", &[])).with_query("?events=booking.created,LIKE&since=0");
+        app.tell("host", 1).await;
+        let mut stream = EventStream::open(&app, &ask).await;
+        app.tell("host", 1).await;
+        app.book("guest", "host").await;
+        let events = stream.until("booking.created").await;
+        assert!(events.iter().all(|event| event.name != "note"), "{events:?}");
+        assert_eq!(events.last().and_then(|booking| booking.id.as_deref()), Some("3"));
+        // That it comes back proves nothing of what it was not given.
+        let mut again = EventStream::open(&app, &ask.after("3")).await;
+        again.until("resumed").await;
+        let mut socket = app.connect_with(&app.token("host", &[]), "?events=note").await;
+        app.book("guest", "host").await;
+        app.tell("host", 1).await;
+        assert_eq!(socket.next_event("note").await["seq"], 5);
+        // Which also reads on, and so answers pings.
+        assert!(socket.events_so_far().await.iter().all(|event| event.name != "booking.created"));
+        let confirmed = "SELECT notification_id AS value FROM deliveries WHERE state = 'confirmed'";
+        let notes = texts(app.database_url(), "SELECT id AS value FROM notifications WHERE seq = 5");
+        wait_until_async("the one that was wanted to be confirmed, and no other", async || {
+            (texts(app.database_url(), confirmed) == notes).then_some(())
+        })
+        .await;
     }
 
     async fn who_hangs_up_is_gone_within_seconds(app) {

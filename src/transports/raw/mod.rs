@@ -35,7 +35,8 @@ pub async fn open(
     let asked = |name: &str| query_value(request.query_string(), name);
     let wishes = Wishes::parse(asked, &services.settings)?;
     let response = websocket::handshake(&request)?;
-    let terms = wishes.terms(authenticator.believed_for(&identity), &services, Wire::Raw, None);
+    let wire = Wire::Raw(wishes.wanted());
+    let terms = wishes.terms(authenticator.believed_for(&identity), &services, wire, None);
     let services: Arc<Services> = services.into_inner();
     let shard = LocalShard::of_this_thread(&services);
     let me = Arc::new(Member::from(&identity));

@@ -31,7 +31,7 @@ use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Authenticator, Problem};
 use crate::protocol::sse::{self, LastEventId};
-use crate::protocol::wire::Wire;
+use crate::protocol::wire::{Wanted, Wire};
 
 /// The header of a client that comes back, and the parameter of those that cannot set headers.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -62,7 +62,7 @@ impl SseDoor {
 
     /// The answer to a client that is to come back later. Its ticket, if it has one, is not used up.
     fn turn_away(&self, reason: CloseReason) -> HttpResponse {
-        let goodbye = Wire::Sse.goodbye(reason, "").unwrap_or_default();
+        let goodbye = Wire::Sse(Wanted::default()).goodbye(reason, "").unwrap_or_default();
         event_stream().body([self.retry(1.0).as_bytes(), &goodbye].concat())
     }
 }
@@ -92,7 +92,8 @@ pub async fn open(
     if request.method() == Method::HEAD {
         return Ok(event_stream().finish());
     }
-    let terms = wishes.terms(authenticator.believed_for(&identity), &services, Wire::Sse, None);
+    let wire = Wire::Sse(wishes.wanted());
+    let terms = wishes.terms(authenticator.believed_for(&identity), &services, wire, None);
     let (since, claims_above) = match last {
         Some(last) => (Some(last.seq), Some(last.above)),
         None => (wishes.since, wishes.since.map(|_| 0)),

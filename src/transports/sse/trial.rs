@@ -17,7 +17,7 @@ use crate::domain::CloseReason;
 use crate::http::Problem;
 use crate::protocol::json;
 use crate::protocol::sse;
-use crate::protocol::wire::Wire;
+use crate::protocol::wire::{Wanted, Wire};
 
 /// The pause between two events, and how many there are.
 const PACE: Duration = Duration::from_secs(1);
@@ -88,6 +88,6 @@ impl Trial {
             sse::put(&mut stream, "test", &json::data(data), Some(&self.counted.to_string()));
             return (stream.freeze(), true);
         };
-        (Wire::Sse.goodbye(reason, &self.counted.to_string()).unwrap_or_default(), false)
+        (Wire::Sse(Wanted::default()).goodbye(reason, &self.counted.to_string()).unwrap_or_default(), false)
     }
 }

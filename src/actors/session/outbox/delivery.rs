@@ -310,7 +310,7 @@ impl Outbox {
     /// or before it: a late pong must prove nothing of theirs.
     fn mark(&self) -> String {
         match self.terms.wire {
-            Wire::Raw | Wire::Sse => String::new(),
+            Wire::Raw(_) | Wire::Sse(_) => String::new(),
             Wire::SocketIo(_) => format!("{}:", self.reference().number),
         }
     }
