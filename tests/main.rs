@@ -25,6 +25,7 @@ mod faults;
 mod front_ends;
 mod goodbye;
 mod harness;
+mod history;
 mod idempotency;
 mod inbox;
 mod limits;
