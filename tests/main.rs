@@ -26,6 +26,7 @@ mod front_ends;
 mod goodbye;
 mod harness;
 mod head;
+mod history;
 mod idempotency;
 mod inbox;
 mod limits;

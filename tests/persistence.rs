@@ -6,3 +6,4 @@ mod bench;
 mod failures;
 mod pushes;
 mod receipts;
+mod selections;

@@ -1,4 +1,4 @@
-//! Everybody's own inbox under `/notifications`: count, list, one by its id, mark-read.
+//! Everybody's own inbox under `/notifications`: count, list, one by its id, mark-read, delete.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::tag::{self, Known, Tagged};
-use crate::actors::persistence::{MarkRead, Persistence, WriteError};
+use crate::actors::persistence::{Delete, MarkRead, Persistence, WriteError};
 use crate::actors::reader::Reader;
 use crate::domain::notification::check_type;
 use crate::domain::{Category, Channel, InboxState, Invalid, NotificationId, Selection};
@@ -210,4 +210,31 @@ pub(super) async fn mark_read(
     let message = MarkRead { device: Arc::new(caller.0.into_device(Channel::Rest)), selection, asker: None };
     let read = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
     Ok(HttpResponse::Ok().json(read))
+}
+
+/// `POST /notifications/delete`: the same body; answers the new counts, and every device hears of it.
+pub(super) async fn delete(
+    caller: Caller,
+    body: JsonBody<SelectionBody>,
+    persistence: web::Data<Addr<Persistence>>,
+) -> Result<HttpResponse, Problem> {
+    let selection = Selection::try_from(body.value)?;
+    let message = Delete { device: Arc::new(caller.0.into_device(Channel::Rest)), selection };
+    let deleted = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
+    Ok(HttpResponse::Ok().json(deleted))
+}
+
+/// `DELETE /notifications/{id}`: one of one's own.
+pub(super) async fn delete_one(
+    caller: Caller,
+    id: web::Path<String>,
+    persistence: web::Data<Addr<Persistence>>,
+) -> Result<HttpResponse, Problem> {
+    let selection = Selection::Ids(vec![notification_id(&id)?]);
+    let message = Delete { device: Arc::new(caller.0.into_device(Channel::Rest)), selection };
+    let deleted = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
+    if deleted.ids.is_empty() {
+        return Err(Problem::not_found());
+    }
+    Ok(HttpResponse::Ok().json(deleted))
 }

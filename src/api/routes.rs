@@ -21,6 +21,7 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
         .service(resource("/notifications/list", [(Method::GET, web::to(inbox::list))]))
         .service(resource("/notifications/count", [(Method::GET, web::to(inbox::count))]))
         .service(resource("/notifications/mark-read", [(Method::POST, web::post().to(inbox::mark_read))]))
+        .service(resource("/notifications/delete", [(Method::POST, web::post().to(inbox::delete))]))
         .service(resource("/notifications/ack", [(Method::POST, web::post().to(receipts::ack))]))
         .service(resource("/notifications/tickets", [(Method::POST, web::post().to(tickets::issue))]))
         .service(resource(
@@ -28,7 +29,10 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
             [(Method::GET, web::to(preferences::read)), (Method::PUT, web::put().to(preferences::save))],
         ))
         // After every other path below /notifications, whose names it would take for ids.
-        .service(resource("/notifications/{id}", [(Method::GET, web::to(inbox::read))]))
+        .service(resource(
+            "/notifications/{id}",
+            [(Method::GET, web::to(inbox::read)), (Method::DELETE, web::delete().to(inbox::delete_one))],
+        ))
         .service(resource("/admin/notifications/{id}/trail", [(Method::GET, web::to(trail::read))]))
         .service(resource("/health", [(Method::GET, web::to(operations::health))]))
         .service(resource("/ready", [(Method::GET, web::to(operations::ready))]))

@@ -18,7 +18,8 @@ const STEPS_MAX: usize = 1_000;
 
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
-    notification: Envelope<'a>,
+    /// None once it was deleted or has become too old: its receipts are kept longer.
+    notification: Option<Envelope<'a>>,
     delivery: Option<DeliveryView<'a>>,
     trail: Vec<StepView<'a>>,
     /// Whether older steps than the newest [`STEPS_MAX`] were left out.
@@ -89,19 +90,20 @@ pub(super) async fn read(
         .map_err(|_| Problem::bad_request("invalid_id", "id must be a UUID").of_field("id"))?;
     let body = reader
         .run(move |connection| {
-            let Some(notification) = notifications::find_all(connection, &[id])?.pop() else {
-                return Ok(None);
-            };
+            let notification = notifications::find_all(connection, &[id])?.pop();
             let delivery = deliveries::find(connection, id)?;
             // One more than is shown tells whether something is left out.
             let most = i64::try_from(STEPS_MAX + 1).unwrap_or(i64::MAX);
             let kept = receipts::trail(connection, id, most)?;
+            if notification.is_none() && kept.is_empty() {
+                return Ok(None);
+            }
             let truncated = kept.len() > STEPS_MAX;
             let shown = kept.iter().skip(usize::from(truncated)).map(StepView::kept);
             let answer = Answer {
-                notification: Envelope::from(&notification),
+                notification: notification.as_ref().map(Envelope::from),
                 delivery: delivery.as_ref().map(DeliveryView::from),
-                trail: std::iter::once(StepView::pending(&notification)).chain(shown).collect(),
+                trail: notification.as_ref().map(StepView::pending).into_iter().chain(shown).collect(),
                 truncated,
             };
             let json = serde_json::to_string(&answer);

@@ -21,7 +21,7 @@ pub const MESSAGE_MAX: usize = 2_000;
 pub const ACTOR_TEXT_MAX: usize = 500;
 
 /// Names that the doors use for themselves: a notification of such a type could pass for an answer.
-const RESERVED_TYPES: [&str; 26] = [
+const RESERVED_TYPES: [&str; 27] = [
     "connect",
     "close",
     "connect_error",
@@ -40,6 +40,7 @@ const RESERVED_TYPES: [&str; 26] = [
     "leftRoom",
     "presenceStats",
     "notificationRead",
+    "notificationDeleted",
     "tokenRefreshed",
     "locationUpdated",
     "acked",
@@ -160,7 +161,7 @@ pub struct Notification {
     pub read_at: Option<Timestamp>,
 }
 
-/// Which of their notifications a user marks as read.
+/// Which of their notifications a user marks as read or deletes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     Ids(Vec<NotificationId>),

@@ -36,6 +36,8 @@ pub enum Step {
     Confirmed,
     /// Its user marked it as read.
     Read,
+    /// Its user deleted it.
+    Deleted,
     /// A try to send the mail failed; there will be another.
     Deferred,
     /// The mail server took the mail.
@@ -54,6 +56,7 @@ impl Step {
         match self {
             Self::Confirmed => "confirmed",
             Self::Read => "read",
+            Self::Deleted => "deleted",
             Self::Deferred => "deferred",
             Self::Emailed => "emailed",
             Self::Suppressed => "suppressed",

@@ -109,13 +109,20 @@ fn columns<'a>(less: &BTreeMap<(&'a str, &'a str), Less>) -> Vec<Column<'a>> {
     ]
 }
 
-/// What a user's categories count, by name; those of which nothing is kept are left out.
+/// Removes the counters of these users that count nothing any more.
+pub(super) fn forget_empty(connection: &mut AnyConnection, users: &[&str]) -> Result<(), StorageError> {
+    let empty = dsl::inbox_categories.filter(dsl::user_id.eq_any(users)).filter(dsl::total.eq(0));
+    diesel::delete(empty).execute(connection)?;
+    Ok(())
+}
+
+/// What a user's categories count, by name.
 pub fn of(connection: &mut AnyConnection, user: &UserId) -> Result<Vec<CategoryCount>, StorageError> {
-    let counts = dsl::inbox_categories
-        .filter(dsl::user_id.eq(user.as_str()))
-        .filter(dsl::total.gt(0))
-        .order(dsl::category)
-        .select((dsl::category, dsl::total, dsl::unread));
+    let counts = dsl::inbox_categories.filter(dsl::user_id.eq(user.as_str())).order(dsl::category).select((
+        dsl::category,
+        dsl::total,
+        dsl::unread,
+    ));
     Ok(counts.load(connection)?)
 }
 

@@ -109,6 +109,16 @@ pub fn finish_pending<S: AsRef<str>>(
     Ok(changed)
 }
 
+/// Removes the deliveries of notifications that are removed. Who is sending a mail of one will find nothing to
+/// write its end to, and leaves a receipt of what was sent.
+pub(super) fn remove(connection: &mut AnyConnection, notifications: &[&str]) -> Result<(), StorageError> {
+    for some in notifications.chunks(IDS_PER_STATEMENT) {
+        let theirs = deliveries::table.filter(deliveries::notification_id.eq_any(some));
+        diesel::delete(theirs).execute(connection)?;
+    }
+    Ok(())
+}
+
 /// Ends what is pending about a booking except the notification that says so itself.
 pub fn withdraw(
     connection: &mut AnyConnection,

@@ -1,11 +1,11 @@
-//! What a user does with what is kept: marking it as read. A selection of any size is worked off in steps, a
+//! What a user does with what is kept: marking it as read, deleting it. A selection of any size is worked off in steps, a
 //! transaction each, so that nobody waits long for the inbox that is held meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::categories::{self, Less};
 use super::connection::AnyConnection;
-use super::deliveries::{Ending, finish_pending};
+use super::deliveries::{self, Ending, finish_pending};
 use super::error::StorageError;
 use super::inboxes::{self, Standing};
 use super::notifications::{self, Item};
@@ -62,6 +62,35 @@ pub fn read(
     receipts::keep(connection, &ids, device, Step::Read, now)?;
     uncount(connection, &share.items, |_| Less { total: 0, unread: 1 })?;
     share.taken(connection, &device.user)
+}
+
+/// Removes what is selected, one step further, and what is still to be delivered of it: it is mailed no more.
+/// Receipts stay, with one more of each.
+pub fn delete(
+    connection: &mut AnyConnection,
+    device: &Device,
+    selection: &Selection,
+    course: Course,
+    now: Timestamp,
+) -> Result<Taken, StorageError> {
+    let Some(held) = inboxes::hold(connection, &device.user)? else {
+        return Ok(Taken { up_to: stretch_end(selection, course, 0), ..Taken::default() });
+    };
+    let share = share(connection, &device.user, selection, course, held, false)?;
+    let ids = share.ids();
+    remove(connection, &share.items)?;
+    receipts::keep(connection, &ids, device, Step::Deleted, now)?;
+    share.taken(connection, &device.user)
+}
+
+/// Removes these from inboxes that are held, and from all that counts them.
+fn remove(connection: &mut AnyConnection, items: &[Item]) -> Result<(), StorageError> {
+    let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
+    deliveries::remove(connection, &ids)?;
+    notifications::remove(connection, &ids)?;
+    uncount(connection, items, |item| Less { total: 1, unread: i64::from(item.is_unread()) })?;
+    let users: BTreeSet<&str> = items.iter().map(|item| item.user_id.as_str()).collect();
+    categories::forget_empty(connection, &Vec::from_iter(users))
 }
 
 /// What one step is about.

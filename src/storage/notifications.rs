@@ -170,9 +170,16 @@ pub(super) struct Item {
     pub(super) user_id: String,
     pub(super) seq: i64,
     pub(super) category: String,
+    read_at: Option<i64>,
 }
 
-/// Those of `ids` that are this user's.
+impl Item {
+    pub(super) fn is_unread(&self) -> bool {
+        self.read_at.is_none()
+    }
+}
+
+/// Those of `ids` that are this user's, in the inbox's order.
 pub(super) fn own_items(
     connection: &mut AnyConnection,
     user: &UserId,
@@ -184,11 +191,13 @@ pub(super) fn own_items(
         .filter(notifications::user_id.eq(user.as_str()))
         .filter(notifications::id.eq_any(ids))
         .select(Item::as_select());
-    let items: Vec<Item> = if unread_only {
+    let mut items: Vec<Item> = if unread_only {
         own.filter(notifications::read_at.is_null()).load(connection)?
     } else {
         own.load(connection)?
     };
+    // They are few, and the database would look for an index that has them in order.
+    items.sort_by_key(|item| item.seq);
     Ok(items)
 }
 
@@ -223,5 +232,11 @@ pub(super) fn set_read(
 ) -> Result<(), StorageError> {
     let named = notifications::table.filter(notifications::id.eq_any(ids));
     diesel::update(named).set(notifications::read_at.eq(now.as_micros())).execute(connection)?;
+    Ok(())
+}
+
+/// Removes these.
+pub(super) fn remove(connection: &mut AnyConnection, ids: &[&str]) -> Result<(), StorageError> {
+    diesel::delete(notifications::table.filter(notifications::id.eq_any(ids))).execute(connection)?;
     Ok(())
 }

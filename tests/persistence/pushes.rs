@@ -14,12 +14,12 @@ use crate::support::store::{device, draft, user};
 
 /// One parcel of a delivery, as a test looks at it.
 #[derive(Debug)]
-struct Parcel {
+pub(super) struct Parcel {
     to: Vec<SessionRef>,
     except: Option<SessionRef>,
     notification: Option<NotificationId>,
     inbox: Option<InboxState>,
-    text: String,
+    pub(super) text: String,
 }
 
 fn parcels(delivery: Deliver) -> Vec<Parcel> {
@@ -33,7 +33,7 @@ fn parcels(delivery: Deliver) -> Vec<Parcel> {
     delivery.batch.into_iter().map(parcel).collect()
 }
 
-async fn next_parcels(bench: &mut Bench) -> Vec<Parcel> {
+pub(super) async fn next_parcels(bench: &mut Bench) -> Vec<Parcel> {
     match bench.next().await {
         Seen::Delivered(delivery) => parcels(delivery),
         other @ Seen::Away(_) => panic!("{other:?}"),

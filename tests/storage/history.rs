@@ -1,15 +1,17 @@
-//! What is kept of an inbox as it is read: whatever happens in whatever order, the counters say what
+//! What is kept of an inbox as it is read and deleted: whatever happens in whatever order, the counters say what
 //! counting says, and a long inbox is worked off in steps.
 
 use bellhop::domain::{Category, NotificationId, Selection};
 use bellhop::storage::append::Entry;
+use bellhop::storage::deliveries::{self, Ending, claim_new};
 use bellhop::storage::history::{self, Course, STEP_MAX};
+use bellhop::storage::receipts::trail;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 
 use crate::support::both::on_both_stores;
-use crate::support::store::{NOW, TestStore, device, draft, note};
+use crate::support::store::{ESCALATE_AFTER, NOW, TestStore, device, draft, note, user};
 
 const USERS: [&str; 3] = ["ann", "bob", "cleo"];
 const CATEGORIES: [&str; 3] = ["bookings", "social", "system"];
@@ -43,9 +45,10 @@ fn one_life(store: &TestStore, seed: u64) {
     let mut known = Vec::new();
     for _ in 0..40 {
         let user = USERS.choose(&mut random).unwrap();
-        match random.random_range(0..2) {
+        match random.random_range(0..3) {
             0 => known.extend(store.append(&[some_entry(&mut random)]).iter().map(|one| one.notification.id)),
-            _ => drop(store.read(user, &some_selection(&mut random, &known))),
+            1 => drop(store.read(user, &some_selection(&mut random, &known))),
+            _ => drop(store.delete(user, &some_selection(&mut random, &known))),
         }
         store.assert_counters();
     }
@@ -56,6 +59,43 @@ on_both_stores! {
         for seed in 0..6 {
             one_life(&store, seed);
         }
+    }
+
+    fn nothing_is_left_of_what_is_deleted_but_receipts(store) {
+        const COUNT: usize = 2_500;
+        store.fill("host", COUNT);
+        store.append(&[note(&["host", "other"])]);
+        let (gone, standing) = store.delete("host", &Selection::UpTo(i64::try_from(COUNT).unwrap()));
+        assert_eq!((gone.len(), standing.total, standing.inbox.unread), (COUNT, 1, 1));
+        store.assert_counters();
+        let count = |table: &str| store.number(&format!("SELECT COUNT(*) FROM {table}"));
+        assert_eq!((count("notifications"), count("deliveries")), (2, 2));
+        assert_eq!(count("receipts WHERE step = 'deleted'"), i64::try_from(COUNT).unwrap());
+        store.delete("host", &Selection::All);
+        assert_eq!(count("inbox_categories"), 1, "what counts nothing is not kept");
+        assert_eq!(store.append(&[note(&["host"])])[0].notification.seq, 2_502, "no number is given twice");
+    }
+
+    fn a_mail_that_is_under_way_ends_without_its_notification(store) {
+        let (lease, host) = (NOW.plus(ESCALATE_AFTER), user("host"));
+        let ids: Vec<NotificationId> =
+            store.append(&[note(&["host"; 4])]).iter().map(|one| one.notification.id).collect();
+        assert_eq!(store.write(|connection| claim_new(connection, &ids, lease)).len(), 4);
+        store.delete("host", &Selection::All);
+        assert!(!deliveries::is_claimed(&mut store.connection(), ids[0], lease).unwrap());
+        store.write(|connection| deliveries::finish(connection, ids[0], &host, Ending::Emailed, None, NOW));
+        store.write(|connection| {
+            deliveries::finish(connection, ids[1], &host, Ending::Failed, Some("why"), NOW)
+        });
+        store.write(|connection| deliveries::retry(connection, ids[2], &host, lease, "why", NOW));
+        store.write(|connection| deliveries::release(connection, ids[3], lease, NOW));
+        let steps = |id| {
+            let trail = trail(&mut store.connection(), id, 9).unwrap();
+            trail.into_iter().map(|receipt| receipt.step).collect::<Vec<_>>()
+        };
+        assert_eq!(steps(ids[0]), ["deleted", "emailed"], "what was sent was sent");
+        assert!(ids[1..].iter().all(|id| steps(*id) == ["deleted"]));
+        assert_eq!(store.number("SELECT COUNT(*) FROM deliveries"), 0);
     }
 
     fn a_stretch_ends_where_the_inbox_stood_when_the_work_began(store) {

@@ -1,9 +1,8 @@
 //! Reading inboxes: pages by keyset, marks of what was read, and the count that goes with them.
 
-use bellhop::domain::{InboxState, NotificationId, Selection, UserId};
+use bellhop::domain::{InboxState, NotificationId, Selection};
+use bellhop::storage::inboxes;
 use bellhop::storage::notifications::{Filter, Position, find_all, page};
-use bellhop::storage::{AnyConnection, StorageError, inboxes};
-use diesel::RunQueryDsl;
 
 use crate::support::both::on_both_stores;
 use crate::support::store::{NOW, TestStore, booked, draft, note, user};
@@ -17,37 +16,6 @@ fn seqs(store: &TestStore, filter: &Filter, position: Position, limit: i64, skip
 fn read(store: &TestStore, of: &str, selection: &Selection) -> (usize, i64) {
     let (ids, standing) = store.read(of, selection);
     (ids.len(), standing.inbox.unread)
-}
-
-/// Fills an inbox by SQL, for sizes at which appending takes too long for a test.
-fn fill(connection: &mut AnyConnection, of: &UserId, count: usize) -> Result<(), StorageError> {
-    let numbers =
-        format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})");
-    let id = match connection {
-        AnyConnection::Postgres(_) => "'01980000-0000-7000-8000-' || lpad(i::text, 12, '0')",
-        AnyConnection::Sqlite(_) => "'01980000-0000-7000-8000-' || printf('%012d', i)",
-    };
-    let content = r#"{"priority":"normal","title":"t","message":"m"}"#;
-    for sql in [
-        format!(
-            "INSERT INTO inboxes (user_id, last_seq, unread, total) VALUES ('{of}', {count}, {count}, {count})"
-        ),
-        format!(
-            "INSERT INTO inbox_categories (user_id, category, total, unread) \
-             VALUES ('{of}', 'system', {count}, {count})"
-        ),
-        format!(
-            "{numbers} INSERT INTO notifications (id, user_id, seq, kind, category, payload, created_at) \
-             SELECT {id}, '{of}', i, 'system.note', 'system', '{content}', 0 FROM n"
-        ),
-        format!(
-            "{numbers} INSERT INTO deliveries (notification_id, channel, state, attempts, escalate_at) \
-             SELECT {id}, 'email', 'pending', 0, 0 FROM n"
-        ),
-    ] {
-        diesel::sql_query(sql).execute(connection)?;
-    }
-    Ok(())
 }
 
 on_both_stores! {
@@ -138,7 +106,7 @@ on_both_stores! {
 
     fn an_inbox_of_any_length_can_be_marked_as_read(store) {
         const COUNT: usize = 20_500;
-        store.write(|connection| fill(connection, &user("host"), COUNT));
+        store.fill("host", COUNT);
         assert_eq!(read(&store, "host", &Selection::All), (COUNT, 0));
         store.assert_counters();
         assert_eq!(store.number("SELECT COUNT(*) FROM receipts"), i64::try_from(COUNT).unwrap());

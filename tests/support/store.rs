@@ -6,7 +6,7 @@ use bellhop::domain::{
     Timestamp, UserId,
 };
 use bellhop::storage::append::{self, Entry, Outcome, Stamped};
-use bellhop::storage::history::{self, Course};
+use bellhop::storage::history::{self, Course, Taken};
 use bellhop::storage::inboxes::Standing;
 use bellhop::storage::{AnyConnection, Pool, PooledConnection, StorageError, migrate};
 use diesel::RunQueryDsl;
@@ -26,6 +26,10 @@ pub const ESCALATE_AFTER: Duration = Duration::from_secs(5);
 
 /// Connections of a test's pool: a few threads at once, and one that looks.
 const POOL_SIZE: u32 = 6;
+
+/// A step of reading or deleting.
+type HistoryStep =
+    fn(&mut AnyConnection, &Device, &Selection, Course, Timestamp) -> Result<Taken, StorageError>;
 
 #[derive(Debug)]
 pub struct TestStore {
@@ -99,14 +103,56 @@ impl TestStore {
         self.try_append(entries).unwrap().into_iter().flat_map(stored).collect()
     }
 
+    /// Fills an inbox that is empty by SQL, for sizes at which appending takes too long for a test.
+    pub fn fill(&self, of: &str, count: usize) {
+        let numbers =
+            format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})");
+        let id = if self.pool.is_postgres() {
+            "'01980000-0000-7000-8000-' || lpad(i::text, 12, '0')"
+        } else {
+            "'01980000-0000-7000-8000-' || printf('%012d', i)"
+        };
+        let content = r#"{"priority":"normal","title":"t","message":"m"}"#;
+        for sql in [
+            format!(
+                "INSERT INTO inboxes (user_id, last_seq, unread, total) \
+                 VALUES ('{of}', {count}, {count}, {count})"
+            ),
+            format!(
+                "INSERT INTO inbox_categories (user_id, category, total, unread) \
+                 VALUES ('{of}', 'system', {count}, {count})"
+            ),
+            format!(
+                "{numbers} INSERT INTO notifications \
+                 (id, user_id, seq, kind, category, payload, created_at) \
+                 SELECT {id}, '{of}', i, 'system.note', 'system', '{content}', 0 FROM n"
+            ),
+            format!(
+                "{numbers} INSERT INTO deliveries (notification_id, channel, state, attempts, escalate_at) \
+                 SELECT {id}, 'email', 'pending', 0, 0 FROM n"
+            ),
+        ] {
+            self.write(|connection| Ok(diesel::sql_query(&sql).execute(connection)?));
+        }
+    }
+
     /// Marks as read on a phone, however many steps that takes; answers what changed and where the inbox
     /// stands then.
     pub fn read(&self, of: &str, selection: &Selection) -> (Vec<String>, Standing) {
+        self.work_off(of, selection, history::read)
+    }
+
+    /// The same, deleting.
+    pub fn delete(&self, of: &str, selection: &Selection) -> (Vec<String>, Standing) {
+        self.work_off(of, selection, history::delete)
+    }
+
+    fn work_off(&self, of: &str, selection: &Selection, step: HistoryStep) -> (Vec<String>, Standing) {
         let phone = device(of, "phone");
         let mut course = Some(Course::default());
         let (mut ids, mut standing) = (Vec::new(), Standing::default());
         while let Some(from) = course {
-            let taken = self.write(|connection| history::read(connection, &phone, selection, from, NOW));
+            let taken = self.write(|connection| step(connection, &phone, selection, from, NOW));
             ids.extend(taken.ids);
             (standing, course) = (taken.standing, taken.rest);
         }

@@ -11,7 +11,8 @@ use super::Parts;
 use super::append_worker::{Reply, answer, report};
 use super::line::Weigh;
 use super::messages::{
-    Confirm, Greet, IssueTicket, Issued, MarkRead, Read, RedeemTicket, SavePreferences, WriteError,
+    Confirm, Delete, Deleted, Greet, IssueTicket, Issued, MarkRead, Read, RedeemTicket, SavePreferences,
+    WriteError,
 };
 use super::selections::{Task, Work};
 use super::tickets;
@@ -42,6 +43,10 @@ pub(super) enum ClericalJob {
 impl ClericalJob {
     pub(super) fn mark_read(message: MarkRead, reply: Reply<Read>) -> Self {
         Self::Select(Box::new(Work::new(Task::Read(message, reply))))
+    }
+
+    pub(super) fn delete(message: Delete, reply: Reply<Deleted>) -> Self {
+        Self::Select(Box::new(Work::new(Task::Delete(message, reply))))
     }
 
     pub(super) fn is_confirmation(&self) -> bool {

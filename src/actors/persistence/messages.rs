@@ -14,6 +14,7 @@ use crate::domain::{
 use crate::storage::append::Acceptance;
 use crate::storage::history::Taken;
 use crate::storage::idempotency::IdempotencyClaim;
+use crate::storage::inboxes::Standing;
 use crate::storage::tickets::Ticket;
 
 /// Why something was not written.
@@ -118,6 +119,37 @@ impl Read {
     pub(super) fn new(ids: Vec<String>, taken: &Taken) -> Self {
         let InboxState { last_seq, unread } = taken.standing.inbox;
         Self { ids, up_to: taken.up_to, unread, seq: last_seq }
+    }
+}
+
+/// Deletes notifications and tells every device of the user.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Deleted, WriteError>")]
+pub struct Delete {
+    /// Where they are deleted, and by whom.
+    pub device: Arc<Device>,
+    pub selection: Selection,
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deleted {
+    /// The ids that are gone, at most a thousand of them.
+    pub ids: Vec<String>,
+    /// Set where a whole stretch was deleted: everything up to this seq.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<i64>,
+    pub unread: i64,
+    /// How many are kept.
+    pub total: i64,
+    pub seq: i64,
+}
+
+impl Deleted {
+    pub(super) fn new(ids: Vec<String>, taken: &Taken) -> Self {
+        let Standing { inbox: InboxState { last_seq, unread }, total } = taken.standing;
+        Self { ids, up_to: taken.up_to, unread, total, seq: last_seq }
     }
 }
 

@@ -25,8 +25,8 @@ use append_worker::{AppendBatch, AppendJob, AppendWorker};
 use clerk::{ClericalBatch, ClericalJob, Clerk};
 use line::Line;
 pub use messages::{
-    BookingEvent, Confirm, Flush, Greet, IssueTicket, Issued, MarkRead, Notify, NotifyRole, Pass, Read,
-    RedeemTicket, SavePreferences, WriteError,
+    BookingEvent, Confirm, Delete, Deleted, Flush, Greet, IssueTicket, Issued, MarkRead, Notify, NotifyRole,
+    Pass, Read, RedeemTicket, SavePreferences, WriteError,
 };
 
 use super::hub::NotificationHub;
@@ -195,6 +195,7 @@ job!(Notify => crate::storage::append::Acceptance, append, AppendJob::Notify);
 job!(NotifyRole => usize, append, AppendJob::NotifyRole);
 job!(Pass => (), append, AppendJob::Pass);
 job!(MarkRead => Read, clerical, ClericalJob::mark_read);
+job!(Delete => Deleted, clerical, ClericalJob::delete);
 job!(Greet => crate::domain::InboxState, clerical, ClericalJob::Greet);
 job!(Confirm => (), clerical, ClericalJob::Confirm);
 job!(SavePreferences => (), clerical, ClericalJob::SavePreferences);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::messages::Read;
+use super::messages::{Deleted, Read};
 use crate::actors::hub::{Parcel, Publication, SessionRef};
 use crate::domain::{InboxState, Notification, Room, UserId};
 use crate::protocol::json::{UNREAD_COUNT, UnreadCount};
@@ -27,6 +27,15 @@ pub(super) fn of_passing(room: Room, notification: &Notification) -> Publication
 pub(super) fn of_read(user: &UserId, read: &Read, asker: Option<SessionRef>) -> Vec<Publication> {
     let inbox = InboxState { last_seq: read.seq, unread: read.unread };
     let told = Parcel { except: asker, ..event("notificationRead", read, inbox) };
+    let counted = event(UNREAD_COUNT, UnreadCount::from(inbox), inbox);
+    let room = Room::User(user.clone());
+    vec![Publication { room: room.clone(), parcel: told }, Publication { room, parcel: counted }]
+}
+
+/// What a user's devices are told when notifications were deleted.
+pub(super) fn of_deleted(user: &UserId, deleted: &Deleted) -> Vec<Publication> {
+    let inbox = InboxState { last_seq: deleted.seq, unread: deleted.unread };
+    let told = event("notificationDeleted", deleted, inbox);
     let counted = event(UNREAD_COUNT, UnreadCount::from(inbox), inbox);
     let room = Room::User(user.clone());
     vec![Publication { room: room.clone(), parcel: told }, Publication { room, parcel: counted }]

@@ -1,8 +1,9 @@
-//! Work on a selection of an inbox: marking it as read. It is done a step at a time, and the clerk serves
-//! others between the steps; who asked is answered, and the user's devices are told, when all of it is done.
+//! Work on a selection of an inbox: marking it as read, deleting it. It is done a step at a time, and the clerk
+//! serves others between the steps; who asked is answered, and the user's devices are told, when all of it is
+//! done.
 
 use super::append_worker::{Reply, answer, report};
-use super::messages::{MarkRead, Read, WriteError};
+use super::messages::{Delete, Deleted, MarkRead, Read, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::Publish;
 use crate::protocol::events::IDS_MAX;
@@ -13,6 +14,7 @@ use crate::storage::{AnyConnection, StorageError};
 #[derive(Debug)]
 pub(super) enum Task {
     Read(MarkRead, Reply<Read>),
+    Delete(Delete, Reply<Deleted>),
 }
 
 /// A task that is under way.
@@ -35,6 +37,7 @@ impl Work {
     pub(super) fn refuse(self, error: WriteError) {
         match self.task {
             Task::Read(_, reply) => answer(reply, Err(error)),
+            Task::Delete(_, reply) => answer(reply, Err(error)),
         }
     }
 
@@ -44,6 +47,9 @@ impl Work {
         let (task, course) = (&self.task, self.course);
         let step = |connection: &mut AnyConnection| match task {
             Task::Read(asked, _) => history::read(connection, &asked.device, &asked.selection, course, now),
+            Task::Delete(asked, _) => {
+                history::delete(connection, &asked.device, &asked.selection, course, now)
+            }
         };
         match parts.pool.write(step) {
             Ok(taken) => self.go_on(taken, parts),
@@ -80,6 +86,7 @@ impl Work {
         self.tell(&taken, parts);
         match self.task {
             Task::Read(_, reply) => answer(reply, Ok(Read::new(self.ids, &taken))),
+            Task::Delete(_, reply) => answer(reply, Ok(Deleted::new(self.ids, &taken))),
         }
     }
 
@@ -93,6 +100,7 @@ impl Work {
             Task::Read(asked, _) => {
                 publications::of_read(&asked.device.user, &Read::new(ids, taken), asked.asker)
             }
+            Task::Delete(asked, _) => publications::of_deleted(&asked.device.user, &Deleted::new(ids, taken)),
         };
         if parts.hub.try_send(Publish { publications }).is_err() {
             // The next heartbeat carries the right count.
