@@ -34,6 +34,7 @@ mod mail_fairness;
 mod mail_queue;
 mod migrations;
 mod namespaces;
+mod openapi;
 mod overload;
 mod persistence;
 mod protocol_violations;

@@ -39,7 +39,7 @@ pub fn document(settings: &Settings) -> serde_json::Result<Value> {
 }
 
 /// The ways to bring a token.
-fn schemes(cookie: &str) -> [(&'static str, SecurityScheme); 3] {
+fn schemes(cookie: &str) -> [(&'static str, SecurityScheme); 4] {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(
         "From the platform; in development mode also from `POST /dev/token` or `bellhop token`.",
     ));
@@ -48,9 +48,11 @@ fn schemes(cookie: &str) -> [(&'static str, SecurityScheme); 3] {
         "The same token. For what changes something, the page must be of an allowed origin.",
     );
     let query = ApiKeyValue::with_description("token", "The same token, for what can bring no header.");
+    let ticket = ApiKeyValue::with_description("ticket", "From `POST /notifications/tickets`: good once.");
     [
         ("bearer", SecurityScheme::Http(bearer.build())),
         ("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
+        ("ticket", SecurityScheme::ApiKey(ApiKey::Query(ticket))),
         ("query", SecurityScheme::ApiKey(ApiKey::Query(query))),
     ]
 }

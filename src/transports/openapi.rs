@@ -17,13 +17,16 @@ use crate::refusals;
 /// Every door.
 #[derive(Debug, OpenApi)]
 #[openapi(
-    paths(websocket, poll, send),
+    paths(websocket, events, trial, poll, send),
     tags((name = "doors", description = "Where clients stay connected. Every door sends the same notifications, with \
         the same `id` and `seq`.")),
 )]
 pub struct Doors;
 
-refusals!(WebSocketRefusals: codes::TOKEN, codes::ORIGIN, codes::QUERY, codes::HANDSHAKE, codes::DRAINING);
+refusals!(WebSocketRefusals: codes::TOKEN, codes::TICKET, codes::ORIGIN, codes::QUERY, codes::HANDSHAKE, codes::STORED,
+    codes::DRAINING);
+refusals!(EventsRefusals: codes::TOKEN, codes::TICKET, codes::ORIGIN, codes::QUERY, codes::LAST_EVENT_ID, codes::FAILED);
+refusals!(TrialRefusals: codes::LAST_EVENT_ID, codes::TEST_STREAMS);
 
 /// What a client may ask of its connection.
 #[derive(IntoParams)]
@@ -49,9 +52,54 @@ struct WishParams {
     description = include_str!("openapi/websocket.md"),
     params(WishParams),
     responses((status = 101, description = "The connection is a WebSocket"), WebSocketRefusals),
-    security(("bearer" = []), ("cookie" = []), ("query" = [])),
+    security(("bearer" = []), ("cookie" = []), ("ticket" = []), ("query" = [])),
 )]
 fn websocket() {}
+
+/// Where a client goes on that comes back: the id of the last event that came.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+struct LastHeader {
+    /// A browser sends it by itself.
+    #[param(rename = "Last-Event-ID", schema_with = last_event_id)]
+    last: Option<String>,
+}
+
+/// The same, for who can set no headers.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct LastParam {
+    /// The id of the last event that came, for who can set no headers.
+    #[param(rename = "lastEventId", schema_with = last_event_id)]
+    last: Option<String>,
+}
+
+#[utoipa::path(
+    get, path = "/notifications/sse", operation_id = "events", tag = "doors",
+    summary = "Read a stream of events",
+    description = include_str!("openapi/sse.md"),
+    params(WishParams, LastHeader, LastParam),
+    responses(
+        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 204, description = "It has ended for good: do not come back"),
+        EventsRefusals,
+    ),
+    security(("bearer" = []), ("cookie" = []), ("ticket" = []), ("query" = [])),
+)]
+fn events() {}
+
+#[utoipa::path(
+    get, path = "/notifications/sse/test", operation_id = "trial", tag = "doors", security(()),
+    summary = "See whether streams come through",
+    description = "Counts to thirty, an event a second. For everybody; there are only so many at once.",
+    params(LastHeader, LastParam),
+    responses(
+        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 204, description = "It has ended for good: do not come back"),
+        TrialRefusals,
+    ),
+)]
+fn trial() {}
 
 /// How an Engine.IO request says which connection it belongs to.
 #[derive(IntoParams)]
@@ -143,6 +191,10 @@ fn seconds() -> Shape {
 
 fn since() -> Shape {
     Shape(json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": i64::MAX}))
+}
+
+fn last_event_id() -> Shape {
+    Shape(json!({"type": "string", "pattern": r"^(?:[0-9]{1,18}(?:-0)?(?:\.end)?)?$", "examples": ["42"]}))
 }
 
 fn flag() -> Shape {

@@ -7,7 +7,9 @@ pub(super) mod shapes;
 
 use utoipa::OpenApi;
 
-use super::{bookings, development, documentation, operations, preferences, publish, trail};
+use super::{
+    bookings, development, documentation, operations, preferences, publish, receipts, tickets, trail,
+};
 
 /// Every route that there always is.
 #[derive(Debug, OpenApi)]
@@ -23,6 +25,8 @@ use super::{bookings, development, documentation, operations, preferences, publi
         inbox::count,
         inbox::mark_read,
         publish::publish,
+        receipts::ack,
+        tickets::issue,
         preferences::read,
         preferences::save,
         trail::read,

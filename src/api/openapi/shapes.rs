@@ -12,13 +12,14 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::api::idempotency::KEY_MAX;
 use crate::api::inbox::LIMIT_MAX;
 use crate::api::publish::PublishRequest;
+use crate::api::receipts::SESSION_ID_MAX;
 use crate::api::trail::STEPS_MAX;
 use crate::domain::booking::{GUESTS_MAX, LISTING_ID_MAX, NAME_MAX, NOTE_MAX};
 use crate::domain::ids::USER_ID_MAX;
 use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX, TYPE_MAX, reserved_types};
 use crate::domain::recipient::CATEGORIES_MAX;
 use crate::domain::room::ROOM_NAME_MAX;
-use crate::domain::{BookingStatus, Channel, Step};
+use crate::domain::{BookingStatus, Channel, Door, Step};
 use crate::http::openapi::shapes::*;
 use crate::protocol::events::IDS_MAX;
 
@@ -65,6 +66,10 @@ named! {
     Selection: selection();
     /// What was marked as read.
     ReadAnswer: read_answer();
+    /// Up to where receipt is confirmed.
+    Acknowledged: Shape::closed([("seq", count())]);
+    /// A ticket.
+    TicketAnswer: ticket();
     /// A notification's whole way.
     Trail: trail();
     /// That the process is alive.
@@ -207,6 +212,24 @@ fn read_answer() -> Shape {
             "unread": count(), "seq": count(),
         },
     }))
+}
+
+fn ticket() -> Shape {
+    Shape::closed([
+        ("ticket", Shape(json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"}))),
+        ("door", door()),
+        ("expiresAt", timestamp()),
+        ("expiresIn", count().with("description", "Seconds.")),
+    ])
+}
+
+/// A door that lets in by ticket.
+pub(in crate::api) fn door() -> Shape {
+    one_of(&Door::ALL.map(Door::as_str))
+}
+
+pub(in crate::api) fn optional_session_id() -> Shape {
+    Shape(json!({"type": "string", "maxLength": SESSION_ID_MAX})).or_null()
 }
 
 fn trail() -> Shape {
@@ -367,8 +390,8 @@ pub(in crate::api) fn guests() -> Shape {
 
 /// Through what somebody was reached.
 pub(in crate::api) fn channels() -> Shape {
-    use Channel::{Email, Rest, SocketIo, WebSocket};
-    one_of(&[WebSocket, SocketIo, Rest, Email].map(Channel::as_str))
+    use Channel::{Email, Rest, SocketIo, Sse, WebSocket};
+    one_of(&[WebSocket, SocketIo, Sse, Rest, Email].map(Channel::as_str))
 }
 
 /// What happens to a notification: its beginning, and what receipts are kept of.

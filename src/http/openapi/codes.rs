@@ -84,6 +84,23 @@ pub const WRONG_STATUS: Codes = &[code(409, "wrong_status", "the booking's statu
 /// Whom a notification is for.
 pub const TARGET: Codes = &[code(422, "invalid_target", "not exactly one of userId, userIds, role and room")];
 
+/// A receipt of what there is not.
+pub const SEQ_AHEAD: Codes = &[code(422, "seq_ahead", "the inbox has not come so far")];
+
+/// Tickets.
+pub const TOO_MANY_TICKETS: Codes = &[code(429, "too_many_tickets", "the user holds as many as one may")];
+
+/// Of doors that take a ticket in place of a token.
+pub const TICKET: Codes =
+    &[code(401, "ticket_invalid", "the ticket is none, was used, has expired or is for another door")];
+
+/// Event streams that are gone on with.
+pub const LAST_EVENT_ID: Codes =
+    &[code(400, "invalid_last_event_id", "it is not the id of an event from here")];
+
+/// The stream for everybody.
+pub const TEST_STREAMS: Codes = &[code(503, "too_many_test_streams", "too many test streams are open")];
+
 /// Tokens that cannot be made.
 pub const NO_SECRET: Codes =
     &[code(422, "no_secret", "tokens are verified with a public key: none is made here")];
