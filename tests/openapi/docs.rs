@@ -43,7 +43,7 @@ async fn everything_that_the_page_loads_is_served_beside_it() {
         assert!(bytes.len() > 100, "{link}");
         loaded += 1;
     }
-    assert_eq!(loaded, 4);
+    assert_eq!(loaded, 3);
     assert!(!page.text.contains("http://") && !page.text.contains("https://"), "{}", page.text);
     app.get("/docs/nothing.js", "").await.expect_problem(404, "not_found");
 }

@@ -79,7 +79,6 @@ static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
     let of_archive = [
         ("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
         ("swagger-ui.css", "text/css; charset=utf-8"),
-        ("favicon-32x32.png", "image/png"),
     ];
     let found = of_archive.into_iter().filter_map(|(name, kind)| {
         let packed = archive::gzip(utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED, &format!("/dist/{name}"));
@@ -161,7 +160,7 @@ refusals!(AssetRefusals: codes::NOT_FOUND);
     params(params::AssetName, params::IfNoneMatch),
     responses(
         (status = 200, description = "The file", content(
-            (String = "text/javascript"), (String = "text/css"), (String = "image/png"),
+            (String = "text/javascript"), (String = "text/css"),
         ), headers(("ETag" = String, description = "Changes with the file"))),
         (status = 304, description = "It has not changed"),
         AssetRefusals,

@@ -40,5 +40,5 @@ parameters! {
 }
 
 fn asset_name() -> Shape {
-    one_of(&["start.js", "swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"])
+    one_of(&["start.js", "swagger-ui-bundle.js", "swagger-ui.css"])
 }
