@@ -8,15 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::idempotency;
-use super::openapi::{params, shapes};
+use super::openapi::{params, shapes, values};
 use crate::actors::persistence::{BookingEvent, Persistence, WriteError};
 use crate::actors::reader::Reader;
 use crate::domain::booking::check_name;
 use crate::domain::{Booking, BookingId, Identity, NewBooking, NotificationId, Transition, UserId};
-use crate::http::openapi::codes;
 use crate::http::openapi::shapes::user_id;
+use crate::http::openapi::{codes, refusals};
 use crate::http::{Caller, JsonBody, Problem};
-use crate::refusals;
 use crate::storage::append::Acceptance;
 use crate::storage::bookings;
 
@@ -32,27 +31,27 @@ pub(super) struct CreateBooking {
     #[schema(schema_with = user_id)]
     host_id: String,
     /// Only a service or an administrator books for somebody else.
-    #[schema(schema_with = shapes::optional_user_id)]
+    #[schema(schema_with = values::optional_user_id)]
     guest_id: Option<String>,
     #[serde(default, deserialize_with = "filled")]
-    #[schema(schema_with = shapes::optional_name)]
+    #[schema(schema_with = values::optional_name)]
     guest_name: Option<String>,
-    #[schema(schema_with = shapes::listing_id)]
+    #[schema(schema_with = values::listing_id)]
     listing_id: String,
     #[serde(default, deserialize_with = "filled")]
-    #[schema(schema_with = shapes::optional_name)]
+    #[schema(schema_with = values::optional_name)]
     listing_name: Option<String>,
     #[serde(deserialize_with = "date")]
-    #[schema(schema_with = shapes::day_or_time)]
+    #[schema(schema_with = values::day_or_time)]
     check_in: NaiveDate,
     #[serde(deserialize_with = "date")]
-    #[schema(schema_with = shapes::day_or_time)]
+    #[schema(schema_with = values::day_or_time)]
     check_out: NaiveDate,
     #[serde(default = "one")]
-    #[schema(schema_with = shapes::guests)]
+    #[schema(schema_with = values::guests)]
     guests: u16,
     #[serde(default, deserialize_with = "filled")]
-    #[schema(schema_with = shapes::optional_note)]
+    #[schema(schema_with = values::optional_note)]
     note: Option<String>,
 }
 

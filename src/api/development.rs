@@ -9,17 +9,16 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::openapi::shapes;
+use super::openapi::{shapes, values};
 use super::publish::draft_of;
 use crate::actors::persistence::{Notify, Persistence, WriteError};
 use crate::actors::session::Services;
 use crate::auth::Minter;
 use crate::domain::recipient::check_email;
 use crate::domain::{Category, Clock, Content, Identity, Priority, Role, UserId};
-use crate::http::openapi::codes;
 use crate::http::openapi::shapes::user_id;
+use crate::http::openapi::{codes, refusals};
 use crate::http::{JsonBody, Problem};
-use crate::refusals;
 
 /// The longest life of a token that is minted here.
 const LIFETIME_MAX: Duration = Duration::from_hours(366 * 24);
@@ -42,7 +41,7 @@ pub(super) struct TokenRequest {
     role: Option<String>,
     #[serde(default)]
     roles: Vec<String>,
-    #[schema(schema_with = shapes::optional_email)]
+    #[schema(schema_with = values::optional_email)]
     email: Option<String>,
     name: Option<String>,
     session_id: Option<String>,
@@ -106,13 +105,13 @@ pub(super) struct TestRequest {
     #[schema(schema_with = user_id)]
     user_id: String,
     #[serde(rename = "type", default = "default_type")]
-    #[schema(schema_with = shapes::chosen_kind)]
+    #[schema(schema_with = values::chosen_kind)]
     kind: String,
     #[serde(default = "default_title")]
-    #[schema(schema_with = shapes::title)]
+    #[schema(schema_with = values::title)]
     title: String,
     #[serde(default = "default_message")]
-    #[schema(schema_with = shapes::message)]
+    #[schema(schema_with = values::message)]
     message: String,
 }
 

@@ -12,8 +12,7 @@ use crate::actors::persistence::WriteHealth;
 use crate::actors::reader::Reader;
 use crate::actors::session::Services;
 use crate::http::Problem;
-use crate::http::openapi::codes;
-use crate::refusals;
+use crate::http::openapi::{codes, refusals};
 use crate::storage::deliveries;
 use crate::telemetry::Metrics;
 

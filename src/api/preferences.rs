@@ -7,9 +7,8 @@ use super::openapi::shapes;
 use crate::actors::persistence::{Persistence, SavePreferences, WriteError};
 use crate::actors::reader::Reader;
 use crate::domain::Preferences;
-use crate::http::openapi::codes;
+use crate::http::openapi::{codes, refusals};
 use crate::http::{Caller, JsonBody, Problem};
-use crate::refusals;
 use crate::storage::recipients;
 
 refusals!(ReadRefusals: codes::TOKEN, codes::STORED);

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::idempotency;
-use super::openapi::{params, shapes};
+use super::openapi::{params, shapes, values};
 use crate::actors::persistence::{Notify, NotifyRole, Pass, Persistence, WriteError};
 use crate::actors::session::Services;
 use crate::config::LimitSettings;
@@ -16,10 +16,9 @@ use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX, check_
 use crate::domain::{
     Category, Content, Draft, IdGenerator, Invalid, NotificationId, Priority, Role, Room, UserId,
 };
-use crate::http::openapi::codes;
 use crate::http::openapi::shapes::boolean;
+use crate::http::openapi::{codes, refusals};
 use crate::http::{Caller, JsonBody, Problem};
-use crate::refusals;
 use crate::storage::idempotency::IdempotencyClaim;
 
 /// What a service sends. Whom it is for is said by exactly one of `userId`, `userIds`, `role` and `room`.
@@ -27,33 +26,33 @@ use crate::storage::idempotency::IdempotencyClaim;
 #[serde(rename_all = "camelCase")]
 pub(super) struct PublishRequest {
     #[serde(rename = "type")]
-    #[schema(schema_with = shapes::chosen_kind)]
+    #[schema(schema_with = values::chosen_kind)]
     kind: String,
-    #[schema(schema_with = shapes::optional_category)]
+    #[schema(schema_with = values::optional_category)]
     category: Option<String>,
     #[serde(default)]
-    #[schema(schema_with = shapes::priority)]
+    #[schema(schema_with = values::priority)]
     priority: Priority,
-    #[schema(schema_with = shapes::optional_title)]
+    #[schema(schema_with = values::optional_title)]
     title: Option<String>,
     #[serde(default)]
-    #[schema(schema_with = shapes::message)]
+    #[schema(schema_with = values::message)]
     message: String,
-    #[schema(schema_with = shapes::optional_actor_text)]
+    #[schema(schema_with = values::optional_actor_text)]
     actor_id: Option<String>,
-    #[schema(schema_with = shapes::optional_actor_text)]
+    #[schema(schema_with = values::optional_actor_text)]
     actor_name: Option<String>,
-    #[schema(schema_with = shapes::optional_actor_text)]
+    #[schema(schema_with = values::optional_actor_text)]
     actor_avatar: Option<String>,
-    #[schema(schema_with = shapes::anything)]
+    #[schema(schema_with = values::anything)]
     data: Option<Box<RawValue>>,
-    #[schema(schema_with = shapes::optional_user_id)]
+    #[schema(schema_with = values::optional_user_id)]
     user_id: Option<String>,
-    #[schema(schema_with = shapes::optional_user_ids)]
+    #[schema(schema_with = values::optional_user_ids)]
     user_ids: Option<Vec<String>>,
-    #[schema(schema_with = shapes::optional_role)]
+    #[schema(schema_with = values::optional_role)]
     role: Option<String>,
-    #[schema(schema_with = shapes::optional_room)]
+    #[schema(schema_with = values::optional_room)]
     room: Option<String>,
     /// Pushed to whoever is there now, kept for nobody.
     #[serde(default)]

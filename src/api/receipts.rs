@@ -8,14 +8,13 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::openapi::shapes;
+use super::openapi::{shapes, values};
 use crate::actors::persistence::{Confirm, Persistence, WriteError};
 use crate::actors::reader::Reader;
 use crate::domain::{Channel, Invalid, UpTo};
-use crate::http::openapi::codes;
 use crate::http::openapi::shapes::count;
+use crate::http::openapi::{codes, refusals};
 use crate::http::{Caller, JsonBody, Problem};
-use crate::refusals;
 use crate::storage::inboxes;
 
 /// The longest name of a session.
@@ -30,7 +29,7 @@ pub(super) struct AckRequest {
     #[schema(schema_with = count)]
     seq: i64,
     /// As `connected` called the session that it came on; the token's own goes before it.
-    #[schema(schema_with = shapes::optional_session_id)]
+    #[schema(schema_with = values::optional_session_id)]
     session_id: Option<String>,
 }
 

@@ -6,16 +6,15 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::openapi::shapes;
+use super::openapi::{shapes, values};
 use crate::domain::{Door, Timestamp};
-use crate::http::openapi::codes;
+use crate::http::openapi::{codes, refusals};
 use crate::http::{Authenticator, Caller, JsonBody, Problem};
-use crate::refusals;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(examples(json!({"door": "sse"})))]
 pub(super) struct TicketRequest {
-    #[schema(schema_with = shapes::door)]
+    #[schema(schema_with = values::door)]
     door: Door,
 }
 

@@ -10,9 +10,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, OpenApi, PartialSchema, ToSchema};
 
-use crate::http::openapi::codes;
 use crate::http::openapi::shapes::{Shape, any_text, one_of};
-use crate::refusals;
+use crate::http::openapi::{codes, refusals};
 
 /// Every door.
 #[derive(Debug, OpenApi)]

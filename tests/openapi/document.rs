@@ -17,7 +17,7 @@ fn walk<'a>(at: &str, value: &'a Value, seen: &mut Vec<(String, &'a Value)>) {
     seen.push((at.to_owned(), value));
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| walk(&format!("{at}/{name}"), value, seen))
+            fields.iter().for_each(|(name, value)| walk(&format!("{at}/{name}"), value, seen));
         }
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(number, value)| walk(&format!("{at}/{number}"), value, seen));

@@ -41,11 +41,21 @@ fn registered() -> BTreeSet<String> {
         for call in text.split("resource(").skip(1) {
             match call.strip_prefix('"').and_then(|rest| rest.split('"').next()) {
                 Some(path) => drop(paths.insert(path.to_owned())),
-                None => assert!(call.starts_with("path"), "a path that this test cannot read: {file:?}"),
+                None => {
+                    assert!(
+                        call.starts_with("path"),
+                        "a path that this test cannot read: {}",
+                        file.display()
+                    );
+                }
             }
         }
         for other in ["scope(\"", ".route(\"", "#[get(", "#[post("] {
-            assert!(!text.contains(other), "{file:?} registers by {other}: this test cannot read that");
+            assert!(
+                !text.contains(other),
+                "{} registers by {other}, which this test cannot read",
+                file.display()
+            );
         }
     }
     paths

@@ -5,8 +5,7 @@ mod archive;
 use std::sync::LazyLock;
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
@@ -14,9 +13,9 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::openapi::params;
+use super::tag::Known;
 use crate::http::Problem;
-use crate::http::openapi::codes;
-use crate::refusals;
+use crate::http::openapi::{codes, refusals};
 
 /// The page may load what is served beside it and ask this server, and nothing else; it is in nobody's frame.
 /// Its own pictures are written into its styles.
@@ -53,7 +52,7 @@ impl Asset {
     }
 
     fn answer(&self, request: &HttpRequest) -> HttpResponse {
-        if knows(request, &self.tag) {
+        if Known::of(request).has(&self.tag) {
             return unchanged(&self.tag);
         }
         let mut response = HttpResponse::Ok();
@@ -95,14 +94,6 @@ fn tag_of(bytes: &[u8]) -> String {
     format!("\"{}\"", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest))
 }
 
-fn knows(request: &HttpRequest, tag: &str) -> bool {
-    let known = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
-    known
-        .flat_map(|tags| tags.split(','))
-        .map(str::trim)
-        .any(|known| known == "*" || known.trim_start_matches("W/") == tag)
-}
-
 fn unchanged(tag: &str) -> HttpResponse {
     HttpResponse::NotModified().insert_header((ETAG, tag)).insert_header((CACHE_CONTROL, CACHING)).finish()
 }
@@ -120,7 +111,7 @@ fn unchanged(tag: &str) -> HttpResponse {
     ),
 )]
 pub(super) async fn document(request: HttpRequest, document: web::Data<Document>) -> HttpResponse {
-    if knows(&request, &document.tag) {
+    if Known::of(&request).has(&document.tag) {
         return unchanged(&document.tag);
     }
     HttpResponse::Ok()

@@ -2,12 +2,12 @@
 
 #![expect(dead_code, reason = "these stand for the handlers, in the document alone")]
 
-use super::{params, shapes};
-use crate::http::openapi::codes;
-use crate::refusals;
+use super::{params, shapes, values};
+use crate::http::openapi::{codes, refusals};
 use utoipa::IntoParams;
 
 refusals!(ListRefusals: codes::TOKEN, codes::QUERY, codes::STORED);
+refusals!(OneRefusals: codes::TOKEN, codes::ID, codes::NOT_FOUND, codes::STORED);
 refusals!(CountRefusals: codes::TOKEN, codes::STORED);
 refusals!(MarkRefusals: codes::TOKEN, codes::ORIGIN, codes::BODY, codes::STORED);
 
@@ -29,10 +29,10 @@ struct ListParams {
     /// Only what is unread.
     unread: Option<bool>,
     /// Only of this category.
-    #[param(schema_with = shapes::category)]
+    #[param(schema_with = values::category)]
     category: Option<String>,
     /// Only of this type.
-    #[param(rename = "type", schema_with = shapes::chosen_kind)]
+    #[param(rename = "type", schema_with = values::chosen_kind)]
     kind: Option<String>,
 }
 
@@ -41,8 +41,14 @@ struct ListParams {
     summary = "List your notifications",
     description = "Newest first, by cursor or by page; with `since`, what came after it, oldest first. Only one of \
         `cursor`, `page` and `since` is taken.",
-    params(ListParams),
-    responses((status = 200, description = "A page", body = shapes::Page), ListRefusals),
+    params(ListParams, params::IfNoneMatch),
+    responses(
+        (status = 200, description = "A page", body = shapes::Page,
+            headers(("ETag" = String, description = "Changes with the inbox"))),
+        (status = 304, description = "Nothing has changed",
+            headers(("ETag" = String, description = "The same again"))),
+        ListRefusals,
+    ),
 )]
 pub(super) fn list() {}
 
@@ -50,8 +56,14 @@ pub(super) fn list() {}
     get, path = "/notifications/list", operation_id = "listAgain", tag = "notifications",
     summary = "List your notifications, under another path",
     description = "The same as `GET /notifications`.",
-    params(ListParams),
-    responses((status = 200, description = "A page", body = shapes::Page), ListRefusals),
+    params(ListParams, params::IfNoneMatch),
+    responses(
+        (status = 200, description = "A page", body = shapes::Page,
+            headers(("ETag" = String, description = "Changes with the inbox"))),
+        (status = 304, description = "Nothing has changed",
+            headers(("ETag" = String, description = "The same again"))),
+        ListRefusals,
+    ),
 )]
 pub(super) fn list_again() {}
 
@@ -78,3 +90,11 @@ pub(super) fn count() {}
     responses((status = 200, description = "Where the inbox stands now", body = shapes::ReadAnswer), MarkRefusals),
 )]
 pub(super) fn mark_read() {}
+
+#[utoipa::path(
+    get, path = "/notifications/{id}", operation_id = "readNotification", tag = "notifications",
+    summary = "Look at one of your notifications",
+    params(params::NotificationId),
+    responses((status = 200, description = "The notification", body = shapes::Notification), OneRefusals),
+)]
+pub(super) fn read() {}

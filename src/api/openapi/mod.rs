@@ -4,6 +4,7 @@
 mod inbox;
 pub(super) mod params;
 pub(super) mod shapes;
+pub(super) mod values;
 
 use utoipa::OpenApi;
 
@@ -24,6 +25,7 @@ use super::{
         inbox::list_again,
         inbox::count,
         inbox::mark_read,
+        inbox::read,
         publish::publish,
         receipts::ack,
         tickets::issue,

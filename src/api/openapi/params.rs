@@ -4,7 +4,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
-use super::shapes;
+use super::values;
 use crate::http::openapi::shapes::{Shape, one_of, uuid};
 
 /// Makes types that stand for a parameter each in attributes.
@@ -33,8 +33,8 @@ parameters! {
     BookingId: Path "id" True uuid(), "The booking's id.";
     NotificationId: Path "id" True uuid(), "The notification's id.";
     AssetName: Path "file" True asset_name(), "The file's name.";
-    IfNoneMatch: Header "If-None-Match" False shapes::entity_tags(), "The ETag of an earlier answer.";
-    IdempotencyKey: Header "Idempotency-Key" False shapes::idempotency_key(),
+    IfNoneMatch: Header "If-None-Match" False values::entity_tags(), "The ETag of an earlier answer.";
+    IdempotencyKey: Header "Idempotency-Key" False values::idempotency_key(),
         "A request with the same key and body is done once, however often it comes: repeats get the first answer. \
          Keys are per user and are remembered for a week unless configured otherwise.";
 }

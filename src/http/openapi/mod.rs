@@ -5,11 +5,10 @@ pub mod codes;
 mod problem;
 pub mod shapes;
 
-pub use problem::{ProblemSchema, refusals};
+pub use problem::{ProblemSchema, responses};
 
 /// Makes a type that stands for the refusals of a route in `#[utoipa::path(responses(…))]`, from groups of
 /// [`codes`].
-#[macro_export]
 macro_rules! refusals {
     ($name:ident: $($codes:expr),+ $(,)?) => {
         #[allow(missing_debug_implementations, reason = "it is never made: its type alone counts")]
@@ -20,8 +19,10 @@ macro_rules! refusals {
                 String,
                 ::utoipa::openapi::RefOr<::utoipa::openapi::response::Response>,
             > {
-                $crate::http::openapi::refusals(&[$($codes),+])
+                $crate::http::openapi::responses(&[$($codes),+])
             }
         }
     };
 }
+
+pub(crate) use refusals;

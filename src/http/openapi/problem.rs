@@ -49,7 +49,7 @@ impl ToSchema for ProblemSchema {
 }
 
 /// The answers that refuse with one of these codes, by status.
-pub fn refusals(groups: &[Codes]) -> BTreeMap<String, RefOr<Response>> {
+pub fn responses(groups: &[Codes]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<&Code>> = BTreeMap::new();
     for code in groups.iter().copied().flatten() {
         by_status.entry(code.status).or_default().push(code);

@@ -53,6 +53,7 @@ impl Shape {
     }
 
     /// A list of these.
+    #[must_use]
     pub fn list(self) -> Self {
         Self(json!({"type": "array", "items": self}))
     }
