@@ -35,6 +35,7 @@ mod mail_fairness;
 mod mail_queue;
 mod migrations;
 mod namespaces;
+mod openapi;
 mod overload;
 mod persistence;
 mod protocol_violations;

@@ -5,35 +5,53 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 use super::idempotency;
+use super::openapi::{params, shapes, values};
 use crate::actors::persistence::{BookingEvent, Persistence, WriteError};
 use crate::actors::reader::Reader;
 use crate::domain::booking::check_name;
 use crate::domain::{Booking, BookingId, Identity, NewBooking, NotificationId, Transition, UserId};
+use crate::http::openapi::shapes::user_id;
+use crate::http::openapi::{codes, refusals};
 use crate::http::{Caller, JsonBody, Problem};
 use crate::storage::append::Acceptance;
 use crate::storage::bookings;
 
-/// What a guest sends.
-#[derive(Debug, Deserialize)]
+/// What a guest sends. The stay is 1 to 730 nights; host and guest are two people; only a service or an
+/// administrator names another guest than themselves.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({
+    "hostId": "demo-host", "listingId": "sea-view", "listingName": "Sea View",
+    "checkIn": "2030-12-03", "checkOut": "2030-12-05", "guests": 2,
+})))]
 pub(super) struct CreateBooking {
+    #[schema(schema_with = user_id)]
     host_id: String,
     /// Only a service or an administrator books for somebody else.
+    #[schema(schema_with = values::optional_user_id)]
     guest_id: Option<String>,
     #[serde(default, deserialize_with = "filled")]
+    #[schema(schema_with = values::optional_name)]
     guest_name: Option<String>,
+    #[schema(schema_with = values::listing_id)]
     listing_id: String,
     #[serde(default, deserialize_with = "filled")]
+    #[schema(schema_with = values::optional_name)]
     listing_name: Option<String>,
     #[serde(deserialize_with = "date")]
+    #[schema(schema_with = values::day_or_time)]
     check_in: NaiveDate,
     #[serde(deserialize_with = "date")]
+    #[schema(schema_with = values::day_or_time)]
     check_out: NaiveDate,
     #[serde(default = "one")]
+    #[schema(schema_with = values::guests)]
     guests: u16,
     #[serde(default, deserialize_with = "filled")]
+    #[schema(schema_with = values::optional_note)]
     note: Option<String>,
 }
 
@@ -47,6 +65,9 @@ fn one() -> u16 {
     1
 }
 
+/// The characters of `2026-12-03`.
+const DATE_LENGTH: usize = 10;
+
 /// `2026-12-03`, or an RFC 3339 time of which the date counts.
 fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Error> {
     let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
@@ -58,6 +79,11 @@ fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Erro
         }
         None => &text,
     };
+    // The parser would take signs, white space and single digits as well.
+    let digits = day.len() == DATE_LENGTH && day.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    if !digits {
+        return Err(wrong());
+    }
     NaiveDate::parse_from_str(day, "%Y-%m-%d").map_err(|_| wrong())
 }
 
@@ -92,9 +118,12 @@ impl CreateBooking {
 }
 
 /// What is answered: the booking, and where its notification went.
-#[derive(Debug, Serialize)]
-struct Answer {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BookingAnswer)]
+pub(super) struct Answer {
+    #[schema(value_type = shapes::Booking)]
     booking: Booking,
+    #[schema(value_type = shapes::NotificationPlace)]
     notification: NotificationPlace,
 }
 
@@ -117,7 +146,26 @@ impl TryFrom<Acceptance> for Answer {
     }
 }
 
+refusals!(CreateRefusals: codes::TOKEN, codes::ORIGIN, codes::FORBIDDEN, codes::BODY, codes::FIELD,
+    codes::IDEMPOTENCY, codes::STORED);
+refusals!(ReadRefusals: codes::TOKEN, codes::NOT_FOUND, codes::STORED);
+refusals!(StepRefusals: codes::TOKEN, codes::ORIGIN, codes::FORBIDDEN, codes::NOT_FOUND, codes::WRONG_STATUS,
+    codes::STORED);
+
 /// `POST /bookings`: 201 when it is durable.
+/// `GET /bookings/{id}`: its parties, services and administrators; to anybody else it does not exist.
+#[utoipa::path(
+    post, path = "/bookings", operation_id = "createBooking", tag = "bookings",
+    summary = "Book",
+    description = "A guest books. When this is answered the booking is durable, and its host will hear of it.",
+    params(params::IdempotencyKey),
+    request_body = CreateBooking,
+    responses(
+        (status = 201, description = "The booking, and where its notification went", body = Answer,
+            headers(("Location" = String, description = "The booking's path"))),
+        CreateRefusals,
+    ),
+)]
 pub(super) async fn create(
     request: HttpRequest,
     caller: Caller,
@@ -131,7 +179,13 @@ pub(super) async fn create(
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(answer))
 }
 
-/// `GET /bookings/{id}`: its parties, services and administrators; to anybody else it does not exist.
+#[utoipa::path(
+    get, path = "/bookings/{id}", operation_id = "readBooking", tag = "bookings",
+    summary = "Look at a booking",
+    description = "For its parties, services and administrators; to anybody else it does not exist.",
+    params(params::BookingId),
+    responses((status = 200, description = "The booking", body = shapes::Booking), ReadRefusals),
+)]
 pub(super) async fn read(
     caller: Caller,
     id: web::Path<String>,
@@ -144,6 +198,16 @@ pub(super) async fn read(
 }
 
 /// `POST /bookings/{id}/accept`: the host's.
+#[utoipa::path(
+    post, path = "/bookings/{id}/accept", operation_id = "acceptBooking", tag = "bookings",
+    summary = "Accept a booking",
+    description = "For its host, while it is pending. The guest is notified.",
+    params(params::BookingId),
+    responses(
+        (status = 200, description = "The booking as it is now, and where its notification went", body = Answer),
+        StepRefusals,
+    ),
+)]
 pub(super) async fn accept(
     caller: Caller,
     id: web::Path<String>,
@@ -153,6 +217,16 @@ pub(super) async fn accept(
 }
 
 /// `POST /bookings/{id}/complete`: the host's.
+#[utoipa::path(
+    post, path = "/bookings/{id}/complete", operation_id = "completeBooking", tag = "bookings",
+    summary = "Complete a booking",
+    description = "For its host, once it is accepted. The guest is notified.",
+    params(params::BookingId),
+    responses(
+        (status = 200, description = "The booking as it is now, and where its notification went", body = Answer),
+        StepRefusals,
+    ),
+)]
 pub(super) async fn complete(
     caller: Caller,
     id: web::Path<String>,
@@ -162,6 +236,16 @@ pub(super) async fn complete(
 }
 
 /// `POST /bookings/{id}/cancel`: either party's.
+#[utoipa::path(
+    post, path = "/bookings/{id}/cancel", operation_id = "cancelBooking", tag = "bookings",
+    summary = "Cancel a booking",
+    description = "For either party, until it is completed. The other is notified, and what nobody has seen yet is withdrawn.",
+    params(params::BookingId),
+    responses(
+        (status = 200, description = "The booking as it is now, and where its notification went", body = Answer),
+        StepRefusals,
+    ),
+)]
 pub(super) async fn cancel(
     caller: Caller,
     id: web::Path<String>,

@@ -7,13 +7,17 @@ use actix::Addr;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
+use super::openapi::{shapes, values};
 use super::publish::draft_of;
 use crate::actors::persistence::{Notify, Persistence, WriteError};
 use crate::actors::session::Services;
 use crate::auth::Minter;
 use crate::domain::recipient::check_email;
 use crate::domain::{Category, Clock, Content, Identity, Priority, Role, UserId};
+use crate::http::openapi::shapes::user_id;
+use crate::http::openapi::{codes, refusals};
 use crate::http::{JsonBody, Problem};
 
 /// The longest life of a token that is minted here.
@@ -28,13 +32,16 @@ pub struct TokenDesk {
     pub wall: Arc<dyn Clock>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({"userId": "demo-host", "role": "PROFESSIONAL"})))]
 pub(super) struct TokenRequest {
+    #[schema(schema_with = user_id)]
     user_id: String,
     role: Option<String>,
     #[serde(default)]
     roles: Vec<String>,
+    #[schema(schema_with = values::optional_email)]
     email: Option<String>,
     name: Option<String>,
     session_id: Option<String>,
@@ -46,7 +53,17 @@ pub(super) struct TokenRequest {
     expires_in: Option<u64>,
 }
 
+refusals!(TokenRefusals: codes::BODY, codes::FIELD, codes::NO_SECRET, codes::FAILED);
+refusals!(NotifyRefusals: codes::BODY, codes::FIELD, codes::STORED);
+
 /// `POST /dev/token`: a token for anybody, without asking.
+#[utoipa::path(
+    post, path = "/dev/token", operation_id = "mintToken", tag = "development", security(()),
+    summary = "Get a token",
+    description = "For anybody, in development mode only: elsewhere there is no such path.",
+    request_body = TokenRequest,
+    responses((status = 200, description = "The token", body = shapes::Token), TokenRefusals),
+)]
 pub(super) async fn token(
     body: JsonBody<TokenRequest>,
     desk: web::Data<Option<TokenDesk>>,
@@ -81,15 +98,20 @@ pub(super) async fn token(
     Ok(HttpResponse::Ok().json(json!({ "token": token, "expiresAt": now.plus(lifetime) })))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({"userId": "demo-host"})))]
 pub(super) struct TestRequest {
+    #[schema(schema_with = user_id)]
     user_id: String,
     #[serde(rename = "type", default = "default_type")]
+    #[schema(schema_with = values::chosen_kind)]
     kind: String,
     #[serde(default = "default_title")]
+    #[schema(schema_with = values::title)]
     title: String,
     #[serde(default = "default_message")]
+    #[schema(schema_with = values::message)]
     message: String,
 }
 
@@ -106,6 +128,13 @@ fn default_message() -> String {
 }
 
 /// `POST /dev/notifications/test`: a notification for anybody, without asking.
+#[utoipa::path(
+    post, path = "/dev/notifications/test", operation_id = "testNotification", tag = "development", security(()),
+    summary = "Notify anybody",
+    description = "Without asking, in development mode only: elsewhere there is no such path.",
+    request_body = TestRequest,
+    responses((status = 201, description = "Kept", body = shapes::TestAnswer), NotifyRefusals),
+)]
 pub(super) async fn notify(
     body: JsonBody<TestRequest>,
     persistence: web::Data<Addr<Persistence>>,

@@ -10,7 +10,7 @@ use crate::storage::idempotency::IdempotencyClaim;
 
 const HEADER: &str = "idempotency-key";
 /// The most characters of a key.
-const KEY_MAX: usize = 255;
+pub(super) const KEY_MAX: usize = 255;
 
 /// The request's claim to a key, if it makes one. Keys are per user; the fingerprint covers the path
 /// and the body, so that another request under the same key is told apart.

@@ -20,7 +20,7 @@ use crate::storage::{StorageError, categories, inboxes};
 
 /// Items of a page when none are asked for, and the most.
 const LIMIT_DEFAULT: i64 = 20;
-const LIMIT_MAX: i64 = 100;
+pub(super) const LIMIT_MAX: i64 = 100;
 /// How deep `page` goes; further back, `cursor` costs nothing.
 const PAGE_DEPTH_MAX: i64 = 10_000;
 

@@ -2,8 +2,10 @@
 
 mod bookings;
 mod development;
+mod documentation;
 mod idempotency;
 mod inbox;
+pub mod openapi;
 mod operations;
 mod preferences;
 mod publish;
@@ -14,3 +16,4 @@ mod tickets;
 mod trail;
 
 pub use development::TokenDesk;
+pub use documentation::Document;

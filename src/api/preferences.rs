@@ -3,13 +3,24 @@
 use actix::Addr;
 use actix_web::{HttpResponse, web};
 
+use super::openapi::shapes;
 use crate::actors::persistence::{Persistence, SavePreferences, WriteError};
 use crate::actors::reader::Reader;
 use crate::domain::Preferences;
+use crate::http::openapi::{codes, refusals};
 use crate::http::{Caller, JsonBody, Problem};
 use crate::storage::recipients;
 
+refusals!(ReadRefusals: codes::TOKEN, codes::STORED);
+refusals!(SaveRefusals: codes::TOKEN, codes::ORIGIN, codes::BODY, codes::FIELD, codes::STORED);
+
 /// `GET`: what was chosen; nothing chosen is an answer too.
+#[utoipa::path(
+    get, path = "/notifications/preferences", operation_id = "readPreferences", tag = "preferences",
+    summary = "Look at your preferences",
+    description = "What the caller has chosen; nothing chosen is an answer too.",
+    responses((status = 200, description = "The preferences", body = shapes::PreferencesAnswer), ReadRefusals),
+)]
 pub(super) async fn read(caller: Caller, reader: web::Data<Reader>) -> Result<HttpResponse, Problem> {
     let user = caller.0.user;
     let known = reader.run(move |connection| recipients::find(connection, &user)).await?;
@@ -18,6 +29,16 @@ pub(super) async fn read(caller: Caller, reader: web::Data<Reader>) -> Result<Ht
 }
 
 /// `PUT`: replaces what was chosen; what is left out is as if never chosen.
+#[utoipa::path(
+    put, path = "/notifications/preferences", operation_id = "savePreferences", tag = "preferences",
+    summary = "Choose your preferences",
+    description = "Replaces what the caller has chosen; what is left out is as if never chosen.",
+    request_body = shapes::Preferences,
+    responses(
+        (status = 200, description = "The preferences as they are now", body = shapes::PreferencesAnswer),
+        SaveRefusals,
+    ),
+)]
 pub(super) async fn save(
     caller: Caller,
     body: JsonBody<Preferences>,

@@ -5,8 +5,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::idempotency;
+use super::openapi::{params, shapes, values};
 use crate::actors::persistence::{Notify, NotifyRole, Pass, Persistence, WriteError};
 use crate::actors::session::Services;
 use crate::config::LimitSettings;
@@ -14,31 +16,47 @@ use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX, check_
 use crate::domain::{
     Category, Content, Draft, IdGenerator, Invalid, NotificationId, Priority, Role, Room, UserId,
 };
+use crate::http::openapi::shapes::boolean;
+use crate::http::openapi::{codes, refusals};
 use crate::http::{Caller, JsonBody, Problem};
 use crate::storage::idempotency::IdempotencyClaim;
 
-/// What a service sends.
-#[derive(Debug, Deserialize)]
+/// What a service sends. Whom it is for is said by exactly one of `userId`, `userIds`, `role` and `room`.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PublishRequest {
     #[serde(rename = "type")]
+    #[schema(schema_with = values::chosen_kind)]
     kind: String,
+    #[schema(schema_with = values::optional_category)]
     category: Option<String>,
     #[serde(default)]
+    #[schema(schema_with = values::priority)]
     priority: Priority,
+    #[schema(schema_with = values::optional_title)]
     title: Option<String>,
     #[serde(default)]
+    #[schema(schema_with = values::message)]
     message: String,
+    #[schema(schema_with = values::optional_actor_text)]
     actor_id: Option<String>,
+    #[schema(schema_with = values::optional_actor_text)]
     actor_name: Option<String>,
+    #[schema(schema_with = values::optional_actor_text)]
     actor_avatar: Option<String>,
+    #[schema(schema_with = values::anything)]
     data: Option<Box<RawValue>>,
+    #[schema(schema_with = values::optional_user_id)]
     user_id: Option<String>,
+    #[schema(schema_with = values::optional_user_ids)]
     user_ids: Option<Vec<String>>,
+    #[schema(schema_with = values::optional_role)]
     role: Option<String>,
+    #[schema(schema_with = values::optional_room)]
     room: Option<String>,
     /// Pushed to whoever is there now, kept for nobody.
     #[serde(default)]
+    #[schema(schema_with = boolean)]
     passing: bool,
 }
 
@@ -148,7 +166,25 @@ fn readable(field: &'static str, json: Option<&RawValue>) -> Result<(), Invalid>
     }
 }
 
+refusals!(PublishRefusals: codes::TOKEN, codes::ORIGIN, codes::FORBIDDEN, codes::BODY, codes::FIELD,
+    codes::TARGET, codes::IDEMPOTENCY, codes::NO_IDEMPOTENCY, codes::STORED);
+
 /// `POST /notifications`: stored for users or a role (201), or passing by a room (202).
+#[utoipa::path(
+    post, path = "/notifications", operation_id = "publish", tag = "notifications",
+    summary = "Notify",
+    description = "For services and administrators: a notification of any type for users, a role or a room. It is \
+        kept in the inboxes of users and of those who hold the role; what is passing, or for another room, is \
+        pushed to whoever is there and kept for nobody. An Idempotency-Key is taken for named users alone.",
+    params(params::IdempotencyKey),
+    request_body = shapes::Publication,
+    responses(
+        (status = 201, description = "Kept: where, by user, or for how many who hold the role",
+            body = shapes::Published),
+        (status = 202, description = "Pushed to whoever is there", body = shapes::Passed),
+        PublishRefusals,
+    ),
+)]
 pub(super) async fn publish(
     request: HttpRequest,
     caller: Caller,

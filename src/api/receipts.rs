@@ -6,27 +6,44 @@ use actix::Addr;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
+use super::openapi::{shapes, values};
 use crate::actors::persistence::{Confirm, Persistence, WriteError};
 use crate::actors::reader::Reader;
 use crate::domain::{Channel, Invalid, UpTo};
+use crate::http::openapi::shapes::count;
+use crate::http::openapi::{codes, refusals};
 use crate::http::{Caller, JsonBody, Problem};
 use crate::storage::inboxes;
 
 /// The longest name of a session.
-const SESSION_ID_MAX: usize = 200;
+pub(super) const SESSION_ID_MAX: usize = 200;
 
 /// What a client has.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({"seq": 0})))]
 pub(super) struct AckRequest {
     /// It has everything up to this one.
+    #[schema(schema_with = count)]
     seq: i64,
     /// As `connected` called the session that it came on; the token's own goes before it.
+    #[schema(schema_with = values::optional_session_id)]
     session_id: Option<String>,
 }
 
+refusals!(AckRefusals: codes::TOKEN, codes::ORIGIN, codes::BODY, codes::FIELD, codes::SEQ_AHEAD, codes::STORED);
+
 /// `POST /notifications/ack`: confirms receipt up to a seq; answered when that is recorded.
+#[utoipa::path(
+    post, path = "/notifications/ack", operation_id = "acknowledge", tag = "notifications",
+    summary = "Confirm receipt",
+    description = "Of everything up to a seq, for clients that read an event stream, or lists; no mail is sent for \
+        what was confirmed in time.",
+    request_body = AckRequest,
+    responses((status = 200, description = "It is recorded", body = shapes::Acknowledged), AckRefusals),
+)]
 pub(super) async fn ack(
     caller: Caller,
     body: JsonBody<AckRequest>,

@@ -3,7 +3,9 @@
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
-use super::{bookings, development, inbox, operations, preferences, publish, receipts, tickets, trail};
+use super::{
+    bookings, development, documentation, inbox, operations, preferences, publish, receipts, tickets, trail,
+};
 use crate::http::route::resource;
 
 /// Adds the API to an application. The development routes exist in development mode only.
@@ -36,7 +38,10 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
         .service(resource("/admin/notifications/{id}/trail", [(Method::GET, web::to(trail::read))]))
         .service(resource("/health", [(Method::GET, web::to(operations::health))]))
         .service(resource("/ready", [(Method::GET, web::to(operations::ready))]))
-        .service(resource("/metrics", [(Method::GET, web::to(operations::metrics))]));
+        .service(resource("/metrics", [(Method::GET, web::to(operations::metrics))]))
+        .service(resource("/openapi.json", [(Method::GET, web::to(documentation::document))]))
+        .service(resource("/docs", [(Method::GET, web::to(documentation::page))]))
+        .service(resource("/docs/{file}", [(Method::GET, web::to(documentation::asset))]));
     if development {
         config.service(resource("/dev/token", [(Method::POST, web::post().to(development::token))])).service(
             resource("/dev/notifications/test", [(Method::POST, web::post().to(development::notify))]),

@@ -4,8 +4,10 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
+use super::openapi::{params, shapes};
 use crate::actors::reader::Reader;
 use crate::domain::{Notification, NotificationId, Timestamp};
+use crate::http::openapi::{codes, refusals};
 use crate::http::{Caller, Problem};
 use crate::protocol::json::Envelope;
 use crate::storage::deliveries::Delivery;
@@ -14,7 +16,7 @@ use crate::storage::{StorageError, deliveries, notifications, receipts};
 
 /// How many steps are shown beside the first: a user with many devices that come back again and again
 /// leaves more than anybody reads.
-const STEPS_MAX: usize = 1_000;
+pub(super) const STEPS_MAX: usize = 1_000;
 
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
@@ -77,7 +79,16 @@ impl<'a> StepView<'a> {
     }
 }
 
+refusals!(TrailRefusals: codes::TOKEN, codes::FORBIDDEN, codes::ID, codes::NOT_FOUND, codes::STORED);
+
 /// `GET /admin/notifications/{id}/trail`: an administrator's.
+#[utoipa::path(
+    get, path = "/admin/notifications/{id}/trail", operation_id = "readTrail", tag = "administration",
+    summary = "Look at what became of a notification",
+    description = "For administrators: everything that happened to it, by device and channel, oldest first.",
+    params(params::NotificationId),
+    responses((status = 200, description = "Its way", body = shapes::Trail), TrailRefusals),
+)]
 pub(super) async fn read(
     caller: Caller,
     id: web::Path<String>,

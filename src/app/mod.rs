@@ -1,9 +1,12 @@
 //! The composition root: the only place that wires actors and doors together, and knows in which order
 //! they start and stop.
 
+mod document;
 mod drain;
 mod listen;
 mod welcome;
+
+pub use document::document;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +24,7 @@ use crate::actors::hub::NotificationHub;
 use crate::actors::persistence::{Greet, Parts, Persistence, WriteHealth};
 use crate::actors::reader::Reader;
 use crate::actors::session::Services;
-use crate::api::{TokenDesk, routes};
+use crate::api::{Document, TokenDesk, routes};
 use crate::auth::{Minter, RecoveryIds, Verifier};
 use crate::config::{Mode, Settings};
 use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds, Timestamp};
@@ -248,6 +251,8 @@ fn serve(
     let request_timeout = Duration::from_millis(settings.server.request_timeout_ms);
     let body_limits =
         web::Data::new(BodyLimits { bytes: settings.limits.body_bytes, timeout: request_timeout });
+    let document = serde_json::to_vec(&document(settings)?).context("the document cannot be written")?;
+    let document = web::Data::new(Document::new(document));
     let mut server = HttpServer::new(move || {
         WebApp::new()
             .app_data(services.clone())
@@ -262,6 +267,7 @@ fn serve(
             .app_data(allowed.clone())
             .app_data(body_limits.clone())
             .app_data(desk.clone())
+            .app_data(document.clone())
             .app_data(socketio.clone())
             .app_data(sse.clone())
             .wrap(cors(&origins))

@@ -51,6 +51,11 @@ const RESERVED_TYPES: [&str; 27] = [
     "notification:unread_count",
 ];
 
+/// The types that no sender may choose.
+pub const fn reserved_types() -> &'static [&'static str] {
+    &RESERVED_TYPES
+}
+
 /// How a notification may be filtered, preferred and escalated: bookings, reviews, jobs, …
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Category(Cow<'static, str>);

@@ -3,6 +3,7 @@
 mod acquaintances;
 pub mod body;
 pub mod credentials;
+pub mod openapi;
 pub mod origin;
 pub mod problem;
 pub mod request;

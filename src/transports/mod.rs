@@ -2,6 +2,7 @@
 
 pub mod engineio;
 pub mod entrance;
+pub mod openapi;
 pub mod raw;
 pub mod socketio;
 pub mod sse;

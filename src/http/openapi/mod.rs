@@ -1,0 +1,28 @@
+//! What the document of the API says of errors and of the small things that every route shares. The layers
+//! above describe their own routes with it; `app` puts the parts together.
+
+pub mod codes;
+mod problem;
+pub mod shapes;
+
+pub use problem::{ProblemSchema, responses};
+
+/// Makes a type that stands for the refusals of a route in `#[utoipa::path(responses(…))]`, from groups of
+/// [`codes`].
+macro_rules! refusals {
+    ($name:ident: $($codes:expr),+ $(,)?) => {
+        #[allow(missing_debug_implementations, reason = "it is never made: its type alone counts")]
+        pub(super) struct $name;
+
+        impl ::utoipa::IntoResponses for $name {
+            fn responses() -> ::std::collections::BTreeMap<
+                String,
+                ::utoipa::openapi::RefOr<::utoipa::openapi::response::Response>,
+            > {
+                $crate::http::openapi::responses(&[$($codes),+])
+            }
+        }
+    };
+}
+
+pub(crate) use refusals;

@@ -1,0 +1,217 @@
+//! The doors' part of the document: how each is opened and what is said on it, as far as a document of
+//! requests can tell. The doors take any of their requests in one place each; the functions here stand for
+//! those requests.
+#![expect(dead_code, reason = "these stand for the doors, in the document alone")]
+
+use std::borrow::Cow;
+
+use serde_json::json;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{IntoParams, OpenApi, PartialSchema, ToSchema};
+
+use crate::http::openapi::shapes::{Shape, any_text, one_of};
+use crate::http::openapi::{codes, refusals};
+
+/// Every door.
+#[derive(Debug, OpenApi)]
+#[openapi(
+    paths(websocket, events, trial, poll, send),
+    tags((name = "doors", description = "Where clients stay connected. Every door sends the same notifications, with \
+        the same `id` and `seq`.")),
+)]
+pub struct Doors;
+
+refusals!(WebSocketRefusals: codes::TOKEN, codes::TICKET, codes::ORIGIN, codes::QUERY, codes::HANDSHAKE, codes::STORED,
+    codes::DRAINING);
+refusals!(EventsRefusals: codes::TOKEN, codes::TICKET, codes::ORIGIN, codes::QUERY, codes::LAST_EVENT_ID, codes::FAILED);
+refusals!(TrialRefusals: codes::LAST_EVENT_ID, codes::TEST_STREAMS);
+
+/// What a client may ask of its connection.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct WishParams {
+    /// The connection is closed after so many seconds; fractions are taken.
+    #[param(schema_with = seconds)]
+    ttl: Option<f64>,
+    /// The connection is closed after the first notification.
+    #[param(schema_with = flag)]
+    once: Option<String>,
+    /// What came after this seq is sent first, in order.
+    #[param(schema_with = since)]
+    since: Option<i64>,
+    /// Only notifications of these types, with commas between them.
+    #[param(schema_with = names)]
+    events: Option<String>,
+}
+
+#[utoipa::path(
+    get, path = "/ws/notifications", operation_id = "websocket", tag = "doors",
+    summary = "Open a WebSocket",
+    description = include_str!("openapi/websocket.md"),
+    params(WishParams),
+    responses((status = 101, description = "The connection is a WebSocket"), WebSocketRefusals),
+    security(("bearer" = []), ("cookie" = []), ("ticket" = []), ("query" = [])),
+)]
+fn websocket() {}
+
+/// Where a client goes on that comes back: the id of the last event that came.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+struct LastHeader {
+    /// A browser sends it by itself.
+    #[param(rename = "Last-Event-ID", schema_with = last_event_id)]
+    last: Option<String>,
+}
+
+/// The same, for who can set no headers.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct LastParam {
+    /// The id of the last event that came, for who can set no headers.
+    #[param(rename = "lastEventId", schema_with = last_event_id)]
+    last: Option<String>,
+}
+
+#[utoipa::path(
+    get, path = "/notifications/sse", operation_id = "events", tag = "doors",
+    summary = "Read a stream of events",
+    description = include_str!("openapi/sse.md"),
+    params(WishParams, LastHeader, LastParam),
+    responses(
+        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 204, description = "It has ended for good: do not come back"),
+        EventsRefusals,
+    ),
+    security(("bearer" = []), ("cookie" = []), ("ticket" = []), ("query" = [])),
+)]
+fn events() {}
+
+#[utoipa::path(
+    get, path = "/notifications/sse/test", operation_id = "trial", tag = "doors", security(()),
+    summary = "See whether streams come through",
+    description = "Counts to thirty, an event a second. For everybody; there are only so many at once.",
+    params(LastHeader, LastParam),
+    responses(
+        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 204, description = "It has ended for good: do not come back"),
+        TrialRefusals,
+    ),
+)]
+fn trial() {}
+
+/// How an Engine.IO request says which connection it belongs to.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct EngineParams {
+    /// The protocol's version.
+    #[param(rename = "EIO", required, schema_with = version)]
+    eio: String,
+    /// How this request is carried.
+    #[param(required, schema_with = transport)]
+    transport: String,
+    /// The connection; without one a new connection is opened.
+    #[param(schema_with = any_text)]
+    sid: Option<String>,
+    /// Anything: against caches, and by which a repeated request is known.
+    #[param(schema_with = any_text)]
+    t: Option<String>,
+}
+
+/// The same for a request that brings something.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct SendParams {
+    /// The protocol's version.
+    #[param(rename = "EIO", required, schema_with = version)]
+    eio: String,
+    /// How this request is carried.
+    #[param(required, schema_with = polling)]
+    transport: String,
+    /// The connection.
+    #[param(required, schema_with = any_text)]
+    sid: String,
+    /// Anything: against caches.
+    #[param(schema_with = any_text)]
+    t: Option<String>,
+}
+
+#[utoipa::path(
+    get, path = "/socket.io/", operation_id = "socketIo", tag = "doors", security(()),
+    summary = "Open a Socket.IO connection, or take what it has",
+    description = include_str!("openapi/socketio.md"),
+    params(EngineParams),
+    responses(
+        (status = 101, description = "The connection is a WebSocket"),
+        (status = 200, description = "Engine.IO packets, the separator between them", body = String,
+            content_type = "text/plain"),
+        (status = 400, description = "What the reference server's codes say", body = EngineRefusal),
+        (status = 403, description = "The page's origin is not allowed", body = EngineRefusal),
+        (status = 503, description = "The server is full, or stopping", body = EngineRefusal),
+    ),
+)]
+fn poll() {}
+
+#[utoipa::path(
+    post, path = "/socket.io/", operation_id = "socketIoSend", tag = "doors", security(()),
+    summary = "Send over a Socket.IO connection that is polled",
+    params(SendParams),
+    request_body(content = String, content_type = "text/plain", description = "Engine.IO packets"),
+    responses(
+        (status = 200, description = "Taken", body = String, content_type = "text/plain"),
+        (status = 400, description = "What the reference server's codes say", body = EngineRefusal),
+        (status = 403, description = "The page's origin is not allowed", body = EngineRefusal),
+        (status = 413, description = "More than `maxPayload`, which the connection was told", body = EngineRefusal),
+        (status = 503, description = "The server is stopping", body = EngineRefusal),
+    ),
+)]
+fn send() {}
+
+/// How an Engine.IO request is refused: as by the protocol's reference server.
+#[derive(Debug)]
+struct EngineRefusal;
+
+impl PartialSchema for EngineRefusal {
+    fn schema() -> RefOr<Schema> {
+        let code = Shape(json!({"type": "integer", "minimum": 0, "maximum": 5}));
+        Shape::closed([("code", code), ("message", any_text())]).into()
+    }
+}
+
+impl ToSchema for EngineRefusal {
+    fn name() -> Cow<'static, str> {
+        "EngineRefusal".into()
+    }
+}
+
+fn seconds() -> Shape {
+    Shape(json!({"type": "number", "exclusiveMinimum": 0, "examples": [2.5]}))
+}
+
+fn since() -> Shape {
+    Shape(json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": i64::MAX}))
+}
+
+fn last_event_id() -> Shape {
+    Shape(json!({"type": "string", "pattern": r"^(?:[0-9]{1,18}(?:-0)?(?:\.end)?)?$", "examples": ["42"]}))
+}
+
+fn flag() -> Shape {
+    one_of(&["true", "false", "1", "0", ""])
+}
+
+fn names() -> Shape {
+    Shape(json!({"type": "string", "examples": ["booking.created,review.created"]}))
+}
+
+fn version() -> Shape {
+    one_of(&["4"])
+}
+
+fn transport() -> Shape {
+    one_of(&["polling", "websocket"])
+}
+
+fn polling() -> Shape {
+    one_of(&["polling"])
+}
