@@ -128,6 +128,16 @@ async fn a_ticket_opens_an_event_stream_once() {
     app.get(&path, "").await.expect_problem(401, INVALID);
 }
 
+#[tokio::test]
+async fn an_event_stream_by_ticket_ends_with_its_bearers_token() {
+    let app = TestAppBuilder::new(Database::Sqlite).with("BELLHOP__AUTH__LEEWAY_SECONDS", "0").start().await;
+    let token = token_of(&json!({"userId": "host-7", "exp": seconds_from_now(3)}));
+    let ticket = app.ticket(&token, "sse").await;
+    let stream = app.get(&format!("/notifications/sse?ticket={ticket}"), "").await;
+    assert_eq!(stream.status, 200);
+    assert!(stream.text.contains("token_expired"), "{}", stream.text);
+}
+
 /// The handshake's URL comes with every poll and with the upgrade, and one connection may join both namespaces.
 #[tokio::test]
 async fn one_ticket_is_enough_for_all_requests_and_namespaces_of_a_socketio_connection() {
