@@ -261,7 +261,7 @@ async fn another_method_is_told_which_would_do() {
 async fn a_path_that_nobody_serves_is_unknown() {
     let app = TestApp::start(Database::Sqlite).await;
     for path in
-        ["/", "/nothing", "/bookings/", "/bookings/7/accept/now", "/notifications/7", "//bookings", "/%00"]
+        ["/", "/nothing", "/bookings/", "/bookings/7/accept/now", "/notifications/7/8", "//bookings", "/%00"]
     {
         refused(app.get(path, &app.token("ann", &[])).await, 404, "unknown_route");
     }
