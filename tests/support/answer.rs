@@ -29,6 +29,12 @@ impl Answer {
         self.json()
     }
 
+    /// The body as it is, of an answer with this status.
+    pub fn expect_text(self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.text
+    }
+
     /// Asserts that this is a problem (RFC 9457) with this status and this stable code; answers its body.
     pub fn expect_problem(self, status: u16, code: &str) -> Value {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text);

@@ -1,10 +1,14 @@
 //! Which of several credentials decides, what is no ticket, and how long a connection by ticket lasts.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{INVALID, host, refused};
 use crate::support::app::{Database, TestApp, TestAppBuilder, seconds_from_now, token_of};
 use crate::support::both::on_every_door;
+use crate::support::clock::SteppedClock;
 use crate::support::deadline::soon;
 use crate::support::door::{Call, Close, Door};
 use crate::support::raw_socket::RawSocket;
@@ -128,31 +132,76 @@ async fn a_ticket_opens_an_event_stream_once() {
     app.get(&path, "").await.expect_problem(401, INVALID);
 }
 
-/// The handshake's URL comes with every poll and with the upgrade, and one connection may join both namespaces.
+#[tokio::test]
+async fn an_event_stream_by_ticket_ends_with_its_bearers_token() {
+    let app = TestAppBuilder::new(Database::Sqlite).with("BELLHOP__AUTH__LEEWAY_SECONDS", "0").start().await;
+    let token = token_of(&json!({"userId": "host-7", "exp": seconds_from_now(3)}));
+    let ticket = app.ticket(&token, "sse").await;
+    let stream = app.get(&format!("/notifications/sse?ticket={ticket}"), "").await;
+    assert_eq!(stream.status, 200);
+    assert!(stream.text.contains("token_expired"), "{}", stream.text);
+}
+
+/// A polled connection by ticket, whose packets are written and read by hand.
+struct Polled<'a> {
+    app: &'a TestApp,
+    url: String,
+}
+
+impl<'a> Polled<'a> {
+    /// The handshake's URL comes with every poll, as clients do it.
+    async fn open(app: &'a TestApp, ticket: &str) -> Self {
+        let url = app.url(&format!("/socket.io/?EIO=4&transport=polling&ticket={ticket}"));
+        let opened = app.send(app.client().get(&url), "").await.text;
+        let open: Value = serde_json::from_str(opened.strip_prefix('0').unwrap()).unwrap();
+        Self { app, url: format!("{url}&sid={}", open["sid"].as_str().unwrap()) }
+    }
+
+    async fn say(&self, packet: &'static str) {
+        assert_eq!(self.app.send(self.app.client().post(&self.url).body(packet), "").await.text, "ok");
+    }
+
+    /// What is said up to this.
+    async fn hear(&self, what: &str) -> String {
+        let mut heard = String::new();
+        while !heard.contains(what) {
+            heard += &self.app.send(self.app.client().get(&self.url), "").await.expect_text(200);
+        }
+        heard
+    }
+}
+
 #[tokio::test]
 async fn one_ticket_is_enough_for_all_requests_and_namespaces_of_a_socketio_connection() {
     let app = TestApp::start(Database::Sqlite).await;
     let ticket = app.ticket(&app.token("host-7", &[]), "socketio").await;
-    let client = app.client();
-    let base = app.url(&format!("/socket.io/?EIO=4&transport=polling&ticket={ticket}"));
-    let opened = app.send(client.get(&base), "").await.text;
-    let open: Value = serde_json::from_str(opened.strip_prefix('0').unwrap()).unwrap();
-    let url = format!("{base}&sid={}", open["sid"].as_str().unwrap());
-    for (connect, connected) in
-        [("40", "40{\"sid\""), ("40/ws/notifications,", "40/ws/notifications,{\"sid\"")]
-    {
-        assert_eq!(app.send(client.post(&url).body(connect), "").await.text, "ok");
-        let mut heard = app.send(client.get(&url), "").await.text;
-        while !heard.contains("[\"connected\",") {
-            heard += &app.send(client.get(&url), "").await.text;
-        }
-        assert!(heard.contains(connected) && heard.contains("\"userId\":\"host-7\""), "{heard}");
+    let connection = Polled::open(&app, &ticket).await;
+    for connect in ["40", "40/ws/notifications,"] {
+        connection.say(connect).await;
+        let heard = connection.hear("[\"connected\",").await;
+        assert!(heard.contains(&format!("{connect}{{\"sid\"")), "{heard}");
+        assert!(heard.contains("\"userId\":\"host-7\""), "{heard}");
     }
-    assert_eq!(app.send(client.post(&url).body("1"), "").await.text, "ok");
+    connection.say("1").await;
     // Another connection is another one.
     let call = Call::new(Door::Upgrade, app.address(), "").asking(&format!("ticket={ticket}"));
     let Close::Refused(told) = TestSocket::call(&call).await.end().await.close else { panic!("let in") };
     assert_eq!(told["data"]["code"], INVALID);
+}
+
+#[tokio::test]
+async fn a_connection_by_ticket_joins_nothing_after_its_bearers_token_has_ended() {
+    let clock = Arc::new(SteppedClock::default());
+    let app = TestAppBuilder::new(Database::Sqlite).with_clock(Arc::clone(&clock) as _).start().await;
+    let ticket = app.ticket(&app.token("host-7", &[]), "socketio").await;
+    let connection = Polled::open(&app, &ticket).await;
+    connection.say("40").await;
+    connection.hear("[\"connected\",").await;
+    connection.say("41").await;
+    clock.step_forward(Duration::from_hours(2));
+    connection.say("40/ws/notifications,").await;
+    let heard = connection.hear("44/ws/notifications,").await;
+    assert!(heard.contains("\"token_expired\""), "{heard}");
 }
 
 #[tokio::test]
