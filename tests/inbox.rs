@@ -232,6 +232,41 @@ on_both_databases! {
         assert_eq!(seqs(&list(&app, "ann", "?since=5").await), Vec::<i64>::new());
     }
 
+    async fn a_listing_since_goes_on_by_its_cursor(app) {
+        like(&app, "ann", 7).await;
+        let mut query = "?limit=3&since=1".to_owned();
+        let mut seen = Vec::new();
+        loop {
+            let page = list(&app, "ann", &query).await;
+            seen.push(seqs(&page));
+            let Some(cursor) = page["nextCursor"].as_str() else { break };
+            query = format!("?limit=3&cursor={cursor}");
+        }
+        assert_eq!(seen, [vec![2, 3, 4], vec![5, 6, 7]]);
+    }
+
+    async fn lists_come_compressed_to_who_takes_them_so(app) {
+        like(&app, "ann", 20).await;
+        let id = list(&app, "ann", "?limit=1").await["items"][0]["id"].take();
+        let token = app.token("ann", &[]);
+        let one = format!("/notifications/{}", id.as_str().unwrap());
+        for path in ["/notifications", "/notifications/list", one.as_str()] {
+            let ask = || app.client().get(app.url(path)).header("accept-encoding", "gzip");
+            let answer = app.send(ask(), &token).await;
+            assert_eq!((answer.status, answer.header("content-encoding")), (200, Some("gzip")), "{path}");
+            assert!(answer.text.starts_with('\u{1f}'), "{path}");
+            let varies: Vec<&str> = answer.headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+            let varies = varies.join(", ").to_ascii_lowercase();
+            for on in ["accept-encoding", "authorization", "cookie"] {
+                assert!(varies.contains(on), "{path}: {varies}");
+            }
+            if let Some(tag) = answer.header("etag") {
+                let again = app.send(ask().header("if-none-match", tag), &token).await;
+                assert_eq!((again.status, again.text.as_str()), (304, ""), "{path}");
+            }
+        }
+    }
+
     async fn a_list_is_filtered_by_category_type_and_what_is_unread(app) {
         for kind in ["LIKE", "COMMENT", "review.created", "LIKE", "custom"] {
             notify(&app, "ann", json!({"type": kind})).await;
@@ -261,6 +296,9 @@ on_both_databases! {
             ("limit=-1", Some("limit")),
             ("limit=many", None),
             ("cursor=abc", Some("cursor")),
+            ("cursor=after-", Some("cursor")),
+            ("cursor=after--1", Some("cursor")),
+            ("cursor=-1", Some("cursor")),
             ("cursor=1&since=1", Some("cursor")),
             ("since=-1", Some("since")),
             ("page=0", Some("page")),

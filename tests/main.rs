@@ -42,6 +42,7 @@ mod protocol_violations;
 mod publishing;
 mod recovery;
 mod resume;
+mod retention;
 mod rooms;
 mod settling;
 mod socketio_doors;

@@ -9,4 +9,5 @@ mod patience;
 mod pool;
 mod receipts;
 mod recipients;
+mod retention;
 mod secrets;

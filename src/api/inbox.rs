@@ -96,9 +96,8 @@ impl ListQuery {
         }
         let position = match (&self.cursor, self.since, self.page) {
             (None, None, None) => Position::Before(i64::MAX),
-            (Some(cursor), None, None) => Position::Before(
-                cursor.parse().map_err(|_| invalid("cursor", "must be a nextCursor of an earlier answer"))?,
-            ),
+            (Some(cursor), None, None) => from_cursor(cursor)
+                .ok_or_else(|| invalid("cursor", "must be a nextCursor of an earlier answer"))?,
             (None, Some(since), None) if since >= 0 => Position::After(since),
             (None, Some(_), None) => return Err(invalid("since", "must not be negative")),
             (None, None, Some(page)) => {
@@ -122,6 +121,25 @@ impl ListQuery {
         self.category.as_deref().map(Category::parse).transpose().map_err(of_query)?;
         self.kind.as_deref().map(check_type).transpose().map_err(of_query)?;
         Ok(Filter { unread: self.unread, category: self.category, kind: self.kind })
+    }
+}
+
+/// What begins a cursor that leads upwards, from the oldest to the newest.
+const UPWARDS: &str = "after-";
+
+/// Where the page behind one that ended at `seq` begins, going the same way.
+fn to_cursor(position: Position, seq: i64) -> String {
+    match position {
+        Position::Before(_) => seq.to_string(),
+        Position::After(_) => format!("{UPWARDS}{seq}"),
+    }
+}
+
+fn from_cursor(cursor: &str) -> Option<Position> {
+    let seq = |digits: &str| digits.parse().ok().filter(|seq: &i64| *seq >= 0);
+    match cursor.strip_prefix(UPWARDS) {
+        Some(digits) => seq(digits).map(Position::After),
+        None => seq(cursor).map(Position::Before),
     }
 }
 
@@ -163,7 +181,7 @@ pub(super) async fn list(
             if more {
                 found.pop();
             }
-            let next_cursor = found.last().filter(|_| more).map(|last| last.seq.to_string());
+            let next_cursor = found.last().filter(|_| more).map(|last| to_cursor(position, last.seq));
             let items: Vec<Envelope<'_>> = found.iter().map(Envelope::from).collect();
             Ok(Tagged { tag, body: Some(json(&Page { items, next_cursor })?) })
         })

@@ -1,6 +1,7 @@
 //! Every REST route, in one place.
 
 use actix_web::http::Method;
+use actix_web::middleware::Compress;
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
@@ -16,11 +17,16 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
         .service(resource("/bookings/{id}/accept", [(Method::POST, web::post().to(bookings::accept))]))
         .service(resource("/bookings/{id}/complete", [(Method::POST, web::post().to(bookings::complete))]))
         .service(resource("/bookings/{id}/cancel", [(Method::POST, web::post().to(bookings::cancel))]))
-        .service(resource(
-            "/notifications",
-            [(Method::GET, web::to(inbox::list)), (Method::POST, web::post().to(publish::publish))],
-        ))
-        .service(resource("/notifications/list", [(Method::GET, web::to(inbox::list))]))
+        .service(
+            resource(
+                "/notifications",
+                [(Method::GET, web::to(inbox::list)), (Method::POST, web::post().to(publish::publish))],
+            )
+            .wrap(Compress::default()),
+        )
+        .service(
+            resource("/notifications/list", [(Method::GET, web::to(inbox::list))]).wrap(Compress::default()),
+        )
         .service(resource("/notifications/count", [(Method::GET, web::to(inbox::count))]))
         .service(resource("/notifications/mark-read", [(Method::POST, web::post().to(inbox::mark_read))]))
         .service(resource("/notifications/delete", [(Method::POST, web::post().to(inbox::delete))]))
@@ -31,10 +37,13 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
             [(Method::GET, web::to(preferences::read)), (Method::PUT, web::put().to(preferences::save))],
         ))
         // After every other path below /notifications, whose names it would take for ids.
-        .service(resource(
-            "/notifications/{id}",
-            [(Method::GET, web::to(inbox::read)), (Method::DELETE, web::delete().to(inbox::delete_one))],
-        ))
+        .service(
+            resource(
+                "/notifications/{id}",
+                [(Method::GET, web::to(inbox::read)), (Method::DELETE, web::delete().to(inbox::delete_one))],
+            )
+            .wrap(Compress::default()),
+        )
         .service(resource("/admin/notifications/{id}/trail", [(Method::GET, web::to(trail::read))]))
         .service(resource("/health", [(Method::GET, web::to(operations::health))]))
         .service(resource("/ready", [(Method::GET, web::to(operations::ready))]))

@@ -25,7 +25,8 @@ pub(super) fn of(user: &UserId, standing: Standing) -> String {
         .chain_update(user.as_str())
         .finalize();
     let short: Vec<u8> = digest.into_iter().take(HASH_BYTES).collect();
-    format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(short))
+    // Weak: the bytes may come compressed or not.
+    format!("W/\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(short))
 }
 
 /// The tags that a client says it knows.
@@ -40,8 +41,12 @@ impl Known {
 
     /// Compared weakly, as RFC 9110 §13.1.2 wants it.
     pub(super) fn has(&self, tag: &str) -> bool {
-        self.0.iter().any(|known| known == "*" || known.trim_start_matches("W/") == tag)
+        self.0.iter().any(|known| known == "*" || opaque(known) == opaque(tag))
     }
+}
+
+fn opaque(tag: &str) -> &str {
+    tag.trim_start_matches("W/")
 }
 
 /// What is answered, and its tag. No body where the client has it.
@@ -66,7 +71,8 @@ impl Tagged {
 pub(super) fn keep_private(response: &mut HttpResponseBuilder) {
     response
         .insert_header((CACHE_CONTROL, "private, no-cache"))
-        .insert_header((VARY, "Authorization, Cookie"));
+        // In one value: of several, the layer that adds Origin keeps the first.
+        .insert_header((VARY, "Authorization, Cookie, Accept-Encoding"));
 }
 
 #[cfg(test)]
@@ -91,6 +97,6 @@ mod tests {
         let different: std::collections::BTreeSet<&String> = tags.iter().collect();
         assert_eq!(different.len(), tags.len(), "{tags:?}");
         assert_eq!(tag("ann", 3, 2, 1), tags[0]);
-        assert!(tags.iter().all(|tag| tag.len() == 18 && tag.starts_with('"')), "{tags:?}");
+        assert!(tags.iter().all(|tag| tag.len() == 20 && tag.starts_with("W/\"")), "{tags:?}");
     }
 }

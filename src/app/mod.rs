@@ -91,6 +91,7 @@ impl App {
             pool: pool.clone(),
             hub: hub.clone(),
             delivery: Arc::new(settings.delivery.clone()),
+            retention: Arc::new(settings.retention.clone()),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             metrics: metrics.clone(),

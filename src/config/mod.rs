@@ -12,6 +12,7 @@ pub mod limits;
 mod load;
 pub mod log;
 pub mod mail;
+pub mod retention;
 mod schema;
 pub mod secret;
 pub mod secret_url;
@@ -32,6 +33,7 @@ pub use limits::LimitSettings;
 pub use load::{Sources, load};
 pub use log::{LogFormat, LogSettings};
 pub use mail::MailSettings;
+pub use retention::RetentionSettings;
 pub use secret::Secret;
 pub use secret_url::SecretUrl;
 pub use server::ServerSettings;
@@ -64,6 +66,7 @@ pub struct Settings {
     pub socketio: SocketIoSettings,
     pub sse: SseSettings,
     pub limits: LimitSettings,
+    pub retention: RetentionSettings,
     pub log: LogSettings,
     /// Whether `auth.jwt_secret` was made up by `load`: a token signed elsewhere is then not believed.
     #[serde(skip)]

@@ -136,7 +136,8 @@ fn sse(settings: &Settings, found: &mut Found) {
 
 /// Figures of which none means that nothing works.
 fn nonzero(settings: &Settings, found: &mut Found) {
-    let Settings { server, database, mail, delivery, session, socketio, sse, limits, .. } = settings;
+    let Settings { server, database, mail, delivery, session, socketio, sse, limits, retention, .. } =
+        settings;
     for (key, is_zero) in [
         ("server.backlog", server.backlog == 0),
         ("server.request_timeout_ms", server.request_timeout_ms == 0),
@@ -173,6 +174,8 @@ fn nonzero(settings: &Settings, found: &mut Found) {
         ("limits.write_batch", limits.write_batch == 0),
         ("limits.read_queue", limits.read_queue == 0),
         ("limits.idempotency_hours", limits.idempotency_hours == 0),
+        ("retention.interval_ms", retention.interval_ms == 0),
+        ("retention.batch", retention.batch == 0),
         ("limits.recipients_per_request", limits.recipients_per_request == 0),
         ("limits.tickets_per_user", limits.tickets_per_user == 0),
         ("auth.ticket_seconds", settings.auth.ticket_seconds == 0),
@@ -194,6 +197,8 @@ fn is_filter(text: &str) -> bool {
 fn not_absurd(settings: &Settings, found: &mut Found) {
     const THREADS_MAX: usize = 1_024;
     const CONNECTIONS_MAX: usize = 1_000;
+    /// What one transaction may hold of others' inboxes.
+    const ROWS_MAX: usize = 10_000;
     const ITEMS_MAX: usize = 100_000_000;
     let Settings { server, database, mail, session, limits, .. } = settings;
     for (key, figure, most) in [
@@ -209,6 +214,7 @@ fn not_absurd(settings: &Settings, found: &mut Found) {
         ("limits.write_queue", limits.write_queue, ITEMS_MAX),
         ("limits.write_batch", limits.write_batch, ITEMS_MAX),
         ("limits.read_queue", limits.read_queue, ITEMS_MAX),
+        ("retention.batch", settings.retention.batch as usize, ROWS_MAX),
         ("limits.tickets_per_user", limits.tickets_per_user, ITEMS_MAX),
     ] {
         found.check(figure <= most, key, || format!("must be at most {most}"));

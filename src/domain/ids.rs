@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::clock::Timestamp;
 use super::invalid::Invalid;
 
 /// The most characters a user id may have; it fits every identity provider we know of.
@@ -94,6 +95,14 @@ uuid_id!(
     /// A booking (UUID version 7).
     BookingId
 );
+
+impl NotificationId {
+    /// The lowest id that can have been made at this time (RFC 9562 §5.7: milliseconds come first).
+    pub fn first_at(time: Timestamp) -> Self {
+        let milliseconds = u64::try_from(time.as_micros() / 1_000).unwrap_or(0);
+        Self(Uuid::from_u128(u128::from(milliseconds) << 80))
+    }
+}
 
 /// Makes new ids. Injected: the production one orders ids by time, a test's counts.
 pub trait IdGenerator: fmt::Debug + Send + Sync {

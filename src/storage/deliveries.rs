@@ -1,7 +1,7 @@
 //! Deliveries: what becomes of a notification when no device confirms it. A claim moves `escalate_at`
 //! ahead by a lease, so whoever claims and dies leaves it to be claimed again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use diesel::SqliteConnection;
 use diesel::dsl::sql;
@@ -117,6 +117,22 @@ pub(super) fn remove(connection: &mut AnyConnection, notifications: &[&str]) -> 
         diesel::delete(theirs).execute(connection)?;
     }
     Ok(())
+}
+
+/// Which of these notifications somebody is still to be told of.
+pub(super) fn pending_among(
+    connection: &mut AnyConnection,
+    notifications: &[&str],
+) -> Result<HashSet<String>, StorageError> {
+    let mut pending = HashSet::new();
+    for some in notifications.chunks(IDS_PER_STATEMENT) {
+        let theirs = deliveries::table
+            .filter(deliveries::notification_id.eq_any(some))
+            .filter(deliveries::state.eq(PENDING))
+            .select(deliveries::notification_id);
+        pending.extend(theirs.load::<String>(connection)?);
+    }
+    Ok(pending)
 }
 
 /// Ends what is pending about a booking except the notification that says so itself.

@@ -56,6 +56,9 @@ pub fn read(
         return Ok(Taken { up_to: stretch_end(selection, course, 0), ..Taken::default() });
     };
     let share = share(connection, &device.user, selection, course, held, true)?;
+    if share.items.is_empty() {
+        return share.taken(connection, &device.user);
+    }
     let ids = share.ids();
     notifications::set_read(connection, &ids, now)?;
     finish_pending(connection, &ids, Ending::Confirmed, now)?;
@@ -84,7 +87,10 @@ pub fn delete(
 }
 
 /// Removes these from inboxes that are held, and from all that counts them.
-fn remove(connection: &mut AnyConnection, items: &[Item]) -> Result<(), StorageError> {
+pub(super) fn remove(connection: &mut AnyConnection, items: &[Item]) -> Result<(), StorageError> {
+    if items.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
     deliveries::remove(connection, &ids)?;
     notifications::remove(connection, &ids)?;
@@ -154,9 +160,6 @@ fn uncount(
         let less = less(item);
         *by_user.entry(&item.user_id).or_default() += less;
         *by_category.entry((&item.user_id, &item.category)).or_default() += less;
-    }
-    if by_user.is_empty() {
-        return Ok(());
     }
     inboxes::subtract(connection, &by_user)?;
     categories::subtract(connection, &by_category)

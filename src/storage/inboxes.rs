@@ -108,6 +108,15 @@ pub fn hold(connection: &mut AnyConnection, user: &UserId) -> Result<Option<Stan
     }
 }
 
+/// Holds several, in the order in which everybody holds more than one.
+pub(super) fn hold_all(connection: &mut AnyConnection, users: &[&str]) -> Result<(), StorageError> {
+    if let AnyConnection::Postgres(c) = connection {
+        let rows = dsl::inboxes.filter(dsl::user_id.eq_any(users)).order(dsl::user_id).select(dsl::user_id);
+        rows.for_update().load::<String>(c)?;
+    }
+    Ok(())
+}
+
 /// The columns of a [`Standing`].
 type Row = (i64, i64, i64);
 

@@ -19,6 +19,7 @@ pub mod notifications;
 mod pool;
 pub mod receipts;
 pub mod recipients;
+pub mod retention;
 mod schema;
 pub mod secrets;
 pub mod tickets;

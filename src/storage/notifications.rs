@@ -201,6 +201,45 @@ pub(super) fn own_items(
     Ok(items)
 }
 
+/// Those of `ids` that there are.
+pub(super) fn items(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Item>, StorageError> {
+    Ok(notifications::table
+        .filter(notifications::id.eq_any(ids))
+        .select(Item::as_select())
+        .load(connection)?)
+}
+
+/// One that may be too old.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = notifications)]
+pub(super) struct Old {
+    pub(super) id: String,
+    pub(super) user_id: String,
+    created_at: i64,
+}
+
+impl Old {
+    pub(super) fn is_from_before(&self, time: Timestamp) -> bool {
+        self.created_at < time.as_micros()
+    }
+}
+
+/// The first `most` in the order of ids, which is that of their making, behind `after` and below `end`.
+pub(super) fn oldest(
+    connection: &mut AnyConnection,
+    after: &str,
+    end: NotificationId,
+    most: u32,
+) -> Result<Vec<Old>, StorageError> {
+    let oldest = notifications::table
+        .filter(notifications::id.gt(after))
+        .filter(notifications::id.lt(end.to_string()))
+        .order(notifications::id)
+        .limit(i64::from(most))
+        .select(Old::as_select());
+    Ok(oldest.load(connection)?)
+}
+
 /// The oldest `most` of a user's notifications above `after`, up to and with `up_to`.
 pub(super) fn items_between(
     connection: &mut AnyConnection,

@@ -112,6 +112,8 @@ figures! {
         /// Events that wait to be written.
     counters http_requests_of("bellhop_http_requests_total", route, status):
         /// HTTP requests that were answered, by class of route and status.
+    counters retention_removed("bellhop_retention_removed_total", table):
+        /// Rows that were removed because they had become too old, by table.
     counters refused("bellhop_refused_total", reason):
         /// Requests and sessions that were refused because something was full, by what was.
 }

@@ -153,6 +153,7 @@ impl Bench {
             pool: store.pool.clone(),
             hub: hub.clone(),
             delivery: Arc::new(store.settings().delivery.clone()),
+            retention: Arc::new(store.settings().retention.clone()),
             clock: Arc::new(SystemClock),
             ids: ids.clone(),
             metrics: metrics.clone(),

@@ -1,11 +1,14 @@
-//! What is kept of an inbox as it is read and deleted: whatever happens in whatever order, the counters say what
+//! What is kept of an inbox as it is read, deleted and trimmed: whatever happens in whatever order, the counters say what
 //! counting says, and a long inbox is worked off in steps.
 
+use std::time::Duration;
+
 use bellhop::domain::{Category, NotificationId, Selection};
-use bellhop::storage::append::Entry;
+use bellhop::storage::append::{Entry, append};
 use bellhop::storage::deliveries::{self, Ending, claim_new};
 use bellhop::storage::history::{self, Course, STEP_MAX};
 use bellhop::storage::receipts::trail;
+use bellhop::storage::retention::trim_notifications;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
@@ -43,12 +46,21 @@ fn some_selection(random: &mut StdRng, known: &[NotificationId]) -> Selection {
 fn one_life(store: &TestStore, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let mut known = Vec::new();
-    for _ in 0..40 {
+    for round in 0..40 {
         let user = USERS.choose(&mut random).unwrap();
-        match random.random_range(0..3) {
-            0 => known.extend(store.append(&[some_entry(&mut random)]).iter().map(|one| one.notification.id)),
+        match random.random_range(0..4) {
+            0 => {
+                let (entry, time) = (some_entry(&mut random), NOW.plus(Duration::from_secs(round)));
+                known.extend(entry.drafts.iter().map(|draft| draft.id));
+                store.write(|connection| append(connection, &[entry], time, &|_| Duration::ZERO));
+            }
             1 => drop(store.read(user, &some_selection(&mut random, &known))),
-            _ => drop(store.delete(user, &some_selection(&mut random, &known))),
+            2 => drop(store.delete(user, &some_selection(&mut random, &known))),
+            _ => {
+                // What was read has nothing pending, and may go.
+                let before = NOW.plus(Duration::from_secs(random.random_range(0..=round)));
+                store.write(|connection| trim_notifications(connection, "", before, 20));
+            }
         }
         store.assert_counters();
     }

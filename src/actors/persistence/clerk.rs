@@ -14,6 +14,7 @@ use super::messages::{
     Confirm, Delete, Deleted, Greet, IssueTicket, Issued, MarkRead, Read, RedeemTicket, SavePreferences,
     WriteError,
 };
+use super::retention::Sweep;
 use super::selections::{Task, Work};
 use super::tickets;
 use crate::domain::{Identity, InboxState, Profile, Timestamp, UpTo};
@@ -36,6 +37,8 @@ pub(super) enum ClericalJob {
     RedeemTicket(RedeemTicket, Reply<Option<Identity>>),
     /// Remove tickets that have expired.
     ForgetTickets,
+    /// Remove what has become too old.
+    Sweep(Box<Sweep>),
     /// Forget idempotency keys that are older than this.
     ForgetKeys(Duration),
 }
@@ -62,7 +65,7 @@ impl ClericalJob {
             Self::IssueTicket(_, reply) => answer(reply, Err(error)),
             Self::RedeemTicket(_, reply) => answer(reply, Err(error)),
             // Nobody waits; the next such job does it.
-            Self::ForgetTickets | Self::ForgetKeys(_) => {}
+            Self::ForgetTickets | Self::ForgetKeys(_) | Self::Sweep(_) => {}
         }
     }
 }
@@ -143,6 +146,9 @@ impl Clerk {
                 }
                 ClericalJob::SavePreferences(message, reply) => {
                     answer(reply, self.save_preferences(&message));
+                }
+                ClericalJob::Sweep(sweep) => {
+                    left.extend(sweep.step(&self.parts).map(|sweep| ClericalJob::Sweep(Box::new(sweep))));
                 }
                 ClericalJob::ForgetKeys(age) => self.forget_keys(age),
                 ClericalJob::ForgetTickets => tickets::forget(&self.parts),

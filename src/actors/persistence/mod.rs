@@ -10,11 +10,12 @@ mod clerk;
 mod line;
 pub mod messages;
 mod publications;
+mod retention;
 mod selections;
 mod tickets;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
@@ -28,9 +29,10 @@ pub use messages::{
     BookingEvent, Confirm, Delete, Deleted, Flush, Greet, IssueTicket, Issued, MarkRead, Notify, NotifyRole,
     Pass, Read, RedeemTicket, SavePreferences, WriteError,
 };
+use retention::Sweep;
 
 use super::hub::NotificationHub;
-use crate::config::{DeliverySettings, LimitSettings};
+use crate::config::{DeliverySettings, LimitSettings, RetentionSettings};
 use crate::domain::{Clock, IdGenerator};
 use crate::storage::Pool;
 use crate::telemetry::Metrics;
@@ -47,6 +49,7 @@ pub struct Parts {
     pub pool: Pool,
     pub hub: Addr<NotificationHub>,
     pub delivery: Arc<DeliverySettings>,
+    pub retention: Arc<RetentionSettings>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
     pub metrics: Metrics,
@@ -76,6 +79,9 @@ pub struct Persistence {
     clerk: Addr<Clerk>,
     /// How long idempotency keys are kept.
     key_age: Duration,
+    retention: Arc<RetentionSettings>,
+    /// Alive while a sweep of what has become too old is under way.
+    sweep: Weak<()>,
     /// Who waits for everything to be written.
     flushes: Vec<oneshot::Sender<()>>,
     /// Set by [`Flush`]: nothing new is accepted.
@@ -96,6 +102,8 @@ impl Persistence {
             append_worker,
             clerk,
             key_age: Duration::from_secs(limits.idempotency_hours.saturating_mul(3_600)),
+            retention: Arc::clone(&parts.retention),
+            sweep: Weak::new(),
             flushes: Vec::new(),
             closing: false,
             metrics: parts.metrics.clone(),
@@ -146,12 +154,31 @@ impl Persistence {
         let request = self.clerk.send(ClericalBatch { jobs });
         let done = request.into_actor(self).map(|left, front, ctx| {
             front.clerical.worker_is_free();
-            // It was accepted before, and goes behind what waits by now.
-            left.unwrap_or_default().into_iter().for_each(|job| front.clerical.push(job));
+            left.unwrap_or_default().into_iter().for_each(|job| front.resume(job, ctx));
             front.feed_clerk(ctx);
             front.answer_flushes();
         });
         ctx.spawn(done);
+    }
+
+    /// What the clerk left of a job goes behind what waits by now. It was accepted before, and is not refused;
+    /// but a sweep leaves the database to others for a while, and ends when the server does.
+    fn resume(&mut self, job: ClericalJob, ctx: &mut Context<Self>) {
+        if matches!(job, ClericalJob::Sweep(_)) {
+            let pause = Duration::from_millis(self.retention.pause_ms);
+            ctx.run_later(pause, |front, ctx| front.clerical(job, ctx));
+        } else {
+            self.clerical.push(job);
+        }
+    }
+
+    /// Begins a sweep, unless the last one takes longer than it should.
+    fn sweep(&mut self, ctx: &mut Context<Self>) {
+        if self.sweep.strong_count() == 0 {
+            let under_way = Arc::new(());
+            self.sweep = Arc::downgrade(&under_way);
+            self.clerical(ClericalJob::Sweep(Box::new(Sweep::new(under_way))), ctx);
+        }
     }
 
     fn answer_flushes(&mut self) {
@@ -171,6 +198,9 @@ impl Actor for Persistence {
         ctx.set_mailbox_capacity(MAILBOX);
         let age = self.key_age;
         ctx.run_interval(FORGET_EVERY, move |front, ctx| front.clerical(ClericalJob::ForgetKeys(age), ctx));
+        let interval = Duration::from_millis(self.retention.interval_ms);
+        ctx.run_later(interval.min(retention::FIRST_AFTER), Self::sweep);
+        ctx.run_interval(interval, Self::sweep);
         ctx.run_interval(tickets::FORGET_EVERY, |front, ctx| front.clerical(ClericalJob::ForgetTickets, ctx));
     }
 }

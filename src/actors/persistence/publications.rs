@@ -41,6 +41,12 @@ pub(super) fn of_deleted(user: &UserId, deleted: &Deleted) -> Vec<Publication> {
     vec![Publication { room: room.clone(), parcel: told }, Publication { room, parcel: counted }]
 }
 
+/// What a user's devices are told when the count has changed by itself.
+pub(super) fn of_count(user: &UserId, inbox: InboxState) -> Publication {
+    let parcel = event(UNREAD_COUNT, UnreadCount::from(inbox), inbox);
+    Publication { room: Room::User(user.clone()), parcel }
+}
+
 fn event(name: &'static str, data: impl Serialize, inbox: InboxState) -> Parcel {
     Parcel::event(vec![Said::event(name, data)], Some(inbox))
 }

@@ -18,7 +18,7 @@ struct ListParams {
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<i64>,
     /// The `nextCursor` of an earlier answer.
-    #[param(pattern = "^[0-9]{1,18}$")]
+    #[param(pattern = "^(after-)?[0-9]{1,18}$")]
     cursor: Option<String>,
     /// Instead of a cursor, where it is not far: the page's number, at most 10,000 items deep.
     #[param(minimum = 1, maximum = 100)]

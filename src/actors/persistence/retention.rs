@@ -1,0 +1,105 @@
+//! Removing what has become too old: a job of the clerk's like any other, a batch at a time, with pauses in which
+//! others have the database to themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::append_worker::report;
+use super::{Parts, publications};
+use crate::actors::hub::Publish;
+use crate::domain::UserId;
+use crate::storage::StorageError;
+use crate::storage::retention::{Trimmed, trim_notifications, trim_receipts};
+
+/// How long a server has been up before it looks for the first time, at most: a start is busy enough.
+pub(super) const FIRST_AFTER: Duration = Duration::from_mins(1);
+
+/// A sweep over the tables, oldest rows first.
+#[derive(Debug)]
+pub(super) struct Sweep {
+    table: Table,
+    /// The last notification that was looked at in this table.
+    after: String,
+    notifications: usize,
+    receipts: usize,
+    /// Gone when the sweep is, whichever way it ends: then the next may begin.
+    _under_way: Arc<()>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Table {
+    Notifications,
+    Receipts,
+}
+
+impl Sweep {
+    pub(super) fn new(under_way: Arc<()>) -> Self {
+        let (after, table) = (String::new(), Table::Notifications);
+        Self { table, after, notifications: 0, receipts: 0, _under_way: under_way }
+    }
+
+    /// Takes one batch; answers what is left of the sweep.
+    pub(super) fn step(mut self, parts: &Parts) -> Option<Self> {
+        match self.trim(parts) {
+            Ok(trimmed) => {
+                self.count(&trimmed, parts);
+                tell(&trimmed, parts);
+                self.go_on(trimmed.rest)
+            }
+            Err(error) => {
+                // Said as every failed write is; the next sweep begins anew.
+                report(&error);
+                None
+            }
+        }
+    }
+
+    fn trim(&self, parts: &Parts) -> Result<Trimmed, StorageError> {
+        let (now, settings) = (parts.clock.now(), &parts.retention);
+        let age = match self.table {
+            Table::Notifications => settings.of_notifications(),
+            Table::Receipts => settings.of_receipts(),
+        };
+        let Some(before) = age.map(|age| now.minus(age)) else { return Ok(Trimmed::default()) };
+        parts.pool.write(|connection| match self.table {
+            Table::Notifications => trim_notifications(connection, &self.after, before, settings.batch),
+            Table::Receipts => trim_receipts(connection, &self.after, before, settings.batch),
+        })
+    }
+
+    fn count(&mut self, trimmed: &Trimmed, parts: &Parts) {
+        let (sum, name) = match self.table {
+            Table::Notifications => (&mut self.notifications, "notifications"),
+            Table::Receipts => (&mut self.receipts, "receipts"),
+        };
+        *sum += trimmed.removed;
+        parts.metrics.retention_removed(name).inc_by(trimmed.removed as u64);
+    }
+
+    fn go_on(mut self, rest: Option<String>) -> Option<Self> {
+        match (rest, self.table) {
+            (Some(after), _) => self.after = after,
+            (None, Table::Notifications) => (self.table, self.after) = (Table::Receipts, String::new()),
+            (None, Table::Receipts) => {
+                if self.notifications + self.receipts > 0 {
+                    log::info!(notifications = self.notifications, receipts = self.receipts;
+                        "what had become too old was removed");
+                }
+                return None;
+            }
+        }
+        Some(self)
+    }
+}
+
+/// Devices whose user had something unread that is gone are told the new count.
+fn tell(trimmed: &Trimmed, parts: &Parts) {
+    let recounted = trimmed.recounted.iter();
+    let publications: Vec<_> = recounted
+        .map(|(user, inbox)| publications::of_count(&UserId::from_stored(user.clone()), *inbox))
+        .collect();
+    if !publications.is_empty() && parts.hub.try_send(Publish { publications }).is_err() {
+        // The next change of the count tells it.
+        parts.metrics.refused("hub_mailbox").inc();
+    }
+}
