@@ -258,6 +258,15 @@ async fn another_method_is_told_which_would_do() {
 }
 
 #[tokio::test]
+async fn who_forbids_every_encoding_is_told_so() {
+    let app = TestApp::start(Database::Sqlite).await;
+    for path in ["/notifications/list", "/notifications/sse"] {
+        let request = app.client().get(app.url(path)).header("accept-encoding", "identity;q=0, br");
+        refused(app.send(request, &app.token("ann", &[])).await, 406, "not_acceptable");
+    }
+}
+
+#[tokio::test]
 async fn a_path_that_nobody_serves_is_unknown() {
     let app = TestApp::start(Database::Sqlite).await;
     for path in [

@@ -1,12 +1,14 @@
 //! What surrounds every request: its id, the count of its answer, the headers that all answers carry.
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
-use actix_web::{Error, web};
+use actix_web::{Error, ResponseError, web};
 use uuid::Uuid;
 
+use super::problem::Problem;
 use crate::telemetry::Metrics;
 
 /// The header that carries a request's id both ways.
@@ -34,7 +36,7 @@ pub async fn surround(
     let route = route_class(request.path());
     CURRENT
         .scope(id, async move {
-            let mut response = next.call(request).await?;
+            let mut response = explained(next.call(request).await?);
             let headers = response.headers_mut();
             if let Some(value) = value {
                 headers.insert(REQUEST_ID, value);
@@ -46,6 +48,20 @@ pub async fn surround(
             Ok(response)
         })
         .await
+}
+
+/// The compression refuses without a word who forbids every encoding that it could answer in.
+fn explained<B: MessageBody>(response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+    let is_mute = !response.headers().contains_key(CONTENT_TYPE);
+    if response.status() == StatusCode::NOT_ACCEPTABLE && is_mute {
+        let problem = Problem::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "not_acceptable",
+            "Accept-Encoding forbids gzip and what is not compressed: nothing else is spoken here",
+        );
+        return response.into_response(problem.error_response()).map_into_right_body();
+    }
+    response.map_into_left_body()
 }
 
 /// The client's own id, where it is harmless in a header and a log line.
