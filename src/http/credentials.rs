@@ -50,6 +50,12 @@ impl Authenticator {
         self.identify(&self.presented(request), None, door).await
     }
 
+    /// Whether a ticket decides who sent a request.
+    pub fn is_shown_a_ticket(&self, request: &HttpRequest) -> bool {
+        let Presented { header, cookie, ticket, .. } = self.presented(request);
+        header.is_none() && cookie.is_none() && ticket.is_some()
+    }
+
     /// What a request says of who sent it, to be verified later.
     pub fn presented(&self, request: &HttpRequest) -> Presented {
         let asked = |name| query_value(request.query_string(), name).filter(|value| !value.is_empty());

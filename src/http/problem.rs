@@ -70,11 +70,6 @@ impl Problem {
         self.status == StatusCode::SERVICE_UNAVAILABLE
     }
 
-    /// Whether the same request may do later.
-    pub fn is_for_now(&self) -> bool {
-        self.status == StatusCode::SERVICE_UNAVAILABLE
-    }
-
     /// For people.
     pub fn detail(&self) -> &str {
         &self.detail

@@ -1,35 +1,50 @@
 //! Server-sent events: the event stream format of the WHATWG HTML standard (§9.2.5 and §9.2.6), and what bellhop's
 //! ids in it mean.
 //!
-//! A notification's `id` is its seq, which is where a client that comes back with it goes on. A client that connected
-//! without saying what it has got everything only from some seq on; that it comes back must not prove that it has what
-//! was there before. So it is also told, with the next event or by an id that stands alone, an id that names both:
-//! `{seq}-{above}`. After the last event of a stream that is over for good, `.end` follows: whoever shows it is sent
-//! away, because browsers come back whatever the server says.
+//! A notification's `id` is its seq, which is where a client that comes back with it goes on. What that proves is
+//! another matter: a client that connected without saying what it has got everything only from some seq on, and a
+//! browser may have changed hands. So with the next event, or by an id that stands alone, a client is also told an id
+//! that says whose it is and what it proves:
+//!
+//! ```text
+//! 43                  a place, as a notification's own id
+//! 43.6b86b273         the same, for the user with this mark: nothing is proven, of who wants some types only
+//! 43-40.6b86b273      this user's client has 43 and everything above 40
+//! 43-40.6b86b273.end  and there is nothing more to come: whoever shows it is sent away, because browsers come back
+//!                     whatever the server says
+//! ```
 
-use std::fmt;
+use std::fmt::Write;
 
 use bytes::BytesMut;
+use sha2::{Digest, Sha256};
 
 use super::offset::parse_seq;
+use crate::domain::UserId;
 
 /// The media type of an event stream.
 pub const MEDIA_TYPE: &str = "text/event-stream";
 
 /// The longest `Last-Event-ID` that is looked at: two seqs and what is around them.
 const ID_BYTES_MAX: usize = 64;
-/// Stands behind the id of the last event there is.
-const END: &str = ".end";
+/// Stands between an id's parts.
+const PART: char = '.';
 /// Stands between the two seqs.
 const ABOVE: char = '-';
+/// The last part of the last event's id.
+const END: &str = "end";
+/// The bytes of a mark. It keeps two users of one browser apart, and nobody out.
+const MARK_BYTES: usize = 4;
 
 /// What a client says that it saw last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastEventId {
     /// The newest seq that it has. Never negative.
     pub seq: i64,
-    /// It has everything above this one; 0 where it has its inbox whole.
-    pub above: i64,
+    /// It has everything above this one.
+    above: Option<i64>,
+    /// Whose it is.
+    mark: Option<Box<str>>,
     /// Whether there is nothing more to come.
     pub is_end: bool,
 }
@@ -40,31 +55,61 @@ impl LastEventId {
         if text.len() > ID_BYTES_MAX {
             return None;
         }
-        let (place, is_end) = text.strip_suffix(END).map_or((text, false), |place| (place, true));
+        let mut parts = text.split(PART);
+        let place = parts.next()?;
         let (seq, above) = match place.split_once(ABOVE) {
-            None => (parse_seq(place)?, 0),
-            Some((seq, above)) => (parse_seq(seq)?, parse_seq(above)?),
+            None => (parse_seq(place)?, None),
+            Some((seq, above)) => (parse_seq(seq)?, Some(parse_seq(above)?)),
         };
-        (above <= seq).then_some(Self { seq, above, is_end })
+        let mut rest = parts.peekable();
+        let mark = rest.next_if(|part| is_mark(part)).map(Box::from);
+        let is_end = rest.next_if(|part| *part == END).is_some();
+        let fits = rest.next().is_none() && above.is_none_or(|above| above <= seq && mark.is_some());
+        fits.then_some(Self { seq, above, mark, is_end })
+    }
+
+    /// Whether it was told to somebody else.
+    pub fn is_of_another_than(&self, user: &UserId) -> bool {
+        self.mark.as_deref().is_some_and(|mark| mark != mark_of(user))
+    }
+
+    /// Above which seq the client has everything, if the id says so.
+    pub fn above(&self) -> Option<i64> {
+        self.above
+    }
+
+    /// Whether it is a place and nothing else.
+    pub fn is_plain(&self) -> bool {
+        self.mark.is_none()
     }
 }
 
-impl fmt::Display for LastEventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seq, above, is_end } = *self;
-        write!(f, "{seq}{}{}", run_above(above), if is_end { END } else { "" })
-    }
+/// Tells users apart.
+fn mark_of(user: &UserId) -> String {
+    let digest = Sha256::digest(user.as_str());
+    digest.iter().take(MARK_BYTES).fold(String::new(), |mut mark, byte| {
+        // Writing into a text cannot fail.
+        let _ = write!(mark, "{byte:02x}");
+        mark
+    })
 }
 
-/// What follows the seq in the id of a client that has everything above another one: nothing where that is its whole
-/// inbox.
-pub fn run_above(seq: i64) -> String {
-    if seq == 0 { String::new() } else { format!("{ABOVE}{seq}") }
+fn is_mark(part: &str) -> bool {
+    part.len() == 2 * MARK_BYTES && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// What follows the seq in the ids of this user's client, which has everything above another one, if that is known.
+pub fn rest_of_id(user: &UserId, above: Option<i64>) -> String {
+    let mark = mark_of(user);
+    match above {
+        Some(above) => format!("{ABOVE}{above}{PART}{mark}"),
+        None => format!("{PART}{mark}"),
+    }
 }
 
 /// The id of the last event of a stream, when it goes on nowhere.
 pub fn end_of(place: &str) -> String {
-    format!("{place}{END}")
+    format!("{place}{PART}{END}")
 }
 
 /// Adds an event. `name` has no line break, see `check_type`; `data` is JSON of any layout.
@@ -101,19 +146,20 @@ fn field(stream: &mut BytesMut, name: &str, value: &str) {
 mod tests {
     use super::*;
 
-    fn id(text: &str) -> Option<(i64, i64, bool)> {
-        LastEventId::parse(text).map(|LastEventId { seq, above, is_end }| (seq, above, is_end))
+    fn id(text: &str) -> Option<(i64, Option<i64>, bool)> {
+        LastEventId::parse(text).map(|id| (id.seq, id.above(), id.is_end))
     }
 
     #[test]
-    fn an_id_is_a_seq_perhaps_with_where_its_run_begins_and_that_it_is_the_last() {
-        assert_eq!(id("0"), Some((0, 0, false)));
-        assert_eq!(id("43"), Some((43, 0, false)));
-        assert_eq!(id("43-42"), Some((43, 42, false)));
-        assert_eq!(id("43-43"), Some((43, 43, false)));
-        assert_eq!(id("43.end"), Some((43, 0, true)));
-        assert_eq!(id("43-42.end"), Some((43, 42, true)));
-        assert_eq!(id("9223372036854775807"), Some((i64::MAX, 0, false)));
+    fn an_id_is_a_place_perhaps_with_what_it_proves_whose_it_is_and_that_it_is_the_last() {
+        assert_eq!(id("0"), Some((0, None, false)));
+        assert_eq!(id("43"), Some((43, None, false)));
+        assert_eq!(id("43.6b86b273"), Some((43, None, false)));
+        assert_eq!(id("43-42.6b86b273"), Some((43, Some(42), false)));
+        assert_eq!(id("43-43.6b86b273"), Some((43, Some(43), false)));
+        assert_eq!(id("30.end"), Some((30, None, true)));
+        assert_eq!(id("43-0.6b86b273.end"), Some((43, Some(0), true)));
+        assert_eq!(id("9223372036854775807"), Some((i64::MAX, None, false)));
     }
 
     #[test]
@@ -125,11 +171,17 @@ mod tests {
             "-43",
             "043",
             "43-",
-            "43-44",
-            "43-4-2",
+            "43-42",
+            "43-44.6b86b273",
+            "43-4-2.6b86b273",
+            "43.6B86B273",
+            "43.6b86b27",
             "43.END",
+            "43.end.6b86b273",
+            "43.end.end",
             ".end",
             "4.3",
+            "43.",
             "43\u{661}",
             "9223372036854775808",
             &"4".repeat(65),
@@ -139,10 +191,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_is_read_again() {
-        for text in ["0", "7", "7-3", "7-7.end", "7.end"] {
-            assert_eq!(LastEventId::parse(text).expect(text).to_string(), text);
+    fn what_is_said_to_one_user_is_no_others() {
+        let user = |name: &str| UserId::from_stored(name.to_owned());
+        let (ann, bob) = (user("ann"), user("bob"));
+        for above in [None, Some(0), Some(7)] {
+            let text = end_of(&format!("9{}", rest_of_id(&ann, above)));
+            let id = LastEventId::parse(&text).expect(&text);
+            assert_eq!((id.seq, id.above(), id.is_end, id.is_plain()), (9, above, true, false));
+            assert!(!id.is_of_another_than(&ann));
+            assert!(id.is_of_another_than(&bob));
         }
+        let plain = LastEventId::parse("9").expect("a place");
+        assert!(plain.is_plain() && !plain.is_of_another_than(&bob), "it says nothing of whose it is");
     }
 
     #[test]

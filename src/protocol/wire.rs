@@ -241,11 +241,16 @@ impl Message {
     /// The frames for one session; shared by all that are spoken to alike. `rest` as in [`Wire::frames`].
     pub fn frames(&self, wire: &Wire, rest: &str) -> Bytes {
         match (wire, wire.shared().and_then(|slot| self.shared.get(slot))) {
-            _ if !rest.is_empty() => wire.frames(&self.said, rest),
+            _ if !rest.is_empty() && self.has_place() => wire.frames(&self.said, rest),
             (_, Some(shared)) => shared.get_or_init(|| wire.frames(&self.said, "")).clone(),
             (Wire::SocketIo(spelling), None) => self.narrowed(wire, spelling),
             (Wire::Raw(_) | Wire::Sse(_), None) => wire.frames(&self.said, ""),
         }
+    }
+
+    /// Whether anything of it has a place in an inbox, which is told each client in its own way.
+    fn has_place(&self) -> bool {
+        self.said.iter().any(|said| matches!(said.subject, Subject::Notification(Some(_))))
     }
 
     /// Clients that asked for the same have the same spelling, see `transports/socketio/spellings.rs`.

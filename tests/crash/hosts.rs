@@ -149,8 +149,8 @@ impl Device {
         let place = kept.place.as_ref().filter(|_| resumes && recovers);
         let last_id = kept.last_id.as_ref().filter(|_| resumes && recovers);
         if let Some(last_id) = last_id {
-            // `{seq}` or `{seq}-{above}`.
-            since = last_id.split('-').next().and_then(|seq| seq.parse().ok());
+            // The seq comes first, whatever else it says.
+            since = last_id.split(['-', '.']).next().and_then(|seq| seq.parse().ok());
             call = call.with("lastEventId", json!(last_id));
         } else if let Some(place) = place {
             since = Some(place.seq());

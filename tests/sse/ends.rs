@@ -10,6 +10,7 @@ use crate::support::app::{Database, TestApp, TestAppBuilder, seconds_from_now, t
 use crate::support::both::on_both_databases;
 use crate::support::deadline::wait_until_async;
 use crate::support::event_stream::{Ask, Event, EventStream};
+use crate::support::records::texts;
 
 fn ask(app: &TestApp) -> Ask {
     Ask::new(&app.token("host", &["PROFESSIONAL"]))
@@ -56,8 +57,18 @@ on_both_databases! {
         app.tell("host", 2).await;
         let events = stream.rest().await;
         let ids: Vec<&str> = events.iter().filter_map(|event| event.id.as_deref()).collect();
-        assert_eq!(ids, ["2", "2-1", "2-1.end"], "{events:?}");
-        assert_is_the_end(&app, "2-1.end").await;
+        let [note, count, end] = ids[..] else { panic!("{ids:?}") };
+        assert_eq!(note, "2");
+        assert!(count.starts_with("2-1."), "{count}");
+        assert_eq!(end, format!("{count}.end"));
+        // A browser comes back all the same, and so proves what it was given, and only that.
+        assert_is_the_end(&app, end).await;
+        let confirmed = "SELECT seq || '' AS value FROM notifications JOIN deliveries ON notification_id = id
+                         WHERE state = 'confirmed'";
+        assert_eq!(texts(app.database_url(), confirmed), ["2"]);
+        // Who opens a new stream wants one, whatever it kept.
+        let again = EventStream::open(&app, &ask(&app).with_query(&format!("?ttl=1&lastEventId={end}"))).await;
+        assert_eq!(goodbye(again).await.data["reason"], "ttl_elapsed");
         // One that was missed counts, too.
         let events = EventStream::open(&app, &ask(&app).with_query("?once=true&since=0")).await.rest().await;
         let notes = events.iter().filter(|event| event.name == "note").count();

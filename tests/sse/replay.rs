@@ -54,7 +54,7 @@ on_both_databases! {
         ] {
             let mut stream = EventStream::open(&app, &ask).await;
             assert_eq!(told(&stream.until("resumed").await), ["3", "4", "5", "resumed 3 5"], "{ask:?}");
-            assert_eq!(stream.last_id(), "5");
+            assert!(stream.last_id().starts_with('5'), "{}", stream.last_id());
         }
         let mut stream = EventStream::open(&app, &ask(&app).after("5")).await;
         assert_eq!(told(&stream.until("resumed").await), ["resumed 6 5"]);
@@ -103,7 +103,7 @@ build_on_both_databases! {
         let mut stream = EventStream::open(&app, &token.clone().after("0")).await;
         stream.until("resumed").await;
         let last = stream.last_id().to_owned();
-        assert_eq!(last, "2");
+        assert!(last.starts_with("2-0."), "what this stream gave: {last}");
         drop(stream);
         app.tell("host", 3).await;
         app.set_clock(Arc::new(Tomorrow));

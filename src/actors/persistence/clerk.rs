@@ -24,6 +24,8 @@ use crate::storage::{AnyConnection, StorageError, idempotency, inboxes, recipien
 
 /// How many pages of one device's notifications are confirmed in a row. Others wait for it.
 const UP_TO_PAGES_MAX: usize = 40;
+/// How many steps of long work are taken in a row.
+const STEPS_A_BATCH: usize = 4;
 
 /// A piece of work and who waits for it.
 #[derive(Debug)]
@@ -139,15 +141,20 @@ impl Clerk {
         tickets::redeem(&self.parts, shown_tickets);
         tickets::issue(&self.parts, wanted_tickets);
         let mut left = Vec::new();
+        let mut steps = 0;
         for job in single {
             match job {
+                // Others are served between them.
+                ClericalJob::Select(_) | ClericalJob::Sweep(_) if steps >= STEPS_A_BATCH => left.push(job),
                 ClericalJob::Select(work) => {
+                    steps += 1;
                     left.extend(work.step(&self.parts).map(|work| ClericalJob::Select(Box::new(work))));
                 }
                 ClericalJob::SavePreferences(message, reply) => {
                     answer(reply, self.save_preferences(&message));
                 }
                 ClericalJob::Sweep(sweep) => {
+                    steps += 1;
                     left.extend(sweep.step(&self.parts).map(|sweep| ClericalJob::Sweep(Box::new(sweep))));
                 }
                 ClericalJob::ForgetKeys(age) => self.forget_keys(age),

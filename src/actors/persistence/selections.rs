@@ -103,7 +103,7 @@ impl Work {
             Task::Delete(asked, _) => publications::of_deleted(&asked.device.user, &Deleted::new(ids, taken)),
         };
         if parts.hub.try_send(Publish { publications }).is_err() {
-            // The next heartbeat carries the right count.
+            // The next change of the count tells it.
             parts.metrics.refused("hub_mailbox").inc();
         }
     }

@@ -10,6 +10,7 @@ mod queue;
 mod rate;
 mod replay;
 mod rooms;
+mod runs;
 mod services;
 mod shard;
 mod socket;
@@ -124,6 +125,9 @@ impl Session {
             "serverTime": self.services.clock.now(),
         });
         self.outbox.greet(&self.shard, inbox, preface, &Said::event("connected", data), floor);
+        if let Some(above) = self.outbox.run() {
+            self.services.runs.begin(&self.me.user, self.outbox.reference().number, above);
+        }
         if let Some((above, seq)) = self.outbox.claimed() {
             self.claim(above, seq);
         }
@@ -137,6 +141,9 @@ impl Session {
     /// Tells the hub that this session is over, and gives its place back.
     pub fn end(&self) {
         let session = self.outbox.reference();
+        if self.outbox.run().is_some() {
+            self.services.runs.end(&self.me.user, session.number, self.outbox.given());
+        }
         self.services.hub.do_send(Disconnected { session });
         self.shard.close(session);
     }

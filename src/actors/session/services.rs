@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 
 use actix::prelude::*;
 
+use super::runs::Runs;
 use crate::actors::hub::{NotificationHub, SessionRef};
 use crate::actors::persistence::Persistence;
 use crate::actors::reader::Reader;
@@ -32,6 +33,7 @@ pub struct Services {
     pub draining: AtomicBool,
     /// What devices proved and the database does not know yet.
     pub(super) unreported: AtomicUsize,
+    pub(super) runs: Runs,
     pub(super) next_session: AtomicU64,
     pub(super) next_shard: AtomicU32,
 }
@@ -61,6 +63,7 @@ impl Services {
             instance,
             draining: AtomicBool::new(false),
             unreported: AtomicUsize::new(0),
+            runs: Runs::default(),
             next_session: AtomicU64::new(1),
             next_shard: AtomicU32::new(0),
         }
@@ -75,6 +78,12 @@ impl Services {
     pub async fn inbox(&self, user: &UserId) -> Option<InboxState> {
         let user = user.clone();
         self.reader.run(move |connection| inboxes::state(connection, &user)).await.ok()
+    }
+
+    /// Above which seq a client has everything that comes back to an event stream with a notification's own id, if
+    /// this instance knows the stream that gave it.
+    pub fn given_above(&self, user: &UserId, seq: i64) -> Option<i64> {
+        self.runs.above(user, seq)
     }
 
     /// Whether everything that devices proved is recorded.

@@ -31,10 +31,15 @@ pub async fn open(
         return Err(Problem::unavailable("draining", "the server is stopping: connect again"));
     }
     origins.check(&request)?;
-    let identity = authenticator.admit(&request, Door::WebSocket).await?;
+    // Looked at before a ticket is used up.
     let asked = |name: &str| query_value(request.query_string(), name);
-    let wishes = Wishes::parse(asked, &services.settings)?;
-    let response = websocket::handshake(&request)?;
+    let (wishes, response) = (Wishes::parse(asked, &services.settings), websocket::handshake(&request));
+    if authenticator.is_shown_a_ticket(&request) {
+        wishes.as_ref().map_err(Problem::clone)?;
+        response.as_ref().map_err(Problem::clone)?;
+    }
+    let identity = authenticator.admit(&request, Door::WebSocket).await?;
+    let (wishes, response) = (wishes?, response?);
     let wire = Wire::Raw(wishes.wanted());
     let terms = wishes.terms(authenticator.believed_for(&identity), &services, wire, None);
     let services: Arc<Services> = services.into_inner();

@@ -24,9 +24,10 @@ pub use trial::open as open_trial;
 
 use super::websocket::Descriptor;
 use super::wishes::Wishes;
+use crate::actors::persistence::Confirm;
 use crate::actors::session::{FrameRate, LocalShard, Services, Session, Terms};
 use crate::config::SseSettings;
-use crate::domain::{CloseReason, Door, Member, Profile};
+use crate::domain::{Channel, CloseReason, Door, Identity, Member, Profile, UpTo};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Authenticator, Problem};
@@ -60,6 +61,27 @@ impl SseDoor {
         sse::retry(u64::try_from(jittered.as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// `given_above` finds what is known of a notification's own id.
+    fn terms(
+        &self,
+        terms: Terms,
+        last: Option<&LastEventId>,
+        given_above: impl FnOnce(i64) -> Option<i64>,
+    ) -> Terms {
+        let (since, claims_above) = match last {
+            Some(last) if last.is_plain() => (Some(last.seq), given_above(last.seq)),
+            Some(last) => (Some(last.seq), last.above()),
+            None => (terms.since, terms.since.map(|_| 0)),
+        };
+        Terms {
+            heartbeat_interval: Duration::from_millis(self.settings.heartbeat_interval_ms),
+            heartbeat_timeout: Duration::from_millis(self.settings.cleanup_interval_ms),
+            since,
+            claims_above,
+            ..terms
+        }
+    }
+
     /// The answer to a client that is to come back later. Its ticket, if it has one, is not used up.
     fn turn_away(&self, reason: CloseReason) -> HttpResponse {
         let goodbye = Wire::Sse(Wanted::default()).goodbye(reason, "").unwrap_or_default();
@@ -79,32 +101,25 @@ pub async fn open(
     if services.is_draining() {
         return Ok(door.turn_away(CloseReason::ServerRestart));
     }
-    let identity = match authenticator.admit(&request, Door::Sse).await {
-        Err(problem) if problem.is_for_now() => return Ok(door.turn_away(CloseReason::TryAgainLater)),
-        admitted => admitted?,
-    };
+    // Looked at before a ticket is used up.
     let asked = |name: &str| query_value(request.query_string(), name);
     let wishes = Wishes::parse(asked, &services.settings)?;
     let last = last_event_id(&request)?;
-    if last.is_some_and(|last| last.is_end) {
-        return Ok(gone_for_good());
-    }
+    let identity = match authenticator.admit(&request, Door::Sse).await {
+        Err(problem) if problem.is_unavailable() => return Ok(door.turn_away(CloseReason::TryAgainLater)),
+        admitted => admitted?,
+    };
+    let last = last.filter(|last| !last.is_of_another_than(&identity.user));
     if request.method() == Method::HEAD {
         return Ok(event_stream().finish());
     }
+    if let Some(last) = last.as_ref().filter(|last| last.is_end) {
+        let told = say_goodbye(&services, &identity, last).await;
+        return Ok(if told { gone_for_good() } else { door.turn_away(CloseReason::TryAgainLater) });
+    }
     let wire = Wire::Sse(wishes.wanted());
     let terms = wishes.terms(authenticator.believed_for(&identity), &services, wire, None);
-    let (since, claims_above) = match last {
-        Some(last) => (Some(last.seq), Some(last.above)),
-        None => (wishes.since, wishes.since.map(|_| 0)),
-    };
-    let terms = Terms {
-        heartbeat_interval: Duration::from_millis(door.settings.heartbeat_interval_ms),
-        heartbeat_timeout: Duration::from_millis(door.settings.cleanup_interval_ms),
-        since,
-        claims_above,
-        ..terms
-    };
+    let terms = door.terms(terms, last.as_ref(), |seq| services.given_above(&identity.user, seq));
     let services = services.into_inner();
     let shard = LocalShard::of_this_thread(&services);
     let me = Arc::new(Member::from(&identity));
@@ -116,15 +131,28 @@ pub async fn open(
     Ok(streaming(&request, events))
 }
 
-/// What the client saw last. What is in the header is newer than what is in the URL, which a browser repeats.
+/// What the client saw last. What is in the header is newer than what is in the URL, which a browser repeats. Only a
+/// browser's own header can mean that it saw the end: who opens a new stream wants one.
 fn last_event_id(request: &HttpRequest) -> Result<Option<LastEventId>, Problem> {
     let header = request.headers().get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?").to_owned());
+    let by_header = header.is_some();
     let text = header.or_else(|| query_value(request.query_string(), LAST_EVENT_ID_QUERY));
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    LastEventId::parse(&text).map(Some).ok_or_else(|| {
+    let mut last = LastEventId::parse(&text).ok_or_else(|| {
         Problem::bad_request("invalid_last_event_id", "Last-Event-ID must be the id of an event from here")
             .of_field("Last-Event-ID")
-    })
+    })?;
+    last.is_end &= by_header;
+    Ok(Some(last))
+}
+
+/// Records what a client has that will not come again; answers whether that could be done.
+async fn say_goodbye(services: &Services, identity: &Identity, last: &LastEventId) -> bool {
+    let Some(above) = last.above().filter(|above| *above < last.seq) else { return true };
+    let device = Arc::new(identity.clone().into_device(Channel::Sse));
+    let up_to = vec![UpTo { device, above, seq: last.seq }];
+    let confirm = Confirm { proofs: Vec::new(), up_to };
+    matches!(services.persistence.send(confirm).await, Ok(Ok(())))
 }
 
 /// The answer that browsers do not come back after: HTML standard §9.2.3.

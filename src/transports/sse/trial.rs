@@ -30,17 +30,14 @@ pub async fn open(
     door: web::Data<SseDoor>,
 ) -> Result<HttpResponse, Problem> {
     let last = last_event_id(&request)?;
-    if last.is_some_and(|last| last.is_end) {
+    if last.as_ref().is_some_and(|last| last.is_end) {
         return Ok(gone_for_good());
     }
     if request.method() == Method::HEAD {
         return Ok(event_stream().finish());
     }
     let Ok(permit) = door.trials.clone().try_acquire_owned() else {
-        return Err(Problem::unavailable(
-            "too_many_test_streams",
-            "too many test streams are open: try again",
-        ));
+        return Ok(door.turn_away(CloseReason::TryAgainLater));
     };
     let counted = last.map_or(0, |last| last.seq).min(EVENTS);
     let trial = Trial { services, counted, next: Instant::now(), _permit: permit };

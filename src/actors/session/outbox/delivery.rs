@@ -16,7 +16,7 @@ use crate::domain::{CloseReason, InboxState, Room, Timestamp, UserId};
 use crate::protocol::frame;
 use crate::protocol::json::{UNREAD_COUNT, UnreadCount};
 use crate::protocol::offset::Rooms;
-use crate::protocol::sse::run_above;
+use crate::protocol::sse::rest_of_id;
 use crate::protocol::wire::{Said, Wire};
 
 impl Outbox {
@@ -46,7 +46,7 @@ impl Outbox {
                 return None;
             }
         }
-        let frames = parcel.words.frames(&self.terms.wire, &self.rooms.borrow());
+        let frames = parcel.words.frames(&self.terms.wire, &self.after_seq.borrow());
         if !frames.is_empty() && !self.write(frames) {
             return None;
         }
@@ -88,7 +88,7 @@ impl Outbox {
 
     /// A seq as the client is told it to come back with.
     pub(in crate::actors::session) fn place_at(&self, seq: i64) -> String {
-        format!("{seq}{}", self.rooms.borrow())
+        format!("{seq}{}", self.after_seq.borrow())
     }
 
     /// The session is in a room; a client that comes back to its session is told so, should it break off now.
@@ -121,22 +121,28 @@ impl Outbox {
         let is_whole = self.left_own.borrow().is_empty();
         let rooms = if is_whole { Rooms::All(self.joined.borrow().clone()) } else { Rooms::TooMany };
         let text = rooms.to_string().into_boxed_str();
-        if *self.rooms.borrow() != text {
-            *self.rooms.borrow_mut() = text;
+        if *self.after_seq.borrow() != text {
+            *self.after_seq.borrow_mut() = text;
             self.owes_place.set(true);
         }
     }
 
-    /// What follows the seqs of a client that proves them by coming back: where the run begins that it was given, see
-    /// `protocol/sse.rs`.
+    /// Above which seq a client that proves by coming back was given everything. None for others, and for one that
+    /// wants some types only.
+    pub(in crate::actors::session) fn run(&self) -> Option<i64> {
+        let proves = self.terms.wire.is_one_way() && !self.is_narrowed();
+        proves.then(|| self.claims_above.get().unwrap_or_else(|| self.first_given()))
+    }
+
+    /// Up to where.
+    pub(in crate::actors::session) fn given(&self) -> i64 {
+        self.safe_place()
+    }
+
+    /// What follows the seqs of a client that proves by coming back, see `protocol/sse.rs`.
     pub(in crate::actors::session) fn note_run(&self) {
-        if !self.terms.wire.is_one_way() {
-            return;
-        }
-        let above = self.terms.claims_above.unwrap_or_else(|| self.first_given());
-        let run = run_above(above).into_boxed_str();
-        if *self.rooms.borrow() != run {
-            *self.rooms.borrow_mut() = run;
+        if self.terms.wire.is_one_way() {
+            *self.after_seq.borrow_mut() = rest_of_id(&self.me.user, self.run()).into_boxed_str();
         }
     }
 
@@ -152,7 +158,7 @@ impl Outbox {
 
     /// How the client is spoken to, and what follows its seqs.
     pub(in crate::actors::session) fn speech(&self) -> (Wire, Box<str>) {
-        (self.terms.wire.clone(), self.rooms.borrow().clone())
+        (self.terms.wire.clone(), self.after_seq.borrow().clone())
     }
 
     /// Notes that a notification was queued; answers it where that alone confirms it.
@@ -229,7 +235,7 @@ impl Outbox {
 
     /// What the client says, by coming, that it has: everything above the one seq up to the other.
     pub(in crate::actors::session) fn claimed(&self) -> Option<(i64, i64)> {
-        self.terms.claims_above.zip(self.terms.since)
+        self.claims_above.get().zip(self.terms.since)
     }
 
     /// Everything that came on this connection is newer than this seq.

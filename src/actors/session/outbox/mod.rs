@@ -81,14 +81,17 @@ pub struct Outbox {
     socket: Socket,
     inbox: Cell<InboxState>,
     pub(super) cursor: RefCell<Cursor>,
+    /// As the terms say, until the client turns out to remember another inbox.
+    claims_above: Cell<Option<i64>>,
     pub(super) replay: RefCell<Option<Box<Replay>>>,
     /// Who waits for the queue to empty.
     pub(super) room: RefCell<Option<Waker>>,
     /// The inbox changed while a replay was due, and the client was not told its count.
     owes_count: Cell<bool>,
     proof: RefCell<Proof>,
-    /// What follows the seq where the client is told its place: the rooms it is in beside its own.
-    rooms: RefCell<Box<str>>,
+    /// What follows the seq where the client is told its place: the rooms it is in beside its own, or what a stream's
+    /// id says more.
+    after_seq: RefCell<Box<str>>,
     /// Those rooms.
     joined: RefCell<Vec<Room>>,
     /// They changed, and the client was not told.
@@ -121,10 +124,11 @@ impl Outbox {
                 Cursor::new(terms.since)
             }),
             replay: RefCell::default(),
+            claims_above: Cell::new(terms.claims_above),
             room: RefCell::default(),
             owes_count: Cell::new(false),
             proof: RefCell::default(),
-            rooms: RefCell::default(),
+            after_seq: RefCell::default(),
             joined: RefCell::default(),
             owes_place: Cell::new(false),
             left_own: RefCell::default(),
@@ -173,6 +177,10 @@ impl Outbox {
         }
         self.inbox.set(self.inbox.get().merge(inbox));
         let gap = self.cursor.borrow_mut().greeted(inbox.last_seq);
+        if gap.is_some() {
+            // What it claims to have is of another inbox.
+            self.claims_above.set(None);
+        }
         self.note_run();
         let known = self.first_given().min(inbox.last_seq);
         let place = floor.map_or(known, |floor| known.min(floor));
