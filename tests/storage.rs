@@ -6,6 +6,7 @@ mod deliveries;
 mod history;
 mod inboxes;
 mod patience;
+mod plans;
 mod pool;
 mod receipts;
 mod recipients;

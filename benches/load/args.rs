@@ -31,6 +31,8 @@ pub(crate) enum Mode {
     Idle(Idle),
     /// Both of these for each door beside the raw one.
     Doors(Doors),
+    /// Counting and listing one long inbox in a small table and in a large one, with the plans.
+    History(History),
     /// The bare inserts of the same rows on the same database.
     InsertLimit(InsertLimit),
     /// Everything, on both databases.
@@ -182,6 +184,25 @@ pub(crate) struct Doors {
     /// Seconds of waiting, of which memory and processor time are looked at.
     #[arg(long, default_value_t = 60)]
     pub(crate) wait: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// Notifications in the small table, half of them in the inbox that is read.
+    #[arg(long, value_parser = positive, default_value_t = 10_000)]
+    pub(crate) small: usize,
+    /// Notifications in the large table.
+    #[arg(long, value_parser = positive, default_value_t = 5_000_000)]
+    pub(crate) large: usize,
+    /// Notifications of the inbox that is read in the large table.
+    #[arg(long, value_parser = positive, default_value_t = 100_000)]
+    pub(crate) own: usize,
+    /// Times that each shape of query is run; the table has their medians.
+    #[arg(long, value_parser = positive, default_value_t = 2_000)]
+    pub(crate) rounds: usize,
+    /// Bookings written in each of five turns with and without the lists' own indexes.
+    #[arg(long, value_parser = positive, default_value_t = 12_800)]
+    pub(crate) writes: usize,
 }
 
 #[derive(Debug, Args)]

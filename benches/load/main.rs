@@ -28,7 +28,7 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser};
 
 use args::{Arguments, Mode};
-use modes::{bookings, doors, fanout, idle, insert_limit, proof, reconnect};
+use modes::{bookings, doors, fanout, history, idle, insert_limit, proof, reconnect};
 
 /// What is measured where nobody names a database and every one is of interest.
 const DATABASES: [&str; 2] = ["postgres", "sqlite"];
@@ -68,6 +68,10 @@ fn run() -> Result<()> {
         Mode::Fanout(options) => fanout::run(&common, &options),
         Mode::Idle(options) => idle::run(&common, &options),
         Mode::Doors(options) => doors::run(&common, &options),
+        Mode::History(options) => match common.databases() {
+            Some(mut named) => named.try_for_each(|database| history::run(&common, &options, database)),
+            None => DATABASES.into_iter().try_for_each(|database| history::run(&common, &options, database)),
+        },
         Mode::InsertLimit(options) => insert_limit::run(&common, &options),
         Mode::All => {
             for database in DATABASES {

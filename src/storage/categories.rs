@@ -116,9 +116,9 @@ pub(super) fn forget_empty(connection: &mut AnyConnection, users: &[&str]) -> Re
     Ok(())
 }
 
-/// What a user's categories count, by name.
+/// What a user's categories count, in no order.
 pub fn of(connection: &mut AnyConnection, user: &UserId) -> Result<Vec<CategoryCount>, StorageError> {
-    let counts = dsl::inbox_categories.filter(dsl::user_id.eq(user.as_str())).order(dsl::category).select((
+    let counts = dsl::inbox_categories.filter(dsl::user_id.eq(user.as_str())).select((
         dsl::category,
         dsl::total,
         dsl::unread,

@@ -209,9 +209,12 @@ impl Manager {
                 let timeout = self.statement_timeout.as_millis();
                 // Every query here has one good plan. Left to itself PostgreSQL plans the batch insert anew
                 // for each small batch, which takes longer than running it.
+                // Such a plan is made for a user of average size; where most have little it would gather all that
+                // fits and sort it, also for who has a hundred thousand. Without bitmaps it takes what the index
+                // has in order, and stops at the end of the page.
                 let setup = format!(
                     "SET statement_timeout = {timeout}; SET synchronous_commit = on; \
-                     SET plan_cache_mode = force_generic_plan"
+                     SET plan_cache_mode = force_generic_plan; SET enable_bitmapscan = off"
                 );
                 connection.batch_execute(&setup).map_err(refused)?;
                 Ok(AnyConnection::Postgres(connection))

@@ -31,9 +31,16 @@ const PAYLOAD: &str = r#"{"priority":"high","title":"New booking","message":"Sea
 /// What one booking writes, with a question mark for what differs from row to row.
 /// Each: what comes before the values, the values, what comes after.
 const INBOX: [&str; 3] = [
-    "INSERT INTO inboxes (user_id, last_seq, unread) ",
-    "?, ?, 1",
-    " ON CONFLICT (user_id) DO UPDATE SET last_seq = excluded.last_seq, unread = inboxes.unread + 1",
+    "INSERT INTO inboxes (user_id, last_seq, unread, total) ",
+    "?, ?, 1, 1",
+    " ON CONFLICT (user_id) DO UPDATE SET last_seq = excluded.last_seq, unread = inboxes.unread + 1, \
+     total = inboxes.total + 1",
+];
+const CATEGORY: [&str; 3] = [
+    "INSERT INTO inbox_categories (user_id, category, total, unread) ",
+    "?, 'bookings', 1, 1",
+    " ON CONFLICT (user_id, category) DO UPDATE SET total = inbox_categories.total + 1, \
+     unread = inbox_categories.unread + 1",
 ];
 const BOOKING: [&str; 3] = [
     "INSERT INTO bookings (id, host_id, guest_id, guest_name, listing_id, listing_name, check_in, \
@@ -145,6 +152,7 @@ fn write_postgres(connection: &mut PgConnection, rows: &[Row]) -> diesel::QueryR
     connection.transaction(|connection| {
         for (insert, binds) in [
             (INBOX, vec![hosts(), seqs()]),
+            (CATEGORY, vec![hosts()]),
             (BOOKING, vec![bookings(), hosts()]),
             (NOTIFICATION, vec![notifications(), hosts(), seqs(), bookings(), payloads()]),
             (DELIVERY, vec![notifications()]),
@@ -157,6 +165,7 @@ fn write_postgres(connection: &mut PgConnection, rows: &[Row]) -> diesel::QueryR
 
 fn write_sqlite(connection: &mut SqliteConnection, rows: &[Row]) -> diesel::QueryResult<()> {
     connection.immediate_transaction(|connection| {
+        let categories = rows.iter().map(|row| Bind::Text(&row.host));
         let inboxes = rows.iter().flat_map(|row| [Bind::Text(&row.host), Bind::Number(row.seq)]);
         let bookings = rows.iter().flat_map(|row| [Bind::Text(&row.booking), Bind::Text(&row.host)]);
         let notifications = rows.iter().flat_map(|row| {
@@ -171,6 +180,7 @@ fn write_sqlite(connection: &mut SqliteConnection, rows: &[Row]) -> diesel::Quer
         let deliveries = rows.iter().map(|row| Bind::Text(&row.notification));
         for (insert, binds) in [
             (INBOX, inboxes.collect()),
+            (CATEGORY, categories.collect()),
             (BOOKING, bookings.collect()),
             (NOTIFICATION, notifications.collect()),
             (DELIVERY, deliveries.collect::<Vec<_>>()),

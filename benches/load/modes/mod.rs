@@ -5,6 +5,7 @@ pub(crate) mod bookings;
 mod deliveries;
 pub(crate) mod doors;
 pub(crate) mod fanout;
+pub(crate) mod history;
 pub(crate) mod idle;
 pub(crate) mod insert_limit;
 mod ledger;
@@ -12,6 +13,9 @@ mod notices;
 pub(crate) mod proof;
 pub(crate) mod reconnect;
 mod returning;
+#[path = "../../../tests/support/shapes.rs"]
+#[expect(unreachable_pub, reason = "shared with the tests")]
+mod shapes;
 mod spent;
 mod statement;
 
