@@ -50,6 +50,7 @@ pub(super) struct TokenRequest {
     #[serde(default)]
     rooms: Vec<String>,
     /// Seconds.
+    #[schema(schema_with = values::optional_seconds)]
     expires_in: Option<u64>,
 }
 

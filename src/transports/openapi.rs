@@ -79,7 +79,7 @@ struct LastParam {
     description = include_str!("openapi/sse.md"),
     params(WishParams, LastHeader, LastParam),
     responses(
-        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The stream", body = StreamEvent, content_type = "text/event-stream"),
         (status = 204, description = "It has ended for good: do not come back"),
         EventsRefusals,
     ),
@@ -93,7 +93,7 @@ fn events() {}
     description = "Counts to thirty, an event a second. For everybody; there are only so many at once.",
     params(LastHeader, LastParam),
     responses(
-        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The stream", body = StreamEvent, content_type = "text/event-stream"),
         (status = 204, description = "It has ended for good: do not come back"),
         TrialRefusals,
     ),
@@ -105,10 +105,10 @@ fn trial() {}
 #[into_params(parameter_in = Query)]
 struct EngineParams {
     /// The protocol's version.
-    #[param(rename = "EIO", required, schema_with = version)]
+    #[param(rename = "EIO", required = true, schema_with = version)]
     eio: String,
     /// How this request is carried.
-    #[param(required, schema_with = transport)]
+    #[param(required = true, schema_with = transport)]
     transport: String,
     /// The connection; without one a new connection is opened.
     #[param(schema_with = any_text)]
@@ -123,13 +123,13 @@ struct EngineParams {
 #[into_params(parameter_in = Query)]
 struct SendParams {
     /// The protocol's version.
-    #[param(rename = "EIO", required, schema_with = version)]
+    #[param(rename = "EIO", required = true, schema_with = version)]
     eio: String,
     /// How this request is carried.
-    #[param(required, schema_with = polling)]
+    #[param(required = true, schema_with = polling)]
     transport: String,
     /// The connection.
-    #[param(required, schema_with = any_text)]
+    #[param(required = true, schema_with = any_text)]
     sid: String,
     /// Anything: against caches.
     #[param(schema_with = any_text)]
@@ -181,6 +181,29 @@ impl PartialSchema for EngineRefusal {
 impl ToSchema for EngineRefusal {
     fn name() -> Cow<'static, str> {
         "EngineRefusal".into()
+    }
+}
+
+/// One event of a stream.
+#[derive(Debug)]
+struct StreamEvent;
+
+impl PartialSchema for StreamEvent {
+    fn schema() -> RefOr<Schema> {
+        let data = any_text().with("contentMediaType", "application/json");
+        Shape(json!({
+            "type": "object",
+            "description": "One event of the stream. Its data is JSON; a notification's is the schema Notification.",
+            "required": ["event", "data"],
+            "properties": {"event": any_text(), "id": any_text(), "data": data, "retry": {"type": ["string", "integer"]}},
+        }))
+        .into()
+    }
+}
+
+impl ToSchema for StreamEvent {
+    fn name() -> Cow<'static, str> {
+        "StreamEvent".into()
     }
 }
 

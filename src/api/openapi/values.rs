@@ -155,9 +155,9 @@ pub(in crate::api) fn delivery_states() -> Shape {
     one_of(&["pending", "confirmed", "emailed", "suppressed", "withdrawn", "failed"])
 }
 
-/// Entity tags (RFC 9110 §8.8.3).
+/// Entity tags (RFC 9110 §8.8.3); what is none is as if it were not there.
 pub(in crate::api) fn entity_tags() -> Shape {
-    Shape(json!({"type": "string", "pattern": "^[!-~](?:[ -~]*[!-~])?$"}))
+    Shape(json!({"type": "string"}))
 }
 
 /// Visible ASCII; spaces within count, those around it do not arrive.
@@ -175,4 +175,9 @@ pub(in crate::api) fn door() -> Shape {
 
 pub(in crate::api) fn optional_session_id() -> Shape {
     Shape(json!({"type": "string", "maxLength": SESSION_ID_MAX})).or_null()
+}
+
+/// A time in seconds; what is longer than a year is taken for that.
+pub(in crate::api) fn optional_seconds() -> Shape {
+    Shape(json!({"type": "integer", "minimum": 0, "maximum": u64::MAX, "examples": [3600]})).or_null()
 }
