@@ -60,7 +60,7 @@ named! {
     /// A page of a list.
     Page: Shape::closed([
         ("items", Shape::named("Notification").list().with("maxItems", LIMIT_MAX)),
-        ("nextCursor", Shape(json!({"type": "string", "pattern": "^[0-9]+$"})).or_null()),
+        ("nextCursor", Shape(json!({"type": "string", "pattern": "^(?:after-)?[0-9]+$"})).or_null()),
     ]);
     /// Where the caller's inbox stands.
     Count: inbox_count();

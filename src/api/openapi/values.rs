@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use crate::api::idempotency::KEY_MAX;
 use crate::api::receipts::SESSION_ID_MAX;
 use crate::domain::booking::{GUESTS_MAX, LISTING_ID_MAX, NAME_MAX, NOTE_MAX};
 use crate::domain::ids::USER_ID_MAX;
@@ -153,19 +152,6 @@ pub(in crate::api) fn steps() -> Shape {
 /// Where a delivery stands.
 pub(in crate::api) fn delivery_states() -> Shape {
     one_of(&["pending", "confirmed", "emailed", "suppressed", "withdrawn", "failed"])
-}
-
-/// Entity tags (RFC 9110 §8.8.3); what is none is as if it were not there.
-pub(in crate::api) fn entity_tags() -> Shape {
-    Shape(json!({"type": "string"}))
-}
-
-/// Visible ASCII; spaces within count, those around it do not arrive.
-pub(in crate::api) fn idempotency_key() -> Shape {
-    Shape(json!({
-        "type": "string", "minLength": 1, "maxLength": KEY_MAX, "pattern": "^[!-~](?:[ -~]*[!-~])?$",
-        "examples": ["booking-7-of-guest-3"],
-    }))
 }
 
 /// A door that lets in by ticket.
