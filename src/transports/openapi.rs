@@ -23,24 +23,28 @@ use crate::http::openapi::{codes, parameters, refusals};
 pub struct Doors;
 
 parameters! {
-    Wishes:
+    Wishes {
         Query "ttl" False seconds(), "The connection is closed after so many seconds; fractions are taken.";
         Query "once" False flag(), "The connection is closed after the first notification.";
         Query "since" False whole_number(0, i64::MAX), "What came after this seq is sent first, in order.";
         Query "events" False names(), "Only notifications of these types, with commas between them.";
-    LastEventId:
+    }
+    LastEventId {
         Header "Last-Event-ID" False last_event_id(), "The id of the last event that came; a browser sends it by itself.";
         Query "lastEventId" False last_event_id(), "The same, for who can set no headers.";
-    Engine:
+    }
+    Engine {
         Query "EIO" True one_of(&["4"]), "The protocol's version.";
         Query "transport" True one_of(&["polling", "websocket"]), "How this request is carried.";
         Query "sid" False any_text(), "The connection; without one a new connection is opened.";
         Query "t" False any_text(), "Anything: against caches, and by which a repeated request is known.";
-    EngineSend:
+    }
+    EngineSend {
         Query "EIO" True one_of(&["4"]), "The protocol's version.";
         Query "transport" True one_of(&["polling"]), "How this request is carried.";
         Query "sid" True any_text(), "The connection.";
         Query "t" False any_text(), "Anything: against caches.";
+    }
 }
 
 refusals!(WebSocketRefusals: codes::TOKEN, codes::TICKET, codes::ORIGIN, codes::QUERY, codes::HANDSHAKE, codes::STORED,

@@ -72,3 +72,26 @@ pub(super) fn mark_read() {}
     responses((status = 200, description = "The notification", body = shapes::Notification), OneRefusals),
 )]
 pub(super) fn read() {}
+
+refusals!(DeleteOneRefusals: codes::TOKEN, codes::ORIGIN, codes::ID, codes::NOT_FOUND, codes::STORED);
+
+#[utoipa::path(
+    post, path = "/notifications/delete", operation_id = "deleteNotifications", tag = "notifications",
+    summary = "Delete notifications",
+    description = "Answers the new counts; every device of the user hears of it.",
+    request_body = shapes::Selection,
+    responses((status = 200, description = "Where the inbox stands now", body = shapes::DeleteAnswer), MarkRefusals),
+)]
+pub(super) fn delete() {}
+
+#[utoipa::path(
+    delete, path = "/notifications/{id}", operation_id = "deleteNotification", tag = "notifications",
+    summary = "Delete one of your notifications",
+    description = "Answers the new counts; every device of the user hears of it.",
+    params(params::NotificationId),
+    responses(
+        (status = 200, description = "Where the inbox stands now", body = shapes::DeleteAnswer),
+        DeleteOneRefusals,
+    ),
+)]
+pub(super) fn delete_one() {}

@@ -7,14 +7,24 @@ use crate::http::openapi::parameters;
 use crate::http::openapi::shapes::{Shape, any_text, boolean, one_of, uuid, whole_number};
 
 parameters! {
-    BookingId: Path "id" True uuid(), "The booking's id.";
-    NotificationId: Path "id" True uuid(), "The notification's id.";
-    AssetName: Path "file" True asset_name(), "The file's name.";
-    IfNoneMatch: Header "If-None-Match" False any_text(), "The ETag of an earlier answer.";
-    IdempotencyKey: Header "Idempotency-Key" False idempotency_key(),
+    BookingId {
+        Path "id" True uuid(), "The booking's id.";
+    }
+    NotificationId {
+        Path "id" True uuid(), "The notification's id.";
+    }
+    AssetName {
+        Path "file" True asset_name(), "The file's name.";
+    }
+    IfNoneMatch {
+        Header "If-None-Match" False any_text(), "The ETag of an earlier answer.";
+    }
+    IdempotencyKey {
+        Header "Idempotency-Key" False idempotency_key(),
         "A request with the same key and body is done once, however often it comes: repeats get the first answer. \
          Keys are per user and are remembered for a week unless configured otherwise.";
-    List:
+    }
+    List {
         Query "limit" False whole_number(1, LIMIT_MAX).with("default", LIMIT_DEFAULT), "How many.";
         Query "cursor" False cursor(), "The `nextCursor` of an earlier answer.";
         Query "page" False whole_number(1, PAGE_DEPTH_MAX),
@@ -23,6 +33,7 @@ parameters! {
         Query "unread" False boolean(), "Only what is unread.";
         Query "category" False values::category(), "Only of this category.";
         Query "type" False values::chosen_kind(), "Only of this type.";
+    }
 }
 
 fn asset_name() -> Shape {

@@ -144,8 +144,8 @@ pub(in crate::api) fn channels() -> Shape {
 
 /// What happens to a notification: its beginning, and what receipts are kept of.
 pub(in crate::api) fn steps() -> Shape {
-    use Step::{Confirmed, Deferred, Emailed, Failed, Read, Suppressed, Withdrawn};
-    let kept = [Confirmed, Read, Deferred, Emailed, Suppressed, Withdrawn, Failed].map(Step::as_str);
+    use Step::{Confirmed, Deferred, Deleted, Emailed, Failed, Read, Suppressed, Withdrawn};
+    let kept = [Confirmed, Read, Deleted, Deferred, Emailed, Suppressed, Withdrawn, Failed].map(Step::as_str);
     one_of(&[&["pending"], kept.as_slice()].concat())
 }
 

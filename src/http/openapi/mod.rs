@@ -28,10 +28,10 @@ macro_rules! refusals {
 /// Makes types that stand for parameters in `#[utoipa::path(params(…))]`: where each comes, its name, whether it
 /// must, its shape and what it says.
 macro_rules! parameters {
-    ($($name:ident: $($place:ident $spelt:literal $required:ident $shape:expr, $says:expr;)+)+) => {
+    ($($name:ident { $($place:ident $spelt:literal $required:ident $shape:expr, $says:expr;)+ })+) => {
         $(
             #[derive(Debug)]
-            pub(super) struct $name;
+            pub(crate) struct $name;
 
             impl ::utoipa::IntoParams for $name {
                 fn into_params(
