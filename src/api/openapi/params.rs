@@ -41,7 +41,7 @@ fn asset_name() -> Shape {
 }
 
 fn cursor() -> Shape {
-    any_text().with("pattern", "^(?:after-)?[0-9]{1,18}$")
+    any_text().with("pattern", "^(?:after-)?[0-9]{1,19}$")
 }
 
 /// Visible ASCII; spaces within count, those around it do not arrive.
