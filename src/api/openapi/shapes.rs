@@ -224,14 +224,15 @@ fn selection() -> Shape {
 /// What was marked as read, or deleted with `more`: how many are kept.
 fn changed(more: &[&str]) -> Shape {
     let required = [&["ids", "unread", "seq"], more].concat();
-    let mut properties = json!({
-        "ids": uuid().list().with("maxItems", IDS_MAX).with("description", "Those that changed."),
-        "upTo": count().with("description", "Where a whole stretch changed: everything up to this seq."),
-        "unread": count(), "seq": count(),
-    });
-    for name in more {
-        properties[*name] = json!(count());
-    }
+    let own = [
+        ("ids", uuid().list().with("maxItems", IDS_MAX).with("description", "Those that changed.")),
+        ("upTo", count().with("description", "Where a whole stretch changed: everything up to this seq.")),
+        ("unread", count()),
+        ("seq", count()),
+    ];
+    let more = more.iter().map(|name| (*name, count()));
+    let properties: Map<String, Value> =
+        own.into_iter().chain(more).map(|(name, shape)| (name.to_owned(), shape.0)).collect();
     Shape(json!({
         "type": "object", "required": required, "properties": properties, "additionalProperties": false,
     }))

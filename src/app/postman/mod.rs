@@ -58,7 +58,7 @@ fn folder(document: &Value, tag: &Value) -> Value {
     let name = tag["name"].as_str().unwrap_or_default();
     let requests = document["paths"].as_object().into_iter().flatten().flat_map(|(path, methods)| {
         let operations = methods.as_object().into_iter().flatten();
-        let operations = operations.filter(|(_, operation)| operation["tags"][0] == name);
+        let operations = operations.filter(|(_, operation)| at(operation, "/tags/0") == name);
         operations.map(|(method, operation)| request(document, path, method, operation))
     });
     let mut description = tag["description"].as_str().unwrap_or_default().to_owned();
@@ -87,11 +87,15 @@ fn request(document: &Value, path: &str, method: &str, operation: &Value) -> Val
     request.insert("header".to_owned(), Value::Array(headers));
     request.insert("url".to_owned(), url(path, operation));
     request.insert("description".to_owned(), operation["description"].clone());
-    let mut item = json!({"name": operation["summary"], "request": request, "response": []});
-    if let Some((_, lines)) = SCRIPTS.iter().find(|(of, _)| *of == id) {
-        item["event"] = json!([{"listen": "test", "script": {"type": "text/javascript", "exec": lines}}]);
-    }
-    item
+    let script = SCRIPTS.iter().find(|(of, _)| *of == id).map(|(_, lines)| lines);
+    let event =
+        script.map(|lines| json!({"listen": "test", "script": {"type": "text/javascript", "exec": lines}}));
+    json!({
+        "name": operation["summary"],
+        "request": request,
+        "response": [],
+        "event": event.into_iter().collect::<Vec<_>>(),
+    })
 }
 
 /// Parameters that are sent in one place; those that need not be sent are switched off.
@@ -109,9 +113,14 @@ fn parameters(operation: &Value, place: &str) -> Vec<Value> {
     .collect()
 }
 
+/// What is there, or null.
+fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
+}
+
 /// The first example of a schema, or of its choices, or its default, as text.
 fn example(schema: &Value) -> String {
-    let known = [&schema["examples"][0], &schema["default"], &schema["enum"][0]];
+    let known = [at(schema, "/examples/0"), at(schema, "/default"), at(schema, "/enum/0")];
     match known.into_iter().find(|value| !value.is_null()) {
         Some(Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
@@ -121,11 +130,11 @@ fn example(schema: &Value) -> String {
 
 /// The media type of a body, and an example.
 fn body(document: &Value, operation: &Value) -> Option<(String, String)> {
-    let (media_type, content) = operation["requestBody"]["content"].as_object()?.iter().next()?;
+    let (media_type, content) = at(operation, "/requestBody/content").as_object()?.iter().next()?;
     let schema = &content["schema"];
     let reference = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
     let schema = reference.and_then(|pointer| document.pointer(pointer)).unwrap_or(schema);
-    let body = match &schema["examples"][0] {
+    let body = match at(schema, "/examples/0") {
         Value::Null => String::new(),
         example => serde_json::to_string_pretty(example).unwrap_or_default(),
     };
