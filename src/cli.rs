@@ -1,4 +1,4 @@
-//! Arguments, and the two commands that need neither storage nor a server. `main` parses, loads the
+//! Arguments, and the commands that need neither storage nor a server. `main` parses, loads the
 //! settings and calls these or starts the server. Printing to standard output is this module's job.
 
 use std::io::{self, Write};
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app;
 use crate::auth::{AuthSetupError, MintError, Minter};
 use crate::config::{Lifetime, Settings};
 use crate::domain::recipient::check_email;
@@ -40,6 +41,8 @@ pub enum Command {
     Token(TokenArguments),
     /// Check the settings and print those in force, with secrets hidden.
     CheckConfig(Files),
+    /// Print a Postman collection of the API.
+    Postman(Files),
 }
 
 impl Cli {
@@ -56,7 +59,9 @@ impl Cli {
 impl Command {
     fn files(&self) -> &Files {
         match self {
-            Self::Serve(files) | Self::Migrate(files) | Self::CheckConfig(files) => files,
+            Self::Serve(files) | Self::Migrate(files) | Self::CheckConfig(files) | Self::Postman(files) => {
+                files
+            }
             Self::Token(arguments) => &arguments.files,
         }
     }
@@ -102,6 +107,8 @@ pub enum CliError {
     Mint(#[from] MintError),
     #[error("cannot write the settings as TOML")]
     Toml(#[from] toml::ser::Error),
+    #[error("cannot write the collection as JSON")]
+    Json(#[from] serde_json::Error),
     #[error("cannot write to standard output")]
     Output(#[from] io::Error),
 }
@@ -139,6 +146,13 @@ pub fn check_config(out: &mut impl Write, settings: &Settings) -> Result<(), Cli
         writeln!(out, "# auth.jwt_secret is not set: serve makes a random one at each start.\n")?;
     }
     out.write_all(toml::to_string(settings)?.as_bytes())?;
+    Ok(())
+}
+
+/// `bellhop postman`: writes a collection of what a server with these settings serves.
+pub fn postman(out: &mut impl Write, settings: &Settings) -> Result<(), CliError> {
+    let collection = app::collection(&app::document(settings)?);
+    writeln!(out, "{}", serde_json::to_string_pretty(&collection)?)?;
     Ok(())
 }
 
@@ -185,6 +199,7 @@ mod tests {
             ("bellhop serve", Command::Serve(Files::default())),
             ("bellhop migrate", Command::Migrate(Files::default())),
             ("bellhop check-config", Command::CheckConfig(Files::default())),
+            ("bellhop postman", Command::Postman(Files::default())),
         ] {
             assert_eq!(parse(line).into_parts(), (expected, Vec::new()), "{line}");
         }

@@ -2,4 +2,5 @@
 
 mod docs;
 mod document;
+mod postman;
 mod routes;

@@ -16,6 +16,7 @@ use crate::domain::{Booking, BookingId, Identity, NewBooking, NotificationId, Tr
 use crate::http::openapi::shapes::user_id;
 use crate::http::openapi::{codes, refusals};
 use crate::http::{Caller, JsonBody, Problem};
+use crate::protocol::whole;
 use crate::storage::append::Acceptance;
 use crate::storage::bookings;
 
@@ -47,7 +48,7 @@ pub(super) struct CreateBooking {
     #[serde(deserialize_with = "date")]
     #[schema(schema_with = values::day_or_time)]
     check_out: NaiveDate,
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "whole::number")]
     #[schema(schema_with = values::guests)]
     guests: u16,
     #[serde(default, deserialize_with = "filled")]

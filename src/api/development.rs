@@ -19,6 +19,7 @@ use crate::domain::{Category, Clock, Content, Identity, Priority, Role, UserId};
 use crate::http::openapi::shapes::user_id;
 use crate::http::openapi::{codes, refusals};
 use crate::http::{JsonBody, Problem};
+use crate::protocol::whole;
 
 /// The longest life of a token that is minted here.
 const LIFETIME_MAX: Duration = Duration::from_hours(366 * 24);
@@ -50,6 +51,8 @@ pub(super) struct TokenRequest {
     #[serde(default)]
     rooms: Vec<String>,
     /// Seconds.
+    #[serde(default, deserialize_with = "whole::optional")]
+    #[schema(schema_with = values::optional_seconds)]
     expires_in: Option<u64>,
 }
 

@@ -20,7 +20,7 @@ pub(super) fn claim(
     body: &[u8],
 ) -> Result<Option<IdempotencyClaim>, Problem> {
     let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
-    let key = value.to_str().ok().filter(|key| (1..=KEY_MAX).contains(&key.len()));
+    let key = value.to_str().ok().filter(|key| (1..=KEY_MAX).contains(&key.len()) && !key.contains('\t'));
     let Some(key) = key else {
         let detail = format!("Idempotency-Key must be 1 to {KEY_MAX} visible ASCII characters");
         return Err(Problem::bad_request("idempotency_key_invalid", detail));

@@ -19,10 +19,10 @@ use crate::storage::notifications::{Filter, Position, find_own, page};
 use crate::storage::{StorageError, categories, inboxes};
 
 /// Items of a page when none are asked for, and the most.
-const LIMIT_DEFAULT: i64 = 20;
+pub(super) const LIMIT_DEFAULT: i64 = 20;
 pub(super) const LIMIT_MAX: i64 = 100;
 /// How deep `page` goes; further back, `cursor` costs nothing.
-const PAGE_DEPTH_MAX: i64 = 10_000;
+pub(super) const PAGE_DEPTH_MAX: i64 = 10_000;
 
 /// What `GET /notifications/count` answers.
 #[derive(Debug, Serialize)]

@@ -15,6 +15,7 @@ use crate::domain::{Channel, Invalid, UpTo};
 use crate::http::openapi::shapes::count;
 use crate::http::openapi::{codes, refusals};
 use crate::http::{Caller, JsonBody, Problem};
+use crate::protocol::whole;
 use crate::storage::inboxes;
 
 /// The longest name of a session.
@@ -26,6 +27,7 @@ pub(super) const SESSION_ID_MAX: usize = 200;
 #[schema(examples(json!({"seq": 0})))]
 pub(super) struct AckRequest {
     /// It has everything up to this one.
+    #[serde(deserialize_with = "whole::number")]
     #[schema(schema_with = count)]
     seq: i64,
     /// As `connected` called the session that it came on; the token's own goes before it.

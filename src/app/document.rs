@@ -32,8 +32,9 @@ pub fn document(settings: &Settings) -> serde_json::Result<Value> {
     }
     let mut whole = serde_json::to_value(whole)?;
     let most = settings.limits.recipients_per_request;
-    if let Some(users) = whole.pointer_mut("/components/schemas/Publication/allOf/0/properties/userIds") {
-        users["maxItems"] = json!(most);
+    let users = whole.pointer_mut("/components/schemas/Publication/allOf/0/properties/userIds");
+    if let Some(Value::Object(users)) = users {
+        users.insert("maxItems".to_owned(), json!(most));
     }
     Ok(whole)
 }

@@ -4,9 +4,11 @@
 mod document;
 mod drain;
 mod listen;
+mod postman;
 mod welcome;
 
 pub use document::document;
+pub use postman::collection;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::whole;
 use crate::domain::{NotificationId, Selection, UserId};
 
 /// The most ids that one event or request may name.
@@ -134,6 +135,7 @@ pub struct SelectionBody {
     ids: Option<Vec<String>>,
     id: Option<String>,
     notification_id: Option<String>,
+    #[serde(deserialize_with = "whole::optional")]
     up_to: Option<i64>,
     all: Option<bool>,
 }

@@ -7,4 +7,5 @@ pub mod json;
 pub mod offset;
 pub mod socketio;
 pub mod sse;
+pub mod whole;
 pub mod wire;

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use serde_json::json;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
-use utoipa::{IntoParams, OpenApi, PartialSchema, ToSchema};
+use utoipa::{OpenApi, PartialSchema, ToSchema};
 
-use crate::http::openapi::shapes::{Shape, any_text, one_of};
-use crate::http::openapi::{codes, refusals};
+use crate::http::openapi::shapes::{Shape, any_text, one_of, whole_number};
+use crate::http::openapi::{codes, parameters, refusals};
 
 /// Every door.
 #[derive(Debug, OpenApi)]
@@ -22,64 +22,53 @@ use crate::http::openapi::{codes, refusals};
 )]
 pub struct Doors;
 
+parameters! {
+    Wishes {
+        Query "ttl" False seconds(), "The connection is closed after so many seconds; fractions are taken.";
+        Query "once" False flag(), "The connection is closed after the first notification.";
+        Query "since" False whole_number(0, i64::MAX), "What came after this seq is sent first, in order.";
+        Query "events" False names(), "Only notifications of these types, with commas between them.";
+    }
+    LastEventId {
+        Header "Last-Event-ID" False last_event_id(), "The id of the last event that came; a browser sends it by itself.";
+        Query "lastEventId" False last_event_id(), "The same, for who can set no headers.";
+    }
+    Engine {
+        Query "EIO" True one_of(&["4"]), "The protocol's version.";
+        Query "transport" True one_of(&["polling", "websocket"]), "How this request is carried.";
+        Query "sid" False any_text(), "The connection; without one a new connection is opened.";
+        Query "t" False any_text(), "Anything: against caches, and by which a repeated request is known.";
+    }
+    EngineSend {
+        Query "EIO" True one_of(&["4"]), "The protocol's version.";
+        Query "transport" True one_of(&["polling"]), "How this request is carried.";
+        Query "sid" True any_text(), "The connection.";
+        Query "t" False any_text(), "Anything: against caches.";
+    }
+}
+
 refusals!(WebSocketRefusals: codes::TOKEN, codes::TICKET, codes::ORIGIN, codes::QUERY, codes::HANDSHAKE, codes::STORED,
     codes::DRAINING);
 refusals!(EventsRefusals: codes::TOKEN, codes::TICKET, codes::ORIGIN, codes::QUERY, codes::LAST_EVENT_ID, codes::FAILED);
 refusals!(TrialRefusals: codes::LAST_EVENT_ID, codes::TEST_STREAMS);
 
-/// What a client may ask of its connection.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-struct WishParams {
-    /// The connection is closed after so many seconds; fractions are taken.
-    #[param(schema_with = seconds)]
-    ttl: Option<f64>,
-    /// The connection is closed after the first notification.
-    #[param(schema_with = flag)]
-    once: Option<String>,
-    /// What came after this seq is sent first, in order.
-    #[param(schema_with = since)]
-    since: Option<i64>,
-    /// Only notifications of these types, with commas between them.
-    #[param(schema_with = names)]
-    events: Option<String>,
-}
-
 #[utoipa::path(
     get, path = "/ws/notifications", operation_id = "websocket", tag = "doors",
     summary = "Open a WebSocket",
     description = include_str!("openapi/websocket.md"),
-    params(WishParams),
+    params(Wishes),
     responses((status = 101, description = "The connection is a WebSocket"), WebSocketRefusals),
     security(("bearer" = []), ("cookie" = []), ("ticket" = []), ("query" = [])),
 )]
 fn websocket() {}
 
-/// Where a client goes on that comes back: the id of the last event that came.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-struct LastHeader {
-    /// A browser sends it by itself.
-    #[param(rename = "Last-Event-ID", schema_with = last_event_id)]
-    last: Option<String>,
-}
-
-/// The same, for who can set no headers.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-struct LastParam {
-    /// The id of the last event that came, for who can set no headers.
-    #[param(rename = "lastEventId", schema_with = last_event_id)]
-    last: Option<String>,
-}
-
 #[utoipa::path(
     get, path = "/notifications/sse", operation_id = "events", tag = "doors",
     summary = "Read a stream of events",
     description = include_str!("openapi/sse.md"),
-    params(WishParams, LastHeader, LastParam),
+    params(Wishes, LastEventId),
     responses(
-        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The stream", body = StreamEvent, content_type = "text/event-stream"),
         (status = 204, description = "It has ended for good: do not come back"),
         EventsRefusals,
     ),
@@ -91,56 +80,20 @@ fn events() {}
     get, path = "/notifications/sse/test", operation_id = "trial", tag = "doors", security(()),
     summary = "See whether streams come through",
     description = "Counts to thirty, an event a second. For everybody; there are only so many at once.",
-    params(LastHeader, LastParam),
+    params(LastEventId),
     responses(
-        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The stream", body = StreamEvent, content_type = "text/event-stream"),
         (status = 204, description = "It has ended for good: do not come back"),
         TrialRefusals,
     ),
 )]
 fn trial() {}
 
-/// How an Engine.IO request says which connection it belongs to.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-struct EngineParams {
-    /// The protocol's version.
-    #[param(rename = "EIO", required, schema_with = version)]
-    eio: String,
-    /// How this request is carried.
-    #[param(required, schema_with = transport)]
-    transport: String,
-    /// The connection; without one a new connection is opened.
-    #[param(schema_with = any_text)]
-    sid: Option<String>,
-    /// Anything: against caches, and by which a repeated request is known.
-    #[param(schema_with = any_text)]
-    t: Option<String>,
-}
-
-/// The same for a request that brings something.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-struct SendParams {
-    /// The protocol's version.
-    #[param(rename = "EIO", required, schema_with = version)]
-    eio: String,
-    /// How this request is carried.
-    #[param(required, schema_with = polling)]
-    transport: String,
-    /// The connection.
-    #[param(required, schema_with = any_text)]
-    sid: String,
-    /// Anything: against caches.
-    #[param(schema_with = any_text)]
-    t: Option<String>,
-}
-
 #[utoipa::path(
     get, path = "/socket.io/", operation_id = "socketIo", tag = "doors", security(()),
     summary = "Open a Socket.IO connection, or take what it has",
     description = include_str!("openapi/socketio.md"),
-    params(EngineParams),
+    params(Engine),
     responses(
         (status = 101, description = "The connection is a WebSocket"),
         (status = 200, description = "Engine.IO packets, the separator between them", body = String,
@@ -155,7 +108,7 @@ fn poll() {}
 #[utoipa::path(
     post, path = "/socket.io/", operation_id = "socketIoSend", tag = "doors", security(()),
     summary = "Send over a Socket.IO connection that is polled",
-    params(SendParams),
+    params(EngineSend),
     request_body(content = String, content_type = "text/plain", description = "Engine.IO packets"),
     responses(
         (status = 200, description = "Taken", body = String, content_type = "text/plain"),
@@ -184,12 +137,31 @@ impl ToSchema for EngineRefusal {
     }
 }
 
-fn seconds() -> Shape {
-    Shape(json!({"type": "number", "exclusiveMinimum": 0, "examples": [2.5]}))
+/// One event of a stream.
+#[derive(Debug)]
+struct StreamEvent;
+
+impl PartialSchema for StreamEvent {
+    fn schema() -> RefOr<Schema> {
+        let data = any_text().with("contentMediaType", "application/json");
+        Shape(json!({
+            "type": "object",
+            "description": "One event of the stream. Its data is JSON; a notification's is the schema Notification.",
+            "required": ["event", "data"],
+            "properties": {"event": any_text(), "id": any_text(), "data": data, "retry": {"type": ["string", "integer"]}},
+        }))
+        .into()
+    }
 }
 
-fn since() -> Shape {
-    Shape(json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": i64::MAX}))
+impl ToSchema for StreamEvent {
+    fn name() -> Cow<'static, str> {
+        "StreamEvent".into()
+    }
+}
+
+fn seconds() -> Shape {
+    Shape(json!({"type": "number", "exclusiveMinimum": 0, "examples": [2.5]}))
 }
 
 fn last_event_id() -> Shape {
@@ -202,16 +174,4 @@ fn flag() -> Shape {
 
 fn names() -> Shape {
     Shape(json!({"type": "string", "examples": ["booking.created,review.created"]}))
-}
-
-fn version() -> Shape {
-    one_of(&["4"])
-}
-
-fn transport() -> Shape {
-    one_of(&["polling", "websocket"])
-}
-
-fn polling() -> Shape {
-    one_of(&["polling"])
 }

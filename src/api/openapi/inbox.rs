@@ -2,46 +2,20 @@
 
 #![expect(dead_code, reason = "these stand for the handlers, in the document alone")]
 
-use super::{params, shapes, values};
+use super::{params, shapes};
 use crate::http::openapi::{codes, refusals};
-use utoipa::IntoParams;
 
 refusals!(ListRefusals: codes::TOKEN, codes::QUERY, codes::STORED);
 refusals!(OneRefusals: codes::TOKEN, codes::ID, codes::NOT_FOUND, codes::STORED);
 refusals!(CountRefusals: codes::TOKEN, codes::STORED);
 refusals!(MarkRefusals: codes::TOKEN, codes::ORIGIN, codes::BODY, codes::STORED);
 
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ListParams {
-    /// How many.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<i64>,
-    /// The `nextCursor` of an earlier answer.
-    #[param(pattern = "^(after-)?[0-9]{1,18}$")]
-    cursor: Option<String>,
-    /// Instead of a cursor, where it is not far: the page's number, at most 10,000 items deep.
-    #[param(minimum = 1, maximum = 100)]
-    page: Option<i64>,
-    /// Instead of both: what came after this seq, oldest first.
-    #[param(minimum = 0)]
-    since: Option<i64>,
-    /// Only what is unread.
-    unread: Option<bool>,
-    /// Only of this category.
-    #[param(schema_with = values::category)]
-    category: Option<String>,
-    /// Only of this type.
-    #[param(rename = "type", schema_with = values::chosen_kind)]
-    kind: Option<String>,
-}
-
 #[utoipa::path(
     get, path = "/notifications", operation_id = "list", tag = "notifications",
     summary = "List your notifications",
     description = "Newest first, by cursor or by page; with `since`, what came after it, oldest first. Only one of \
         `cursor`, `page` and `since` is taken.",
-    params(ListParams, params::IfNoneMatch),
+    params(params::List, params::IfNoneMatch),
     responses(
         (status = 200, description = "A page", body = shapes::Page,
             headers(("ETag" = String, description = "Changes with the inbox"))),
@@ -56,7 +30,7 @@ pub(super) fn list() {}
     get, path = "/notifications/list", operation_id = "listAgain", tag = "notifications",
     summary = "List your notifications, under another path",
     description = "The same as `GET /notifications`.",
-    params(ListParams, params::IfNoneMatch),
+    params(params::List, params::IfNoneMatch),
     responses(
         (status = 200, description = "A page", body = shapes::Page,
             headers(("ETag" = String, description = "Changes with the inbox"))),
@@ -98,3 +72,26 @@ pub(super) fn mark_read() {}
     responses((status = 200, description = "The notification", body = shapes::Notification), OneRefusals),
 )]
 pub(super) fn read() {}
+
+refusals!(DeleteOneRefusals: codes::TOKEN, codes::ORIGIN, codes::ID, codes::NOT_FOUND, codes::STORED);
+
+#[utoipa::path(
+    post, path = "/notifications/delete", operation_id = "deleteNotifications", tag = "notifications",
+    summary = "Delete notifications",
+    description = "Answers the new counts; every device of the user hears of it.",
+    request_body = shapes::Selection,
+    responses((status = 200, description = "Where the inbox stands now", body = shapes::DeleteAnswer), MarkRefusals),
+)]
+pub(super) fn delete() {}
+
+#[utoipa::path(
+    delete, path = "/notifications/{id}", operation_id = "deleteNotification", tag = "notifications",
+    summary = "Delete one of your notifications",
+    description = "Answers the new counts; every device of the user hears of it.",
+    params(params::NotificationId),
+    responses(
+        (status = 200, description = "Where the inbox stands now", body = shapes::DeleteAnswer),
+        DeleteOneRefusals,
+    ),
+)]
+pub(super) fn delete_one() {}

@@ -26,6 +26,8 @@ use super::{
         inbox::count,
         inbox::mark_read,
         inbox::read,
+        inbox::delete,
+        inbox::delete_one,
         publish::publish,
         receipts::ack,
         tickets::issue,

@@ -60,14 +60,16 @@ named! {
     /// A page of a list.
     Page: Shape::closed([
         ("items", Shape::named("Notification").list().with("maxItems", LIMIT_MAX)),
-        ("nextCursor", Shape(json!({"type": "string", "pattern": "^[0-9]+$"})).or_null()),
+        ("nextCursor", Shape(json!({"type": "string", "pattern": "^(?:after-)?[0-9]+$"})).or_null()),
     ]);
     /// Where the caller's inbox stands.
     Count: inbox_count();
     /// What to mark as read.
     Selection: selection();
     /// What was marked as read.
-    ReadAnswer: read_answer();
+    ReadAnswer: changed(&[]);
+    /// What was deleted.
+    DeleteAnswer: changed(&["total"]);
     /// Up to where receipt is confirmed.
     Acknowledged: Shape::closed([("seq", count())]);
     /// A ticket.
@@ -219,14 +221,20 @@ fn selection() -> Shape {
     }))
 }
 
-fn read_answer() -> Shape {
+/// What was marked as read, or deleted with `more`: how many are kept.
+fn changed(more: &[&str]) -> Shape {
+    let required = [&["ids", "unread", "seq"], more].concat();
+    let own = [
+        ("ids", uuid().list().with("maxItems", IDS_MAX).with("description", "Those that changed.")),
+        ("upTo", count().with("description", "Where a whole stretch changed: everything up to this seq.")),
+        ("unread", count()),
+        ("seq", count()),
+    ];
+    let more = more.iter().map(|name| (*name, count()));
+    let properties: Map<String, Value> =
+        own.into_iter().chain(more).map(|(name, shape)| (name.to_owned(), shape.0)).collect();
     Shape(json!({
-        "type": "object", "required": ["ids", "unread", "seq"], "additionalProperties": false,
-        "properties": {
-            "ids": uuid().list().with("maxItems", IDS_MAX).with("description", "Those that changed."),
-            "upTo": count().with("description", "Where a whole stretch was marked: everything up to this seq."),
-            "unread": count(), "seq": count(),
-        },
+        "type": "object", "required": required, "properties": properties, "additionalProperties": false,
     }))
 }
 
@@ -256,9 +264,14 @@ fn trail() -> Shape {
         ("error", any_text().or_null()),
     ]);
     Shape::closed([
-        ("notification", Shape::named("Notification")),
+        (
+            "notification",
+            Shape::named("Notification")
+                .or_null()
+                .with("description", "None once it was deleted or is too old."),
+        ),
         ("delivery", Shape(json!({"anyOf": [delivery, {"type": "null"}]}))),
-        ("trail", step.list().with("minItems", 1).with("maxItems", STEPS_MAX + 1)),
+        ("trail", step.list().with("maxItems", STEPS_MAX + 1)),
         ("truncated", boolean().with("description", "Whether older steps were left out.")),
     ])
 }

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use crate::api::idempotency::KEY_MAX;
 use crate::api::receipts::SESSION_ID_MAX;
 use crate::domain::booking::{GUESTS_MAX, LISTING_ID_MAX, NAME_MAX, NOTE_MAX};
 use crate::domain::ids::USER_ID_MAX;
@@ -145,27 +144,14 @@ pub(in crate::api) fn channels() -> Shape {
 
 /// What happens to a notification: its beginning, and what receipts are kept of.
 pub(in crate::api) fn steps() -> Shape {
-    use Step::{Confirmed, Deferred, Emailed, Failed, Read, Suppressed, Withdrawn};
-    let kept = [Confirmed, Read, Deferred, Emailed, Suppressed, Withdrawn, Failed].map(Step::as_str);
+    use Step::{Confirmed, Deferred, Deleted, Emailed, Failed, Read, Suppressed, Withdrawn};
+    let kept = [Confirmed, Read, Deleted, Deferred, Emailed, Suppressed, Withdrawn, Failed].map(Step::as_str);
     one_of(&[&["pending"], kept.as_slice()].concat())
 }
 
 /// Where a delivery stands.
 pub(in crate::api) fn delivery_states() -> Shape {
     one_of(&["pending", "confirmed", "emailed", "suppressed", "withdrawn", "failed"])
-}
-
-/// Entity tags (RFC 9110 §8.8.3).
-pub(in crate::api) fn entity_tags() -> Shape {
-    Shape(json!({"type": "string", "pattern": "^[!-~](?:[ -~]*[!-~])?$"}))
-}
-
-/// Visible ASCII; spaces within count, those around it do not arrive.
-pub(in crate::api) fn idempotency_key() -> Shape {
-    Shape(json!({
-        "type": "string", "minLength": 1, "maxLength": KEY_MAX, "pattern": "^[!-~](?:[ -~]*[!-~])?$",
-        "examples": ["booking-7-of-guest-3"],
-    }))
 }
 
 /// A door that lets in by ticket.
@@ -175,4 +161,9 @@ pub(in crate::api) fn door() -> Shape {
 
 pub(in crate::api) fn optional_session_id() -> Shape {
     Shape(json!({"type": "string", "maxLength": SESSION_ID_MAX})).or_null()
+}
+
+/// A time in seconds; what is longer than a year is taken for that.
+pub(in crate::api) fn optional_seconds() -> Shape {
+    Shape(json!({"type": "integer", "minimum": 0, "maximum": u64::MAX, "examples": [3600]})).or_null()
 }

@@ -25,4 +25,33 @@ macro_rules! refusals {
     };
 }
 
-pub(crate) use refusals;
+/// Makes types that stand for parameters in `#[utoipa::path(params(…))]`: where each comes, its name, whether it
+/// must, its shape and what it says.
+macro_rules! parameters {
+    ($($name:ident { $($place:ident $spelt:literal $required:ident $shape:expr, $says:expr;)+ })+) => {
+        $(
+            #[derive(Debug)]
+            pub(crate) struct $name;
+
+            impl ::utoipa::IntoParams for $name {
+                fn into_params(
+                    _: impl Fn() -> Option<::utoipa::openapi::path::ParameterIn>,
+                ) -> Vec<::utoipa::openapi::path::Parameter> {
+                    use ::utoipa::openapi::Required;
+                    use ::utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+                    vec![$(
+                        ParameterBuilder::new()
+                            .name($spelt)
+                            .parameter_in(ParameterIn::$place)
+                            .required(Required::$required)
+                            .schema(Some($shape))
+                            .description(Some($says))
+                            .build(),
+                    )+]
+                }
+            }
+        )+
+    };
+}
+
+pub(crate) use {parameters, refusals};

@@ -122,6 +122,11 @@ pub fn count() -> Shape {
     Shape(json!({"type": "integer", "format": "int64", "minimum": 0, "examples": [3]}))
 }
 
+/// A whole number between two others.
+pub fn whole_number(least: i64, most: i64) -> Shape {
+    Shape(json!({"type": "integer", "format": "int64", "minimum": least, "maximum": most}))
+}
+
 /// Any text.
 pub fn any_text() -> Shape {
     Shape(json!({"type": "string"}))
