@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::openapi::{shapes, values};
 use crate::actors::persistence::{Confirm, Persistence, WriteError};
 use crate::actors::reader::Reader;
+use crate::actors::session::Services;
 use crate::domain::{Channel, Invalid, UpTo};
 use crate::http::openapi::shapes::count;
 use crate::http::openapi::{codes, refusals};
@@ -30,9 +31,28 @@ pub(super) struct AckRequest {
     #[serde(deserialize_with = "whole::number")]
     #[schema(schema_with = count)]
     seq: i64,
+    /// And that above this one only: what it had when its stream began, the `seq` of `connected`. Left out: what is
+    /// known of the stream that `sessionId` names, else everything.
+    #[serde(default, deserialize_with = "whole::optional")]
+    #[schema(schema_with = values::optional_count)]
+    above: Option<i64>,
     /// As `connected` called the session that it came on; the token's own goes before it.
     #[schema(schema_with = values::optional_session_id)]
     session_id: Option<String>,
+}
+
+impl AckRequest {
+    fn check(self) -> Result<Self, Invalid> {
+        for (field, seq) in [("seq", Some(self.seq)), ("above", self.above)] {
+            if seq.is_some_and(|seq| seq < 0) {
+                return Err(Invalid::new(field, "must not be negative"));
+            }
+        }
+        if self.session_id.as_ref().is_some_and(|name| name.chars().count() > SESSION_ID_MAX) {
+            return Err(Invalid::new("sessionId", format!("must have at most {SESSION_ID_MAX} characters")));
+        }
+        Ok(self)
+    }
 }
 
 refusals!(AckRefusals: codes::TOKEN, codes::ORIGIN, codes::BODY, codes::FIELD, codes::SEQ_AHEAD, codes::STORED);
@@ -41,8 +61,8 @@ refusals!(AckRefusals: codes::TOKEN, codes::ORIGIN, codes::BODY, codes::FIELD, c
 #[utoipa::path(
     post, path = "/notifications/ack", operation_id = "acknowledge", tag = "notifications",
     summary = "Confirm receipt",
-    description = "Of everything up to a seq, for clients that read an event stream, or lists; no mail is sent for \
-        what was confirmed in time.",
+    description = "Of everything up to a seq, or of what a stream gave up to there, for clients that read an event \
+        stream, or lists; no mail is sent for what was confirmed in time.",
     request_body = AckRequest,
     responses((status = 200, description = "It is recorded", body = shapes::Acknowledged), AckRefusals),
 )]
@@ -50,17 +70,12 @@ pub(super) async fn ack(
     caller: Caller,
     body: JsonBody<AckRequest>,
     reader: web::Data<Reader>,
+    services: web::Data<Services>,
     persistence: web::Data<Addr<Persistence>>,
 ) -> Result<HttpResponse, Problem> {
-    let AckRequest { seq, session_id } = body.value;
-    if seq < 0 {
-        return Err(Invalid::new("seq", "must not be negative").into());
-    }
-    if session_id.as_ref().is_some_and(|name| name.chars().count() > SESSION_ID_MAX) {
-        return Err(
-            Invalid::new("sessionId", format!("must have at most {SESSION_ID_MAX} characters")).into()
-        );
-    }
+    let AckRequest { seq, above, session_id } = body.value.check()?;
+    let known = || session_id.as_ref().and_then(|name| services.given_above_on(&caller.0.user, name, seq));
+    let above = above.or_else(known).unwrap_or(0);
     let user = caller.0.user.clone();
     let inbox = reader.run(move |connection| inboxes::state(connection, &user)).await?;
     if seq > inbox.last_seq {
@@ -70,7 +85,7 @@ pub(super) async fn ack(
     if let Some(name) = session_id.filter(|_| device.name.is_empty()) {
         device.name = name.into();
     }
-    let up_to = vec![UpTo { device: Arc::new(device), above: 0, seq }];
+    let up_to = vec![UpTo { device: Arc::new(device), above, seq }];
     let confirm = Confirm { proofs: Vec::new(), up_to };
     persistence.send(confirm).await.unwrap_or(Err(WriteError::Overloaded))?;
     Ok(HttpResponse::Ok().json(json!({ "seq": seq })))

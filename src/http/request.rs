@@ -1,5 +1,6 @@
 //! What surrounds every request: its id, the count of its answer, the headers that all answers carry.
 
+use actix_cors::CorsError;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
@@ -50,7 +51,8 @@ pub async fn surround(
         .await
 }
 
-/// The compression refuses without a word who forbids every encoding that it could answer in.
+/// The compression refuses without a word who forbids every encoding that it could answer in, and CORS refuses
+/// preflights in plain text.
 fn explained<B: MessageBody>(response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
     let is_mute = !response.headers().contains_key(CONTENT_TYPE);
     if response.status() == StatusCode::NOT_ACCEPTABLE && is_mute {
@@ -61,7 +63,17 @@ fn explained<B: MessageBody>(response: ServiceResponse<B>) -> ServiceResponse<Ei
         );
         return response.into_response(problem.error_response()).map_into_right_body();
     }
-    response.map_into_left_body()
+    let refused = response.response().error().and_then(|error| error.as_error::<CorsError>()).map(|error| {
+        let code = match error {
+            CorsError::OriginNotAllowed => "origin_not_allowed",
+            _ => "preflight_refused",
+        };
+        Problem::bad_request(code, error.to_string())
+    });
+    match refused {
+        Some(problem) => response.into_response(problem.error_response()).map_into_right_body(),
+        None => response.map_into_left_body(),
+    }
 }
 
 /// The client's own id, where it is harmless in a header and a log line.

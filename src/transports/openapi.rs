@@ -165,7 +165,9 @@ fn seconds() -> Shape {
 }
 
 fn last_event_id() -> Shape {
-    Shape(json!({"type": "string", "pattern": r"^(?:[0-9]{1,18}(?:-0)?(?:\.end)?)?$", "examples": ["42"]}))
+    Shape(
+        json!({"type": "string", "pattern": r"^(?:(?:0|[1-9][0-9]{0,17})(?:(?:-(?:0|[1-9][0-9]{0,17}))?\.[0-9a-f]{8})?(?:\.end)?)?$", "examples": ["42"]}),
+    )
 }
 
 fn flag() -> Shape {

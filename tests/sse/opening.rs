@@ -185,6 +185,12 @@ async fn a_page_of_an_allowed_origin_reads_the_stream_with_credentials() {
         .header("access-control-request-headers", "authorization, cache-control, last-event-id");
     let answer = soon("an answer", preflight.send()).await.unwrap();
     assert_eq!(answer.status(), 200);
+    let foreign = app
+        .client()
+        .request(reqwest::Method::OPTIONS, app.url("/notifications/sse"))
+        .header("origin", "https://evil.example")
+        .header("access-control-request-method", "GET");
+    app.send(foreign, "").await.expect_problem(400, "origin_not_allowed");
 }
 
 #[tokio::test]

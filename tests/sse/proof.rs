@@ -48,12 +48,39 @@ on_both_databases! {
         assert_eq!((&step["step"], &step["channel"], &step["device"]), (&json!("confirmed"), &json!("rest"), &connected.data["sessionId"]));
     }
 
+    async fn an_ack_on_a_stream_proves_what_that_gave(app, super::PATIENT) {
+        let token = app.token("host", &[]);
+        let silent = EventStream::open(&app, &Ask::new(&token)).await;
+        let before = tell(&app).await;
+        let mut stream = EventStream::open(&app, &Ask::new(&token)).await;
+        let session = stream.next_event("connected").await.data["sessionId"].clone();
+        let narrow = Ask::new(&token).with_query("?events=LIKE");
+        let mut narrow = EventStream::open(&app, &narrow).await;
+        let narrow_session = narrow.next_event("connected").await.data["sessionId"].clone();
+        let note = tell(&app).await;
+        let like = json!({"userId": "host", "type": "LIKE"});
+        let like = app.post("/notifications", &app.service(), &like).await.expect(201)["notifications"][0].clone();
+        narrow.next_event("LIKE").await;
+        let states = || [&before, &note].map(|id| delivery_state(app.database_url(), id));
+        app.post("/notifications/ack", &token, &json!({"seq": 3, "sessionId": narrow_session})).await.expect(200);
+        assert_eq!(delivery_state(app.database_url(), like["id"].as_str().unwrap()), "confirmed");
+        assert_eq!(states(), ["pending", "pending"], "the one that it acknowledged");
+        app.post("/notifications/ack", &token, &json!({"seq": 2, "sessionId": session})).await.expect(200);
+        assert_eq!(states(), ["pending", "confirmed"], "what came on the stream");
+        app.post("/notifications/ack", &token, &json!({"seq": 3, "above": 1})).await.expect(200);
+        assert_eq!(states(), ["pending", "confirmed"], "what the client says");
+        app.post("/notifications/ack", &token, &json!({"seq": 3})).await.expect(200);
+        assert_eq!(states(), ["confirmed", "confirmed"], "everything");
+        drop(silent);
+    }
+
     async fn an_ack_of_what_is_not_there_is_refused(app) {
         let token = app.token("host", &[]);
         tell(&app).await;
         for (body, code) in [
             (json!({"seq": 2}), "seq_ahead"),
             (json!({"seq": -1}), "invalid_field"),
+            (json!({"seq": 1, "above": -1}), "invalid_field"),
             (json!({"seq": "1"}), "invalid_body"),
             (json!({}), "invalid_body"),
             (json!({"seq": 1, "sessionId": "x".repeat(201)}), "invalid_field"),

@@ -125,8 +125,9 @@ impl Session {
             "serverTime": self.services.clock.now(),
         });
         self.outbox.greet(&self.shard, inbox, preface, &Said::event("connected", data), floor);
-        if let Some(above) = self.outbox.run() {
-            self.services.runs.begin(&self.me.user, self.outbox.reference().number, above);
+        if self.outbox.is_one_way() {
+            let (number, name) = (self.outbox.reference().number, self.outbox.name(&self.services));
+            self.services.runs.begin(&self.me.user, number, name, self.outbox.run());
         }
         if let Some((above, seq)) = self.outbox.claimed() {
             self.claim(above, seq);
@@ -141,7 +142,7 @@ impl Session {
     /// Tells the hub that this session is over, and gives its place back.
     pub fn end(&self) {
         let session = self.outbox.reference();
-        if self.outbox.run().is_some() {
+        if self.outbox.is_one_way() {
             self.services.runs.end(&self.me.user, session.number, self.outbox.given());
         }
         self.services.hub.do_send(Disconnected { session });

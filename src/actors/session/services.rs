@@ -86,6 +86,11 @@ impl Services {
         self.runs.above(user, seq)
     }
 
+    /// The same of a client that names its stream, as `connected` called it.
+    pub fn given_above_on(&self, user: &UserId, session: &str, seq: i64) -> Option<i64> {
+        self.runs.above_on(user, session, seq)
+    }
+
     /// Whether everything that devices proved is recorded.
     pub fn has_reported_all(&self) -> bool {
         self.unreported.load(Ordering::Relaxed) == 0

@@ -8,7 +8,7 @@ use crate::domain::ids::USER_ID_MAX;
 use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX, TYPE_MAX, reserved_types};
 use crate::domain::room::ROOM_NAME_MAX;
 use crate::domain::{Channel, Door, Step};
-use crate::http::openapi::shapes::{BLANKS, CONTROLS, Shape, email, one_of, text, user_id};
+use crate::http::openapi::shapes::{BLANKS, CONTROLS, Shape, count, email, one_of, text, user_id};
 
 /// A language tag or a time zone.
 pub(in crate::api) fn language_or_zone() -> Shape {
@@ -161,6 +161,10 @@ pub(in crate::api) fn door() -> Shape {
 
 pub(in crate::api) fn optional_session_id() -> Shape {
     Shape(json!({"type": "string", "maxLength": SESSION_ID_MAX})).or_null()
+}
+
+pub(in crate::api) fn optional_count() -> Shape {
+    count().or_null()
 }
 
 /// A time in seconds; what is longer than a year is taken for that.

@@ -130,8 +130,13 @@ impl Outbox {
     /// Above which seq a client that proves by coming back was given everything. None for others, and for one that
     /// wants some types only.
     pub(in crate::actors::session) fn run(&self) -> Option<i64> {
-        let proves = self.terms.wire.is_one_way() && !self.is_narrowed();
+        let proves = self.is_one_way() && !self.is_narrowed();
         proves.then(|| self.claims_above.get().unwrap_or_else(|| self.first_given()))
+    }
+
+    /// Whether nothing can be heard from the client on its connection.
+    pub(in crate::actors::session) fn is_one_way(&self) -> bool {
+        self.terms.wire.is_one_way()
     }
 
     /// Up to where.
