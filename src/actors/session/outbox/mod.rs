@@ -177,8 +177,8 @@ impl Outbox {
         }
         self.inbox.set(self.inbox.get().merge(inbox));
         let gap = self.cursor.borrow_mut().greeted(inbox.last_seq);
-        if gap.is_some() {
-            // What it claims to have is of another inbox.
+        if gap.is_some() && self.is_one_way() {
+            // What it claims to have is of another inbox, and what its ids say from now on is not.
             self.claims_above.set(None);
         }
         self.note_run();
