@@ -34,63 +34,84 @@ const POSTGRES: &str = include_str!("../../../migrations/postgres/2026-11-21-000
 const SQLITE: &str = include_str!("../../../migrations/sqlite/2026-11-21-000010_inbox_indexes/up.sql");
 
 pub(crate) fn run(common: &Common, options: &History, database: &str) -> Result<()> {
-    let small = measure(common, database, options.small, options.small / 2, options.rounds)?;
-    let large = measure(common, database, options.large, options.own, options.rounds)?;
+    let small = Stand::fill(common, database, options.small, options.small / 2)?;
+    let large = Stand::fill(common, database, options.large, options.own)?;
     let title = format!(
         "Reading an inbox of {} among {} notifications, and one of {} among {} ({})",
         thousands(options.small / 2),
         thousands(options.small),
         thousands(options.own),
         thousands(options.large),
-        small.name,
+        small.database.name,
     );
     let mut table = Table::new(title, &["", "small", "large", "large : small"]);
-    for (one, other) in small.shapes.iter().zip(&large.shapes) {
-        let ratio = other.1.as_secs_f64() / one.1.as_secs_f64().max(1e-9);
-        table.row([one.0.to_owned(), micros(one.1), micros(other.1), format!("{ratio:.2}")]);
+    let mut plans = Vec::new();
+    let (in_small, in_large) = (shapes(small.own), shapes(large.own));
+    for (one, other) in in_small.iter().zip(&in_large) {
+        let [of_small, of_large] = medians([(&small, one), (&large, other)], options.rounds)?;
+        let ratio = of_large.as_secs_f64() / of_small.as_secs_f64().max(1e-9);
+        table.row([one.name.to_owned(), micros(of_small), micros(of_large), format!("{ratio:.2}")]);
+        let mut connection = large.connection()?;
+        plans.push((other.name, plan(&mut connection, other)?));
     }
     table.print(common.markdown);
-    say(format!("\nPlans in the large table ({}):\n", large.name));
-    for (shape, lines) in &large.plans {
+    say(format!("\nPlans in the large table ({}):\n", large.database.name));
+    for (shape, lines) in &plans {
         say(format!("{shape}\n    {}", lines.join("\n    ")));
     }
     writes(common, options, database)
 }
 
-/// What was measured in one table.
-struct Measured {
-    name: &'static str,
-    shapes: Vec<(&'static str, Duration)>,
-    plans: Vec<(&'static str, Vec<String>)>,
+/// A table that is read.
+struct Stand {
+    pool: Pool,
+    database: Database,
+    /// How long the inbox is that is read.
+    own: i64,
 }
 
-#[expect(clippy::cast_possible_wrap, reason = "counts of rows are far below 2^63")]
-fn measure(common: &Common, choice: &str, rows: usize, own: usize, rounds: usize) -> Result<Measured> {
-    let database = Database::open(choice, common)?;
-    let pool = open(&database.url)?;
-    let mut connection = pool.get()?;
-    let began = clock::now();
-    fill(&mut connection, rows as i64, own as i64).context("filling the table")?;
-    say(format!("{}: {} notifications in {:.0?}", database.name, thousands(rows), began.elapsed()));
-    let mut measured = Measured { name: database.name, shapes: Vec::new(), plans: Vec::new() };
-    for shape in shapes(own as i64) {
-        measured.shapes.push((shape.name, median(&mut connection, &shape, rounds)?));
-        measured.plans.push((shape.name, plan(&mut connection, &shape)?));
+impl Stand {
+    #[expect(clippy::cast_possible_wrap, reason = "counts of rows are far below 2^63")]
+    fn fill(common: &Common, choice: &str, rows: usize, own: usize) -> Result<Self> {
+        let database = Database::open(choice, common)?;
+        let pool = open(&database.url)?;
+        let stand = Self { pool, database, own: own as i64 };
+        let began = clock::now();
+        let mut connection = stand.connection()?;
+        fill(&mut connection, rows as i64, stand.own).context("filling the table")?;
+        if stand.pool.is_postgres() {
+            // What was filled is on its way to the disk for minutes otherwise, beside what is measured.
+            connection.batch_execute("CHECKPOINT")?;
+        }
+        drop(connection);
+        say(format!("{}: {} notifications in {:.0?}", stand.database.name, thousands(rows), began.elapsed()));
+        Ok(stand)
     }
-    Ok(measured)
+
+    fn connection(&self) -> Result<impl std::ops::DerefMut<Target = AnyConnection>> {
+        Ok(self.pool.get()?)
+    }
 }
 
-fn median(connection: &mut AnyConnection, shape: &Shape, rounds: usize) -> Result<Duration> {
-    let mut took = Vec::with_capacity(rounds);
+/// What both take in turns, so that a slow moment of the machine meets both.
+fn medians(both: [(&Stand, &Shape); 2], rounds: usize) -> Result<[Duration; 2]> {
+    let mut took = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
+    let mut connections = Vec::with_capacity(both.len());
+    for (stand, shape) in both {
+        connections.push((stand.connection()?, shape));
+    }
     for round in 0..WARM_UP + rounds {
         interrupt::check()?;
-        let began = clock::now();
-        shape.run(connection)?;
-        if round >= WARM_UP {
-            took.push(began.elapsed());
+        for ((connection, shape), took) in connections.iter_mut().zip(&mut took) {
+            let began = clock::now();
+            shape.run(connection)?;
+            if round >= WARM_UP {
+                took.push(began.elapsed());
+            }
         }
     }
-    middle(&sorted(took.into_iter())).context("no round was measured")
+    let [small, large] = took.map(|took| middle(&sorted(took.into_iter())));
+    Ok([small.context("no round was measured")?, large.context("no round was measured")?])
 }
 
 /// Bookings a second as the server writes them, with the lists' indexes and without, in turns.
