@@ -200,7 +200,7 @@ pub(crate) struct History {
     /// Times that each shape of query is run; the table has their medians.
     #[arg(long, value_parser = positive, default_value_t = 2_000)]
     pub(crate) rounds: usize,
-    /// Bookings written in each of five turns with and without the lists' own indexes.
+    /// Bookings written in each of five turns with and without the lists' own index.
     #[arg(long, value_parser = positive, default_value_t = 12_800)]
     pub(crate) writes: usize,
 }

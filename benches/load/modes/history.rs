@@ -1,5 +1,5 @@
 //! `history`: counting and listing one long inbox in a small table and in a large one, which should cost the
-//! same; how the database goes about it; and what the indexes for it cost whoever books.
+//! same; how the database goes about it; and what the index for it costs whoever books.
 
 use std::time::Duration;
 
@@ -21,15 +21,14 @@ use crate::{clock, interrupt};
 
 /// Rounds before measuring begins.
 const WARM_UP: usize = 200;
-/// Turns with and without the indexes; the figure is their median.
+/// Turns with and without the index; the figure is their median.
 const TURNS: usize = 5;
 /// Bookings in a transaction, as under load.
 const BATCH: usize = 64;
 const HOSTS: usize = 1_000;
 
-const WITHOUT: &str = "DROP INDEX notifications_unread_by_category; DROP INDEX notifications_by_kind; \
-    DROP INDEX notifications_by_category";
-/// The indexes as the migration makes them.
+const WITHOUT: &str = "DROP INDEX notifications_by_category";
+/// The index as the migration makes it.
 const POSTGRES: &str = include_str!("../../../migrations/postgres/2026-11-21-000010_inbox_indexes/up.sql");
 const SQLITE: &str = include_str!("../../../migrations/sqlite/2026-11-21-000010_inbox_indexes/up.sql");
 
@@ -114,7 +113,7 @@ fn medians(both: [(&Stand, &Shape); 2], rounds: usize) -> Result<[Duration; 2]> 
     Ok([small.context("no round was measured")?, large.context("no round was measured")?])
 }
 
-/// Bookings a second as the server writes them, with the lists' indexes and without, in turns.
+/// Bookings a second as the server writes them, with the lists' index and without, in turns.
 fn writes(common: &Common, options: &History, choice: &str) -> Result<()> {
     let database = Database::open(choice, common)?;
     let pool = open(&database.url)?;
@@ -133,8 +132,8 @@ fn writes(common: &Common, options: &History, choice: &str) -> Result<()> {
     let [without, with] = rates.map(|rates| middle(&sorted(rates.into_iter())).unwrap_or_default());
     let title = format!("Bookings written {BATCH} at a time ({})", database.name);
     let mut table = Table::new(title, &["", "bookings/s"]);
-    table.row(["without the lists' indexes".to_owned(), grouped(without)]);
-    table.row(["with them".to_owned(), grouped(with)]);
+    table.row(["without the lists' index".to_owned(), grouped(without)]);
+    table.row(["with it".to_owned(), grouped(with)]);
     table.row(["with : without".to_owned(), format!("{:.2}", with / without.max(1e-9))]);
     table.print(common.markdown);
     Ok(())
