@@ -1,5 +1,6 @@
 //! The REST API: a file per resource. A handler says who may, asks an actor or the reader, and answers.
 
+mod admin;
 mod bookings;
 mod development;
 mod documentation;
@@ -13,7 +14,6 @@ mod receipts;
 pub mod routes;
 mod tag;
 mod tickets;
-mod trail;
 
 pub use development::TokenDesk;
 pub use documentation::Document;

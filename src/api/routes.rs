@@ -5,7 +5,7 @@ use actix_web::middleware::Compress;
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    bookings, development, documentation, inbox, operations, preferences, publish, receipts, tickets, trail,
+    admin, bookings, development, documentation, inbox, operations, preferences, publish, receipts, tickets,
 };
 use crate::http::route::resource;
 
@@ -44,7 +44,7 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
             )
             .wrap(Compress::default()),
         )
-        .service(resource("/admin/notifications/{id}/trail", [(Method::GET, web::to(trail::read))]))
+        .service(resource("/admin/notifications/{id}/trail", [(Method::GET, web::to(admin::trail::read))]))
         .service(resource("/health", [(Method::GET, web::to(operations::health))]))
         .service(resource("/ready", [(Method::GET, web::to(operations::ready))]))
         .service(resource("/metrics", [(Method::GET, web::to(operations::metrics))]))

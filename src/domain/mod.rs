@@ -1,6 +1,7 @@
 //! What bellhop is about, as plain values: no actors, no database, no HTTP.
 //! Every other layer may import this one; it imports nothing of the crate.
 
+pub mod audit;
 pub mod booking;
 pub mod clock;
 pub mod close;
@@ -13,6 +14,7 @@ pub mod recipient;
 pub mod room;
 pub mod ticket;
 
+pub use audit::{AdminAction, AuditEntry};
 pub use booking::{Booking, BookingStatus, NewBooking, Transition};
 pub use clock::{Clock, SteadyClock, SystemClock, Timestamp};
 pub use close::CloseReason;

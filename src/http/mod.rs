@@ -1,6 +1,7 @@
 //! What every HTTP door shares: errors as problem+json, request ids, credentials, origins, bodies.
 
 mod acquaintances;
+mod administrator;
 pub mod body;
 pub mod credentials;
 pub mod openapi;
@@ -11,6 +12,7 @@ pub mod route;
 mod tickets;
 
 pub use acquaintances::Acquaintances;
+pub use administrator::Administrator;
 pub use body::JsonBody;
 pub use credentials::{Authenticator, Caller, Door};
 pub use problem::Problem;

@@ -5,6 +5,7 @@
 
 pub mod append;
 mod arrays;
+pub mod audit;
 pub mod bookings;
 pub mod categories;
 pub mod confirmations;

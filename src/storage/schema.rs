@@ -121,6 +121,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    audit (id) {
+        id -> Text,
+        at -> BigInt,
+        actor_id -> Text,
+        device -> Text,
+        action -> Text,
+        target -> Nullable<Text>,
+        detail -> Nullable<Text>,
+        request_id -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     deliveries,

@@ -11,8 +11,8 @@ use super::Parts;
 use super::append_worker::{Reply, answer, report};
 use super::line::Weigh;
 use super::messages::{
-    Confirm, Delete, Deleted, Greet, IssueTicket, Issued, MarkRead, Read, RedeemTicket, SavePreferences,
-    WriteError,
+    Audit, Confirm, Delete, Deleted, Greet, IssueTicket, Issued, MarkRead, Read, RedeemTicket,
+    SavePreferences, WriteError,
 };
 use super::retention::Sweep;
 use super::selections::{Task, Work};
@@ -20,7 +20,7 @@ use super::tickets;
 use crate::domain::{Identity, InboxState, Profile, Timestamp, UpTo};
 use crate::storage::confirmations::{ConfirmedUpTo, confirm, confirm_up_to};
 use crate::storage::deliveries::Ending;
-use crate::storage::{AnyConnection, StorageError, idempotency, inboxes, recipients};
+use crate::storage::{AnyConnection, StorageError, audit, idempotency, inboxes, recipients};
 
 /// How many pages of one device's notifications are confirmed in a row. Others wait for it.
 const UP_TO_PAGES_MAX: usize = 40;
@@ -35,6 +35,7 @@ pub(super) enum ClericalJob {
     Greet(Greet, Reply<InboxState>),
     Confirm(Confirm, Reply<()>),
     SavePreferences(SavePreferences, Reply<()>),
+    Audit(Audit, Reply<()>),
     IssueTicket(IssueTicket, Reply<Issued>),
     RedeemTicket(RedeemTicket, Reply<Option<Identity>>),
     /// Remove tickets that have expired.
@@ -63,7 +64,9 @@ impl ClericalJob {
         match self {
             Self::Select(work) => work.refuse(error),
             Self::Greet(_, reply) => answer(reply, Err(error)),
-            Self::Confirm(_, reply) | Self::SavePreferences(_, reply) => answer(reply, Err(error)),
+            Self::Confirm(_, reply) | Self::SavePreferences(_, reply) | Self::Audit(_, reply) => {
+                answer(reply, Err(error));
+            }
             Self::IssueTicket(_, reply) => answer(reply, Err(error)),
             Self::RedeemTicket(_, reply) => answer(reply, Err(error)),
             // Nobody waits; the next such job does it.
@@ -152,6 +155,9 @@ impl Clerk {
                 }
                 ClericalJob::SavePreferences(message, reply) => {
                     answer(reply, self.save_preferences(&message));
+                }
+                ClericalJob::Audit(Audit { entry }, reply) => {
+                    answer(reply, self.write(|connection| audit::record(connection, &entry)));
                 }
                 ClericalJob::Sweep(sweep) => {
                     steps += 1;

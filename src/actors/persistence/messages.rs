@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::actors::hub::SessionRef;
 use crate::domain::{
-    BookingId, BookingStatus, Device, Door, Draft, Identity, InboxState, NewBooking, Preferences, Profile,
-    Proven, Room, Selection, Timestamp, Transition, UpTo, UserId,
+    AuditEntry, BookingId, BookingStatus, Device, Door, Draft, Identity, InboxState, NewBooking, Preferences,
+    Profile, Proven, Room, Selection, Timestamp, Transition, UpTo, UserId,
 };
 use crate::storage::append::Acceptance;
 use crate::storage::history::Taken;
@@ -211,6 +211,13 @@ pub struct Issued {
 pub struct RedeemTicket {
     pub ticket: Ticket,
     pub door: Door,
+}
+
+/// Keeps what an administrator is about to do or to be shown; nothing is done or shown that could not be kept.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), WriteError>")]
+pub struct Audit {
+    pub entry: AuditEntry,
 }
 
 /// Answered when everything that was accepted before has been written; nothing is accepted after it.

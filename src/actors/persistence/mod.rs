@@ -26,8 +26,8 @@ use append_worker::{AppendBatch, AppendJob, AppendWorker};
 use clerk::{ClericalBatch, ClericalJob, Clerk};
 use line::Line;
 pub use messages::{
-    BookingEvent, Confirm, Delete, Deleted, Flush, Greet, IssueTicket, Issued, MarkRead, Notify, NotifyRole,
-    Pass, Read, RedeemTicket, SavePreferences, WriteError,
+    Audit, BookingEvent, Confirm, Delete, Deleted, Flush, Greet, IssueTicket, Issued, MarkRead, Notify,
+    NotifyRole, Pass, Read, RedeemTicket, SavePreferences, WriteError,
 };
 use retention::Sweep;
 
@@ -229,6 +229,7 @@ job!(Delete => Deleted, clerical, ClericalJob::delete);
 job!(Greet => crate::domain::InboxState, clerical, ClericalJob::Greet);
 job!(Confirm => (), clerical, ClericalJob::Confirm);
 job!(SavePreferences => (), clerical, ClericalJob::SavePreferences);
+job!(Audit => (), clerical, ClericalJob::Audit);
 job!(IssueTicket => Issued, clerical, ClericalJob::IssueTicket);
 job!(RedeemTicket => Option<crate::domain::Identity>, clerical, ClericalJob::RedeemTicket);
 

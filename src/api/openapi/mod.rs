@@ -9,7 +9,7 @@ pub(super) mod values;
 use utoipa::OpenApi;
 
 use super::{
-    bookings, development, documentation, operations, preferences, publish, receipts, tickets, trail,
+    admin, bookings, development, documentation, operations, preferences, publish, receipts, tickets,
 };
 
 /// Every route that there always is.
@@ -33,7 +33,7 @@ use super::{
         tickets::issue,
         preferences::read,
         preferences::save,
-        trail::read,
+        admin::trail::read,
         operations::health,
         operations::ready,
         operations::metrics,

@@ -13,9 +13,9 @@ use super::values::{
     anything, category, channels, day, delivery_states, door, guests, kind, language_or_zone, line,
     listing_id, priority, steps,
 };
+use crate::api::admin::trail::STEPS_MAX;
 use crate::api::inbox::LIMIT_MAX;
 use crate::api::publish::PublishRequest;
-use crate::api::trail::STEPS_MAX;
 use crate::domain::BookingStatus;
 use crate::domain::booking::{NAME_MAX, NOTE_MAX};
 use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX};

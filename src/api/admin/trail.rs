@@ -4,11 +4,11 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::openapi::{params, shapes};
 use crate::actors::reader::Reader;
-use crate::domain::{Notification, NotificationId, Timestamp};
+use crate::api::openapi::{params, shapes};
+use crate::domain::{AdminAction, Notification, NotificationId, Timestamp};
 use crate::http::openapi::{codes, refusals};
-use crate::http::{Caller, Problem};
+use crate::http::{Administrator, Problem};
 use crate::protocol::json::Envelope;
 use crate::storage::deliveries::Delivery;
 use crate::storage::receipts::Receipt;
@@ -16,7 +16,7 @@ use crate::storage::{StorageError, deliveries, notifications, receipts};
 
 /// How many steps are shown beside the first: a user with many devices that come back again and again
 /// leaves more than anybody reads.
-pub(super) const STEPS_MAX: usize = 1_000;
+pub(in crate::api) const STEPS_MAX: usize = 1_000;
 
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
@@ -89,16 +89,14 @@ refusals!(TrailRefusals: codes::TOKEN, codes::FORBIDDEN, codes::ID, codes::NOT_F
     params(params::NotificationId),
     responses((status = 200, description = "Its way", body = shapes::Trail), TrailRefusals),
 )]
-pub(super) async fn read(
-    caller: Caller,
+pub(in crate::api) async fn read(
+    administrator: Administrator,
     id: web::Path<String>,
     reader: web::Data<Reader>,
 ) -> Result<HttpResponse, Problem> {
-    if !caller.0.is_admin() {
-        return Err(Problem::forbidden("only administrators see trails"));
-    }
     let id = NotificationId::parse("id", &id)
         .map_err(|_| Problem::bad_request("invalid_id", "id must be a UUID").of_field("id"))?;
+    administrator.record(AdminAction::ReadTrail, Some(&id.to_string()), None).await?;
     let body = reader
         .run(move |connection| {
             let notification = notifications::find_all(connection, &[id])?.pop();

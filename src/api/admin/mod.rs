@@ -1,0 +1,4 @@
+//! What administrators do and look at, a file per resource. Each of these is itself in the audit, before it is done
+//! or shown.
+
+pub(super) mod trail;

@@ -1,0 +1,69 @@
+//! What administrators do and look at, as it is kept for whoever asks later. Made at the routes, kept before the
+//! deed is done or the answer given.
+
+use uuid::Uuid;
+
+use super::clock::Timestamp;
+use super::ids::UserId;
+
+/// What an administrator did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AdminAction {
+    ReadPresence,
+    ReadLogs,
+    ReadStats,
+    ReadTrail,
+    ReadAudit,
+    Broadcast,
+    Disconnect,
+    RevokeToken,
+    RevokeUser,
+}
+
+impl AdminAction {
+    /// Every action, for filters and documents.
+    pub const ALL: [Self; 9] = [
+        Self::ReadPresence,
+        Self::ReadLogs,
+        Self::ReadStats,
+        Self::ReadTrail,
+        Self::ReadAudit,
+        Self::Broadcast,
+        Self::Disconnect,
+        Self::RevokeToken,
+        Self::RevokeUser,
+    ];
+
+    /// As it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadPresence => "read_presence",
+            Self::ReadLogs => "read_logs",
+            Self::ReadStats => "read_stats",
+            Self::ReadTrail => "read_trail",
+            Self::ReadAudit => "read_audit",
+            Self::Broadcast => "broadcast",
+            Self::Disconnect => "disconnect",
+            Self::RevokeToken => "revoke_token",
+            Self::RevokeUser => "revoke_user",
+        }
+    }
+}
+
+/// One deed of an administrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Ordered by time: the cursor of lists.
+    pub id: Uuid,
+    pub at: Timestamp,
+    pub actor: UserId,
+    /// The platform's session where the token names one, else empty.
+    pub device: String,
+    pub action: AdminAction,
+    /// Whom or what it concerned: a user, a notification, a role.
+    pub target: Option<String>,
+    /// JSON: how it was asked.
+    pub detail: Option<String>,
+    /// The request's id, as log lines and answers carry it.
+    pub request_id: String,
+}
