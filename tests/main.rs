@@ -45,6 +45,7 @@ mod resume;
 mod retention;
 mod rooms;
 mod settling;
+mod soak;
 mod socketio_doors;
 mod socketio_requests;
 mod sse;

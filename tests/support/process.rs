@@ -1,6 +1,7 @@
 //! The real binary as a child process, for what only a process shows: that it starts from the command
 //! line, that it stops on SIGTERM, and what is left after it was killed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -114,6 +115,32 @@ impl Process {
         let status = self.proc_file("status");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    /// What it has open, by name, and how often: connections are `socket`, the database's file its path.
+    pub fn open_files(&self) -> BTreeMap<String, usize> {
+        let mut names = BTreeMap::new();
+        for entry in fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap() {
+            // One that was closed meanwhile has no name any more.
+            let Ok(name) = fs::read_link(entry.unwrap().path()) else { continue };
+            let name = name.to_string_lossy();
+            *names.entry(name.split(":[").next().unwrap_or(&name).to_owned()).or_default() += 1;
+        }
+        names
+    }
+
+    /// How many connections to its port are open at its end.
+    pub fn connections(&self) -> usize {
+        /// As `/proc/net/tcp` writes it.
+        const ESTABLISHED: &str = "01";
+        let port = format!(":{:04X}", self.port.expect("the process serves"));
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let is_ours = |line: &&str| {
+            let mut fields = line.split_whitespace().skip(1);
+            let (local, state) = (fields.next().unwrap_or_default(), fields.nth(1).unwrap_or_default());
+            local.ends_with(&port) && state == ESTABLISHED
+        };
+        table.lines().filter(is_ours).count()
     }
 
     fn proc_file(&self, name: &str) -> String {
