@@ -33,6 +33,10 @@ pub(crate) enum Mode {
     Doors(Doors),
     /// Counting and listing one long inbox in a small table and in a large one, with the plans.
     History(History),
+    /// Readers beside many who have stopped reading, and without them.
+    Stalled(Stalled),
+    /// Readers while many who are not let in try to connect, and without them.
+    Refused(Refused),
     /// The bare inserts of the same rows on the same database.
     InsertLimit(InsertLimit),
     /// Everything, on both databases.
@@ -203,6 +207,32 @@ pub(crate) struct History {
     /// Bookings written in each of five turns with and without the lists' own index.
     #[arg(long, value_parser = positive, default_value_t = 12_800)]
     pub(crate) writes: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stalled {
+    /// Sockets that stop reading.
+    #[arg(long, value_parser = positive, default_value_t = 1_000)]
+    pub(crate) sleepers: usize,
+    /// Sockets that read.
+    #[arg(long, value_parser = positive, default_value_t = 200)]
+    pub(crate) readers: usize,
+    /// Broadcasts.
+    #[arg(long, value_parser = positive, default_value_t = 5_000)]
+    pub(crate) broadcasts: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Refused {
+    /// Connections that are refused.
+    #[arg(long, value_parser = positive, default_value_t = 10_000)]
+    pub(crate) connections: usize,
+    /// How many are tried in a second.
+    #[arg(long, value_parser = positive, default_value_t = 1_000)]
+    pub(crate) rate: usize,
+    /// Sockets that read.
+    #[arg(long, value_parser = positive, default_value_t = 200)]
+    pub(crate) readers: usize,
 }
 
 #[derive(Debug, Args)]

@@ -81,6 +81,11 @@ impl Crowd {
         Ok(crowd)
     }
 
+    /// How many devices there are.
+    pub(crate) fn len(&self) -> usize {
+        self.devices.len()
+    }
+
     /// Connects a device that is not connected, or not any more.
     pub(crate) fn connect(&mut self, device: usize, address: SocketAddr, entry: Entry) -> Result<()> {
         let socket = WebSocket::connect(address, device, entry, self.poll.registry(), Token(device))?;

@@ -28,7 +28,7 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser};
 
 use args::{Arguments, Mode};
-use modes::{bookings, doors, fanout, history, idle, insert_limit, proof, reconnect};
+use modes::{bookings, doors, fanout, history, idle, insert_limit, proof, reconnect, refused, stalled};
 
 /// What is measured where nobody names a database and every one is of interest.
 const DATABASES: [&str; 2] = ["postgres", "sqlite"];
@@ -72,6 +72,8 @@ fn run() -> Result<()> {
             Some(mut named) => named.try_for_each(|database| history::run(&common, &options, database)),
             None => DATABASES.into_iter().try_for_each(|database| history::run(&common, &options, database)),
         },
+        Mode::Stalled(options) => stalled::run(&common, &options),
+        Mode::Refused(options) => refused::run(&common, &options),
         Mode::InsertLimit(options) => insert_limit::run(&common, &options),
         Mode::All => {
             for database in DATABASES {

@@ -93,6 +93,13 @@ impl Latencies {
         [self.quantile(50), self.quantile(99)].map(milliseconds)
     }
 
+    /// How many times as long as others' these are, at one percentile.
+    pub(crate) fn ratio(&mut self, others: &mut Self, percent: usize) -> f64 {
+        self.0.sort_unstable();
+        others.0.sort_unstable();
+        self.quantile(percent).as_secs_f64() / others.quantile(percent).as_secs_f64().max(1e-9)
+    }
+
     fn quantile(&self, percent: usize) -> Duration {
         let rank = (self.0.len() * percent).div_ceil(100).saturating_sub(1);
         self.0.get(rank).copied().unwrap_or_default()

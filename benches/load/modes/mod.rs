@@ -2,6 +2,7 @@
 
 mod booking_load;
 pub(crate) mod bookings;
+mod broadcast;
 mod deliveries;
 pub(crate) mod doors;
 pub(crate) mod fanout;
@@ -12,11 +13,13 @@ mod ledger;
 mod notices;
 pub(crate) mod proof;
 pub(crate) mod reconnect;
+pub(crate) mod refused;
 mod returning;
 #[path = "../../../tests/support/shapes.rs"]
 #[expect(unreachable_pub, reason = "shared with the tests")]
 mod shapes;
 mod spent;
+pub(crate) mod stalled;
 mod statement;
 
 use std::path::Path;
