@@ -11,6 +11,7 @@
 mod acks;
 mod acquaintances;
 mod architecture;
+mod attacks;
 mod bad_requests;
 mod bad_tokens;
 mod bookings;

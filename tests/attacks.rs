@@ -1,0 +1,3 @@
+//! What attackers try, a file per kind: the table in SECURITY.md names these tests.
+
+mod neighbours;
