@@ -10,7 +10,7 @@ use crate::app;
 use crate::auth::{AuthSetupError, MintError, Minter};
 use crate::config::{Lifetime, Settings};
 use crate::domain::recipient::check_email;
-use crate::domain::{Identity, Invalid, Role, Room, Timestamp, UserId};
+use crate::domain::{IdGenerator, Identity, Invalid, Role, Room, TimeOrderedIds, Timestamp, UserId};
 
 /// A self-hosted real-time notification server for booking platforms.
 #[derive(Debug, Parser)]
@@ -133,6 +133,9 @@ pub fn token(
         time_zone: None,
         rooms: arguments.rooms.clone(),
         expires_at: None,
+        token_id: Some(TimeOrderedIds.next().to_string()),
+        issued_at: None,
+        signed_by: None,
     };
     let lifetime = arguments.expires_in.as_ref().unwrap_or(&settings.auth.jwt_expires_in);
     let token = Minter::new(&settings.auth)?.mint(&identity, lifetime.duration(), now)?;

@@ -70,6 +70,7 @@ refusals!(NotifyRefusals: codes::BODY, codes::FIELD, codes::STORED);
 pub(super) async fn token(
     body: JsonBody<TokenRequest>,
     desk: web::Data<Option<TokenDesk>>,
+    services: web::Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let Some(desk) = desk.get_ref() else {
         return Err(Problem::unprocessable(
@@ -93,6 +94,9 @@ pub(super) async fn token(
         time_zone: asked.tz,
         rooms: asked.rooms,
         expires_at: None,
+        token_id: Some(services.ids.next().to_string()),
+        issued_at: None,
+        signed_by: None,
     };
     let token = desk.minter.mint(&identity, lifetime, now).map_err(|error| {
         log::error!("a token could not be minted: {error}");

@@ -54,6 +54,9 @@ fn person(user: &str, role: &str, email: Option<&str>) -> Option<Identity> {
         time_zone: None,
         rooms: Vec::new(),
         expires_at: None,
+        token_id: None,
+        issued_at: None,
+        signed_by: None,
     })
 }
 

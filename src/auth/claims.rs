@@ -7,8 +7,9 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Number;
 
 use super::error::TokenError;
+use crate::domain::order::TOKEN_ID_BYTES_MAX;
 use crate::domain::recipient::check_email;
-use crate::domain::{Identity, Role, Timestamp, UserId};
+use crate::domain::{Identity, KeyMark, Role, Timestamp, UserId};
 
 /// 9999-12-31T23:59:59Z: a later `exp` means never, and this is the last second that every
 /// database, template and client can write.
@@ -34,6 +35,8 @@ pub(super) struct Claims {
     rooms: Option<OneOrMany>,
     exp: Option<Number>,
     nbf: Option<Number>,
+    iat: Option<Number>,
+    jti: Option<TextOrNumber>,
     iss: Option<String>,
     aud: Option<OneOrMany>,
 }
@@ -55,6 +58,10 @@ impl Claims {
         self.nbf.as_ref().map(timestamp)
     }
 
+    pub(super) fn issued_at(&self) -> Option<Timestamp> {
+        self.iat.as_ref().map(timestamp)
+    }
+
     pub(super) fn is_from(&self, issuer: &str) -> bool {
         self.iss.as_deref() == Some(issuer)
     }
@@ -63,8 +70,9 @@ impl Claims {
         self.aud.as_ref().is_some_and(|aud| aud.0.iter().any(|one| one == audience))
     }
 
-    pub(super) fn into_identity(self) -> Result<Identity, TokenError> {
-        let expires_at = self.expires_at();
+    /// The bearer of a token that was signed by this key.
+    pub(super) fn into_identity(self, signed_by: KeyMark) -> Result<Identity, TokenError> {
+        let (expires_at, issued_at) = (self.expires_at(), self.issued_at());
         let user = self.user_id.or(self.sub).or(self.id).or(self.host_id).ok_or(TokenError::MissingUser)?;
         let user = UserId::parse("userId", &user.0).map_err(|_| TokenError::UnacceptableUser)?;
         let mut roles = Vec::new();
@@ -85,6 +93,10 @@ impl Claims {
             time_zone: self.tz.and_then(present),
             rooms: self.rooms.map(|rooms| rooms.0).unwrap_or_default(),
             expires_at,
+            // One that no order can name is revoked with all the others of its bearer.
+            token_id: self.jti.and_then(|id| present(id.0)).filter(|id| id.len() <= TOKEN_ID_BYTES_MAX),
+            issued_at,
+            signed_by: Some(signed_by),
         })
     }
 }

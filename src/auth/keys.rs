@@ -7,9 +7,11 @@ use jsonwebtoken::crypto::{self, rust_crypto};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::error::AuthSetupError;
 use crate::config::AuthSettings;
+use crate::domain::KeyMark;
 
 /// The least size of an RSA modulus (RFC 7518 §3.3).
 const RSA_BYTES_MIN: usize = 2048 / 8;
@@ -23,9 +25,19 @@ pub(super) struct Key {
     id: Option<String>,
     algorithm: Algorithm,
     material: DecodingKey,
+    mark: KeyMark,
 }
 
 impl Key {
+    fn new(id: Option<String>, algorithm: Algorithm, material: DecodingKey) -> Self {
+        let mark = mark(algorithm, &material);
+        Self { id, algorithm, material, mark }
+    }
+
+    pub(super) fn mark(&self) -> KeyMark {
+        self.mark
+    }
+
     /// Whether a header with this algorithm and key id may be checked with this key.
     pub(super) fn fits(&self, algorithm: Algorithm, id: Option<&str>) -> bool {
         self.algorithm == algorithm
@@ -55,11 +67,26 @@ impl Key {
             _ => {}
         }
         match crypto::verify("", b"", &material, algorithm) {
-            Ok(_) => Ok(Self { id, algorithm, material }),
+            Ok(_) => Ok(Self::new(id, algorithm, material)),
             Err(_) if algorithm == Algorithm::ES256 => Err("is not on the curve P-256"),
             Err(_) => Err("is not a usable key"),
         }
     }
+}
+
+/// A digest of what the key is made of, so that the same file gives the same mark on every instance.
+fn mark(algorithm: Algorithm, material: &DecodingKey) -> KeyMark {
+    let mut digest = Sha256::new_with_prefix(format!("bellhop key mark {algorithm:?} "));
+    match material.kind() {
+        DecodingKeyKind::SecretOrDer(bytes) => digest.update(bytes),
+        DecodingKeyKind::RsaModulusExponent { n, e } => {
+            digest.update(n);
+            digest.update(e);
+        }
+    }
+    let digest = digest.finalize();
+    let start = digest.first_chunk().copied().unwrap_or_default();
+    KeyMark(u64::from_be_bytes(start))
 }
 
 /// The algorithms that bellhop believes; `none` and everything else is no algorithm here.
@@ -78,7 +105,7 @@ pub(super) fn load(settings: &AuthSettings) -> Result<Vec<Key>, AuthSetupError> 
     let mut keys = Vec::new();
     if !settings.jwt_secret.is_empty() {
         let material = DecodingKey::from_secret(settings.jwt_secret.reveal().as_bytes());
-        keys.push(Key { id: None, algorithm: Algorithm::HS256, material });
+        keys.push(Key::new(None, Algorithm::HS256, material));
     }
     if let Some(pem) = &settings.jwt_public_key {
         keys.push(from_pem(pem).map_err(AuthSetupError::PublicKey)?);

@@ -49,6 +49,8 @@ struct Minted<'a> {
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<&'a str>,
     iat: i64,
     exp: i64,
 }
@@ -67,7 +69,7 @@ impl Minter {
         })
     }
 
-    /// A token for `identity` that lives from `now` for `lifetime`; the identity's own expiry does not
+    /// A token for `identity` that lives from `now` for `lifetime`; the identity's own times do not
     /// count.
     pub fn mint(&self, identity: &Identity, lifetime: Duration, now: Timestamp) -> Result<String, MintError> {
         let claims = Minted {
@@ -82,6 +84,7 @@ impl Minter {
             rooms: &identity.rooms,
             iss: self.issuer.as_deref(),
             aud: self.audience.as_deref(),
+            jti: identity.token_id.as_deref(),
             iat: now.as_seconds(),
             exp: now.plus(lifetime).as_seconds(),
         };

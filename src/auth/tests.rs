@@ -349,7 +349,8 @@ fn every_claim_becomes_its_part_of_the_identity() {
     let identity = believed(&json!({
         "userId": 7, "exp": at(60), "role": "professional", "roles": ["ADMIN", "Professional", ""],
         "sessionId": "s1", "sid": "s2", "email": "host@example.com", "name": "Ada", "locale": "de-AT",
-        "tz": "Europe/Vienna", "rooms": ["booking:42", "listing:1"], "unknown": {"deep": [1]}
+        "tz": "Europe/Vienna", "rooms": ["booking:42", "listing:1"], "unknown": {"deep": [1]},
+        "jti": "t-1", "iat": 1_767_713_440.5
     }))
     .expect("believed");
     assert_eq!(
@@ -364,6 +365,9 @@ fn every_claim_becomes_its_part_of_the_identity() {
             time_zone: Some("Europe/Vienna".to_owned()),
             rooms: vec!["booking:42".to_owned(), "listing:1".to_owned()],
             expires_at: Some(NOW.plus(Duration::from_mins(1))),
+            token_id: Some("t-1".to_owned()),
+            issued_at: Some(Timestamp::from_micros(1_767_713_440_500_000)),
+            signed_by: identity.signed_by,
         }
     );
     assert_eq!(

@@ -13,7 +13,7 @@ use super::claims::Claims;
 use super::error::{AuthSetupError, TokenError};
 use super::keys::{self, Key};
 use crate::config::AuthSettings;
-use crate::domain::{Identity, Timestamp};
+use crate::domain::{Identity, KeyMark, Timestamp};
 
 /// The longest token that is looked at, in bytes: what servers commonly allow for a whole request head.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -53,10 +53,10 @@ impl Verifier {
 
     /// Who the bearer of `token` is, if the token is to be believed at `now`.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
-        let payload = self.check_signature(token)?;
+        let (payload, signed_by) = self.check_signature(token)?;
         let claims = Claims::parse(&payload)?;
         self.check_claims(&claims, now)?;
-        claims.into_identity()
+        claims.into_identity(signed_by)
     }
 
     /// When the bearer's token is no longer believed; the leeway counts.
@@ -64,8 +64,8 @@ impl Verifier {
         identity.expires_at.map(|expires_at| expires_at.plus(self.leeway))
     }
 
-    /// The payload of a token that one of the keys has signed.
-    fn check_signature(&self, token: &str) -> Result<Vec<u8>, TokenError> {
+    /// The payload of a token that one of the keys has signed, and which.
+    fn check_signature(&self, token: &str) -> Result<(Vec<u8>, KeyMark), TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
@@ -80,7 +80,7 @@ impl Verifier {
         let mut refusal = TokenError::NoKeyFits;
         for key in self.keys.iter().filter(|key| key.fits(algorithm, header.kid.as_deref())) {
             if key.has_signed(message, signature) {
-                return decode(payload);
+                return Ok((decode(payload)?, key.mark()));
             }
             refusal = TokenError::BadSignature;
         }

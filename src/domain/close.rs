@@ -14,8 +14,14 @@ pub enum CloseReason {
     TtlElapsed,
     /// The client asked for one notification and has got it.
     OnceDelivered,
-    /// The token that opened the session has expired.
+    /// The token that the session goes by has expired.
     TokenExpired,
+    /// An administrator revoked the token that the session goes by.
+    TokenRevoked,
+    /// An administrator ended the user's connections.
+    Disconnected,
+    /// The key that signed the session's token is none of the configured keys any more.
+    KeyWithdrawn,
     /// The client went on sending after it was told to slow down.
     RateLimited,
     /// The client reads too slowly: its queue is full.
@@ -52,6 +58,9 @@ impl CloseReason {
             Self::TtlElapsed => 4000,
             Self::OnceDelivered => 4001,
             Self::TokenExpired => 4002,
+            Self::TokenRevoked => 4003,
+            Self::Disconnected => 4004,
+            Self::KeyWithdrawn => 4005,
             Self::RateLimited => 4008,
             Self::SlowConsumer => 4009,
             Self::HeartbeatTimeout => 4010,
@@ -66,6 +75,8 @@ impl CloseReason {
         match self {
             Self::ServerRestart
             | Self::TokenExpired
+            | Self::Disconnected
+            | Self::KeyWithdrawn
             | Self::SlowConsumer
             | Self::HeartbeatTimeout
             | Self::TooManySessions
@@ -73,6 +84,7 @@ impl CloseReason {
             Self::ClientLeft
             | Self::TtlElapsed
             | Self::OnceDelivered
+            | Self::TokenRevoked
             | Self::RateLimited
             | Self::NoNamespace
             | Self::ProtocolError
@@ -90,6 +102,9 @@ impl CloseReason {
             Self::TtlElapsed => "ttl_elapsed",
             Self::OnceDelivered => "once_delivered",
             Self::TokenExpired => "token_expired",
+            Self::TokenRevoked => "token_revoked",
+            Self::Disconnected => "disconnected",
+            Self::KeyWithdrawn => "key_withdrawn",
             Self::RateLimited => "rate_limited",
             Self::SlowConsumer => "slow_consumer",
             Self::HeartbeatTimeout => "heartbeat_timeout",

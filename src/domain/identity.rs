@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::clock::Timestamp;
 use super::ids::UserId;
@@ -82,7 +82,18 @@ pub struct Identity {
     pub rooms: Vec<String>,
     /// The token's `exp`; none only where the configuration allows tokens without one.
     pub expires_at: Option<Timestamp>,
+    /// The token's `jti`, by which it can be revoked.
+    pub token_id: Option<String>,
+    /// The token's `iat`: tokens of before a time can be revoked together.
+    pub issued_at: Option<Timestamp>,
+    /// The key that has signed the token; none where nobody has yet.
+    pub signed_by: Option<KeyMark>,
 }
+
+/// Tells one key from the others without saying what it is, the same on every instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyMark(pub u64);
 
 impl Identity {
     pub fn has_role(&self, name: &str) -> bool {

@@ -55,6 +55,9 @@ fn bearer(of: &str) -> Identity {
         time_zone: None,
         rooms: Vec::new(),
         expires_at: None,
+        token_id: None,
+        issued_at: None,
+        signed_by: None,
     }
 }
 

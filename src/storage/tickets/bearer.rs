@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Identity, Role, Timestamp, UserId};
+use crate::domain::{Identity, KeyMark, Role, Timestamp, UserId};
 use crate::storage::StorageError;
 
 /// What a token said of its bearer, as it is stored. Instances of two versions may meet for the life of a ticket:
@@ -21,12 +21,28 @@ pub(super) struct Bearer {
     rooms: Vec<String>,
     /// Microseconds since 1970: a token's `exp` may be later than a date can be written.
     expires_at: Option<i64>,
+    token_id: Option<String>,
+    /// As `expires_at`.
+    issued_at: Option<i64>,
+    signed_by: Option<KeyMark>,
 }
 
 impl Bearer {
     pub(super) fn to_text(identity: &Identity) -> Result<String, StorageError> {
-        let Identity { user, roles, session, email, name, locale, time_zone, rooms, expires_at } =
-            identity.clone();
+        let Identity {
+            user,
+            roles,
+            session,
+            email,
+            name,
+            locale,
+            time_zone,
+            rooms,
+            expires_at,
+            token_id,
+            issued_at,
+            signed_by,
+        } = identity.clone();
         let bearer = Self {
             user: user.as_str().to_owned(),
             roles: roles.iter().map(|role| role.as_str().to_owned()).collect(),
@@ -37,6 +53,9 @@ impl Bearer {
             time_zone,
             rooms,
             expires_at: expires_at.map(Timestamp::as_micros),
+            token_id,
+            issued_at: issued_at.map(Timestamp::as_micros),
+            signed_by,
         };
         serde_json::to_string(&bearer).map_err(|error| StorageError::Corrupt(error.to_string()))
     }
@@ -45,17 +64,19 @@ impl Bearer {
         // What the reader says might repeat a part of it.
         let bearer: Self =
             serde_json::from_str(text).map_err(|_| StorageError::Corrupt("a ticket's bearer".to_owned()))?;
-        let Self { user, roles, session, email, name, locale, time_zone, rooms, expires_at } = bearer;
         Ok(Identity {
-            user: UserId::from_stored(user),
-            roles: roles.iter().map(|role| Role::new(role)).collect(),
-            session,
-            email,
-            name,
-            locale,
-            time_zone,
-            rooms,
-            expires_at: expires_at.map(Timestamp::from_micros),
+            user: UserId::from_stored(bearer.user),
+            roles: bearer.roles.iter().map(|role| Role::new(role)).collect(),
+            session: bearer.session,
+            email: bearer.email,
+            name: bearer.name,
+            locale: bearer.locale,
+            time_zone: bearer.time_zone,
+            rooms: bearer.rooms,
+            expires_at: bearer.expires_at.map(Timestamp::from_micros),
+            token_id: bearer.token_id,
+            issued_at: bearer.issued_at.map(Timestamp::from_micros),
+            signed_by: bearer.signed_by,
         })
     }
 }
@@ -75,6 +96,9 @@ mod tests {
             time_zone: Some("Europe/Berlin".to_owned()),
             rooms: vec!["booking:1".to_owned()],
             expires_at,
+            token_id: Some("t-1".to_owned()),
+            issued_at: expires_at,
+            signed_by: Some(KeyMark(u64::MAX)),
         }
     }
 
