@@ -10,6 +10,7 @@
 
 mod acks;
 mod acquaintances;
+mod administration;
 mod architecture;
 mod attacks;
 mod bad_requests;

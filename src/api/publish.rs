@@ -112,7 +112,7 @@ impl PublishRequest {
 }
 
 /// A role's name follows the same rules here as in the name of its room.
-fn role_named(name: &str) -> Result<Role, Problem> {
+pub(super) fn role_named(name: &str) -> Result<Role, Problem> {
     match Room::parse(&format!("role:{name}")) {
         Ok(Room::Role(role)) => Ok(role),
         _ => Err(Invalid::new("role", "must be a role's name without white space").into()),

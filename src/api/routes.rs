@@ -45,6 +45,10 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
             .wrap(Compress::default()),
         )
         .service(resource("/admin/notifications/{id}/trail", [(Method::GET, web::to(admin::trail::read))]))
+        .service(resource("/admin/presence", [(Method::GET, web::to(admin::presence::read))]))
+        .service(
+            resource("/admin/audit", [(Method::GET, web::to(admin::audit::read))]).wrap(Compress::default()),
+        )
         .service(resource("/health", [(Method::GET, web::to(operations::health))]))
         .service(resource("/ready", [(Method::GET, web::to(operations::ready))]))
         .service(resource("/metrics", [(Method::GET, web::to(operations::metrics))]))

@@ -7,7 +7,7 @@ use super::clock::Timestamp;
 use super::ids::{NotificationId, UserId};
 
 /// Through what somebody was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
     WebSocket,
     SocketIo,
@@ -17,6 +17,9 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// Every channel, for filters and documents.
+    pub const ALL: [Self; 5] = [Self::WebSocket, Self::SocketIo, Self::Sse, Self::Rest, Self::Email];
+
     /// As it is stored and shown.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,6 +54,18 @@ pub enum Step {
 }
 
 impl Step {
+    /// Every step, for filters and documents.
+    pub const ALL: [Self; 8] = [
+        Self::Confirmed,
+        Self::Read,
+        Self::Deleted,
+        Self::Deferred,
+        Self::Emailed,
+        Self::Suppressed,
+        Self::Withdrawn,
+        Self::Failed,
+    ];
+
     /// As it is stored and shown.
     pub const fn as_str(self) -> &'static str {
         match self {

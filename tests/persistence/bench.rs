@@ -6,7 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::prelude::*;
-use bellhop::actors::hub::{Away, Connect, Deliver, NotificationHub, RegisterShard, SessionRef, ShardId};
+use bellhop::actors::hub::{
+    Arrival, Away, Connect, Deliver, NotificationHub, RegisterShard, SessionRef, ShardId,
+};
 use bellhop::actors::persistence::{BookingEvent, Confirm, Notify, Parts, Persistence, WriteError};
 use bellhop::config::LimitSettings;
 use bellhop::domain::{
@@ -171,7 +173,8 @@ impl Bench {
         let session = SessionRef { shard, slot, number: u64::from(slot) };
         let member = Member { user: user(of), roles: Box::default(), session: None, rooms: Box::default() };
         let member = std::sync::Arc::new(member);
-        self.hub.send(Connect { session, member }).await.unwrap();
+        let arrival = Arrival { door: bellhop::domain::Channel::WebSocket, since: NOW, name: None };
+        self.hub.send(Connect { session, member, arrival }).await.unwrap();
         session
     }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::domain::{CloseReason, InboxState, Member, NotificationId, Role, Room, UserId};
+use crate::domain::{
+    Channel, CloseReason, InboxState, Member, NotificationId, Role, Room, Timestamp, UserId,
+};
 use crate::protocol::wire::{Message as Words, Said};
 
 /// A worker thread's shard.
@@ -36,6 +38,17 @@ pub struct RegisterShard {
 pub struct Connect {
     pub session: SessionRef,
     pub member: Arc<Member>,
+    pub arrival: Arrival,
+}
+
+/// How a session came here.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The door that it came by.
+    pub door: Channel,
+    pub since: Timestamp,
+    /// What the door calls it; none where it has a name of the server's own.
+    pub name: Option<Box<str>>,
 }
 
 /// Whether a session may stay.
@@ -143,10 +156,49 @@ pub struct Presence {
     /// The same by role.
     pub by_role: BTreeMap<Role, usize>,
     pub connections: usize,
+    /// The same by door.
+    pub by_door: BTreeMap<Channel, usize>,
     /// Log-ins of the platform with at least one connection.
     pub sessions: usize,
     /// Of the users that were asked about, who is online.
     pub online: Vec<UserId>,
+}
+
+/// Asks for some of those who are online here, in the order of their ids.
+#[derive(Debug, Message)]
+#[rtype(result = "Roll")]
+pub struct CallRoll {
+    /// Where the last page ended.
+    pub after: Option<UserId>,
+    /// Only who holds this role.
+    pub role: Option<Role>,
+    /// Only this one.
+    pub user: Option<UserId>,
+    pub limit: usize,
+}
+
+/// A page of those who are online, and the figures of all.
+#[derive(Debug, Default)]
+pub struct Roll {
+    pub presence: Presence,
+    pub users: Vec<Online>,
+    /// Whether there are others behind them.
+    pub more: bool,
+}
+
+/// Somebody who is online, with every connection.
+#[derive(Debug)]
+pub struct Online {
+    pub user: UserId,
+    pub connections: Vec<Connection>,
+}
+
+/// One connection of theirs.
+#[derive(Debug)]
+pub struct Connection {
+    pub session: SessionRef,
+    pub member: Arc<Member>,
+    pub arrival: Arrival,
 }
 
 /// Closes every session, spread over a time; answers how many there are.

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 pub use messages::{
-    Admission, Away, Batch, CloseSessions, Connect, Deliver, Disconnected, GetPresence, Join, Joined, Leave,
-    Parcel, Presence, Publication, Publish, RegisterShard, SessionRef, ShardId,
+    Admission, Arrival, Away, Batch, CallRoll, CloseSessions, Connect, Connection, Deliver, Disconnected,
+    GetPresence, Join, Joined, Leave, Online, Parcel, Presence, Publication, Publish, RegisterShard, Roll,
+    SessionRef, ShardId,
 };
-use registry::Registry;
+use registry::{Registry, Seat};
 
 use crate::config::LimitSettings;
 use crate::telemetry::Metrics;
@@ -104,7 +105,8 @@ impl Handler<Connect> for NotificationHub {
     type Result = MessageResult<Connect>;
 
     fn handle(&mut self, message: Connect, _: &mut Context<Self>) -> MessageResult<Connect> {
-        MessageResult(self.registry.connect(message.session, message.member))
+        let Connect { session, member, arrival } = message;
+        MessageResult(self.registry.connect(session, Seat::new(member, arrival)))
     }
 }
 
@@ -145,6 +147,14 @@ impl Handler<GetPresence> for NotificationHub {
 
     fn handle(&mut self, message: GetPresence, _: &mut Context<Self>) -> MessageResult<GetPresence> {
         MessageResult(self.registry.presence(&message.users))
+    }
+}
+
+impl Handler<CallRoll> for NotificationHub {
+    type Result = MessageResult<CallRoll>;
+
+    fn handle(&mut self, message: CallRoll, _: &mut Context<Self>) -> MessageResult<CallRoll> {
+        MessageResult(self.registry.roll(&message))
     }
 }
 

@@ -1,35 +1,44 @@
 //! Who is in which room: a plain struct without actors. A reverse index from sessions to rooms makes a
 //! disconnect cost what the session joined, not what the instance holds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::messages::{Admission, Joined, Presence, SessionRef};
-use crate::domain::{Member, Role, Room, UserId};
+use super::messages::{Admission, Arrival, CallRoll, Connection, Joined, Online, Presence, Roll, SessionRef};
+use crate::domain::{Channel, Member, Role, Room, UserId};
 
 /// The rooms and presence of one instance.
 #[derive(Debug)]
 pub(super) struct Registry {
     rooms: HashMap<Room, Sessions>,
     sessions: HashMap<SessionRef, Seat>,
-    /// Who is online, whatever rooms their sessions are in.
-    users: HashMap<UserId, Sessions>,
+    /// Who is online, whatever rooms their sessions are in; in order, so that a page of them costs a page.
+    users: BTreeMap<UserId, Sessions>,
     /// Log-ins online, and how many sessions each has.
     logins: HashMap<Box<str>, usize>,
     /// Users online by role; a role nobody holds has no entry.
-    by_role: BTreeMap<Role, usize>,
+    by_role: BTreeMap<Role, BTreeSet<UserId>>,
+    by_door: BTreeMap<Channel, usize>,
     most_sessions: usize,
     most_per_user: usize,
 }
 
 /// A session's place.
 #[derive(Debug)]
-struct Seat {
+pub(super) struct Seat {
     member: Arc<Member>,
+    arrival: Arrival,
     /// Every room it is in: the reverse index.
     rooms: Vec<Room>,
+}
+
+impl Seat {
+    pub(super) fn new(member: Arc<Member>, arrival: Arrival) -> Self {
+        Self { member, arrival, rooms: Vec::new() }
+    }
 }
 
 /// Most rooms and most users have one session: that one costs no allocation.
@@ -47,15 +56,17 @@ impl Registry {
         Self {
             rooms: HashMap::new(),
             sessions: HashMap::new(),
-            users: HashMap::new(),
+            users: BTreeMap::new(),
             logins: HashMap::new(),
             by_role: BTreeMap::new(),
+            by_door: BTreeMap::new(),
             most_sessions,
             most_per_user,
         }
     }
 
-    pub(super) fn connect(&mut self, session: SessionRef, member: Arc<Member>) -> Admission {
+    pub(super) fn connect(&mut self, session: SessionRef, mut seat: Seat) -> Admission {
+        let member = Arc::clone(&seat.member);
         if self.sessions.contains_key(&session) {
             return Admission::Welcome;
         }
@@ -66,34 +77,38 @@ impl Registry {
             return Admission::TooManyOfUser;
         }
         for role in self.roles_only_of(&member, session) {
-            *self.by_role.entry(role).or_default() += 1;
+            self.by_role.entry(role).or_default().insert(member.user.clone());
         }
+        *self.by_door.entry(seat.arrival.door).or_default() += 1;
         if let Some(login) = &member.session {
             *self.logins.entry(login.clone()).or_default() += 1;
         }
         self.users.entry(member.user.clone()).or_default().push(session);
-        let rooms: Vec<Room> = own_rooms(&member).collect();
-        for room in &rooms {
+        seat.rooms = own_rooms(&member).collect();
+        for room in &seat.rooms {
             self.rooms.entry(room.clone()).or_default().push(session);
         }
-        self.sessions.insert(session, Seat { member, rooms });
+        self.sessions.insert(session, seat);
         Admission::Welcome
     }
 
     pub(super) fn disconnect(&mut self, session: SessionRef) {
-        let Some(Seat { member, rooms }) = self.sessions.remove(&session) else { return };
+        let Some(Seat { member, rooms, arrival }) = self.sessions.remove(&session) else { return };
         for room in &rooms {
             remove_from(&mut self.rooms, room, session);
         }
-        remove_from(&mut self.users, &member.user, session);
+        self.remove_from_user(&member.user, session);
+        if let Some(count) = self.by_door.get_mut(&arrival.door) {
+            *count -= 1;
+        }
         if let Some(login) = &member.session {
             decrease(&mut self.logins, login);
         }
         for role in self.roles_only_of(&member, session) {
-            if let std::collections::btree_map::Entry::Occupied(mut count) = self.by_role.entry(role) {
-                *count.get_mut() -= 1;
-                if *count.get() == 0 {
-                    count.remove();
+            if let Some(holders) = self.by_role.get_mut(&role) {
+                holders.remove(&member.user);
+                if holders.is_empty() {
+                    self.by_role.remove(&role);
                 }
             }
         }
@@ -132,10 +147,52 @@ impl Registry {
     pub(super) fn presence(&self, asked: &[UserId]) -> Presence {
         Presence {
             users: self.users.len(),
-            by_role: self.by_role.clone(),
+            by_role: self.by_role.iter().map(|(role, holders)| (role.clone(), holders.len())).collect(),
             connections: self.sessions.len(),
+            by_door: self.by_door.iter().filter(|(_, count)| **count > 0).map(|(d, c)| (*d, *c)).collect(),
             sessions: self.logins.len(),
             online: asked.iter().filter(|user| self.users.contains_key(*user)).cloned().collect(),
+        }
+    }
+
+    /// A page of those who are online. What it costs is the page's, not the instance's.
+    pub(super) fn roll(&self, asked: &CallRoll) -> Roll {
+        let CallRoll { after, role, user, limit } = asked;
+        let behind = |id: &UserId| after.as_ref().is_none_or(|after| id > after);
+        let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let beyond = (from, Bound::Unbounded);
+        let holders = role.as_ref().map(|role| self.by_role.get(role));
+        let mut found: Box<dyn Iterator<Item = &UserId>> = match (user, &holders) {
+            (Some(user), holders) => {
+                let holds = holders.is_none_or(|holders| holders.is_some_and(|all| all.contains(user)));
+                let known = self.users.get_key_value(user).filter(|(id, _)| holds && behind(id));
+                Box::new(known.map(|(id, _)| id).into_iter())
+            }
+            (None, Some(holders)) => {
+                Box::new(holders.iter().flat_map(move |all| all.range::<UserId, _>(beyond)))
+            }
+            (None, None) => Box::new(self.users.range::<UserId, _>(beyond).map(|(id, _)| id)),
+        };
+        let users = found.by_ref().take(*limit).map(|id| self.online(id)).collect();
+        Roll { presence: self.presence(&[]), users, more: found.next().is_some() }
+    }
+
+    fn online(&self, user: &UserId) -> Online {
+        let seats = self.users.get(user).into_iter().flatten();
+        let seats = seats.filter_map(|session| Some((session, self.sessions.get(session)?)));
+        let connections = seats.map(|(session, seat)| Connection {
+            session: *session,
+            member: Arc::clone(&seat.member),
+            arrival: seat.arrival.clone(),
+        });
+        Online { user: user.clone(), connections: connections.collect() }
+    }
+
+    fn remove_from_user(&mut self, user: &UserId, session: SessionRef) {
+        let Some(sessions) = self.users.get_mut(user) else { return };
+        sessions.retain(|other| *other != session);
+        if sessions.is_empty() {
+            self.users.remove(user);
         }
     }
 
@@ -181,6 +238,7 @@ mod tests {
 
     use super::super::messages::ShardId;
     use super::*;
+    use crate::domain::Timestamp;
 
     fn session(number: u64) -> SessionRef {
         SessionRef { shard: ShardId(u32::try_from(number % 2).unwrap()), slot: 0, number }
@@ -194,6 +252,11 @@ mod tests {
             session: login.map(|login| format!("s{login}").into()),
             rooms: Box::default(),
         }
+    }
+
+    fn seat(member: Member) -> Seat {
+        let door = if member.session.is_some() { Channel::WebSocket } else { Channel::Sse };
+        Seat::new(Arc::new(member), Arrival { door, since: Timestamp::default(), name: None })
     }
 
     #[derive(Debug, Clone)]
@@ -243,7 +306,7 @@ mod tests {
                             model.insert(s, (who.clone(), BTreeSet::new()));
                             Admission::Welcome
                         };
-                        prop_assert_eq!(registry.connect(session(s), Arc::new(who)), wanted);
+                        prop_assert_eq!(registry.connect(session(s), seat(who)), wanted);
                     }
                     Step::Disconnect(s) => {
                         model.remove(&s);
@@ -276,7 +339,31 @@ mod tests {
                 prop_assert_eq!(presence.users, online.len());
                 prop_assert_eq!(presence.sessions, logins.len());
                 prop_assert_eq!(presence.connections, model.len());
-                prop_assert_eq!(presence.online.iter().collect::<HashSet<_>>(), online);
+                prop_assert_eq!(presence.online.iter().collect::<HashSet<_>>(), online.clone());
+                let asked = |role, after, user| CallRoll { role, after, user, limit: 2 };
+                for (role, user) in [(None, None), (Some(Role::new("r1")), None), (None, all.get(1).cloned())] {
+                    let fits = |id: &&UserId| {
+                        user.as_ref().is_none_or(|user| user == *id)
+                            && role.as_ref().is_none_or(|role| by_role.get(role).is_some_and(|u| u.contains(*id)))
+                    };
+                    let wanted: BTreeSet<&UserId> = online.iter().copied().filter(fits).collect();
+                    let mut told = Vec::new();
+                    loop {
+                        let last = told.last().map(|online: &Online| online.user.clone());
+                        let page = registry.roll(&asked(role.clone(), last, user.clone()));
+                        told.extend(page.users);
+                        if !page.more { break }
+                    }
+                    prop_assert_eq!(told.iter().map(|one| &one.user).collect::<Vec<_>>(), Vec::from_iter(wanted));
+                    for one in &told {
+                        let open = model.values().filter(|(m, _)| m.user == one.user).count();
+                        prop_assert_eq!(one.connections.len(), open);
+                    }
+                }
+                let doors: usize = presence.by_door.values().sum();
+                prop_assert_eq!(doors, presence.connections);
+                let by_sse = model.values().filter(|(m, _)| m.session.is_none()).count();
+                prop_assert_eq!(presence.by_door.get(&Channel::Sse).copied().unwrap_or_default(), by_sse);
                 let counts: BTreeMap<Role, usize> = by_role.into_iter().map(|(r, u)| (r, u.len())).collect();
                 prop_assert_eq!(presence.by_role, counts);
                 for r in 0..4 {

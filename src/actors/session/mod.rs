@@ -98,9 +98,9 @@ impl Session {
     pub fn begin(&self, profile: Profile) -> LocalBoxFuture<'static, Result<InboxState, NotAdmitted>> {
         let services = Arc::clone(&self.services);
         let session = self.outbox.reference();
-        let me = Arc::clone(&self.me);
+        let (me, arrival) = (Arc::clone(&self.me), self.outbox.arrival(self.services.clock.now()));
         async move {
-            let connect = Connect { session, member: me };
+            let connect = Connect { session, member: me, arrival };
             match services.hub.send(connect).await {
                 Ok(Admission::Welcome) => {}
                 Ok(Admission::TooManyOfUser) => return Err(NotAdmitted(CloseReason::TooManySessions)),

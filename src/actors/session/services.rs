@@ -69,8 +69,13 @@ impl Services {
         }
     }
 
+    /// What this run of this instance is called.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// A name that no other session of any instance ever had.
-    pub(super) fn session_name(&self, session: SessionRef) -> Box<str> {
+    pub fn session_name(&self, session: SessionRef) -> Box<str> {
         format!("{}-{}", self.instance, session.number).into()
     }
 

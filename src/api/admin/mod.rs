@@ -1,4 +1,7 @@
 //! What administrators do and look at, a file per resource. Each of these is itself in the audit, before it is done
 //! or shown.
 
+pub(super) mod audit;
+pub(super) mod presence;
+pub(super) mod query;
 pub(super) mod trail;

@@ -1,6 +1,7 @@
 //! The API's part of the document. What a route takes and answers is said at its handler; here is what they
 //! share, and the list of all of them. `app` puts this together with the doors' part.
 
+pub(super) mod administration;
 mod inbox;
 pub(super) mod params;
 pub(super) mod shapes;
@@ -34,6 +35,8 @@ use super::{
         preferences::read,
         preferences::save,
         admin::trail::read,
+        admin::presence::read,
+        admin::audit::read,
         operations::health,
         operations::ready,
         operations::metrics,

@@ -1,10 +1,13 @@
 //! Parameters of the API's routes.
 
 use super::values;
+use crate::api::admin::audit::TARGET_MAX;
+use crate::api::admin::query;
 use crate::api::idempotency::KEY_MAX;
 use crate::api::inbox::{LIMIT_DEFAULT, LIMIT_MAX, PAGE_DEPTH_MAX};
+use crate::domain::{AdminAction, Step};
 use crate::http::openapi::parameters;
-use crate::http::openapi::shapes::{Shape, any_text, boolean, one_of, uuid, whole_number};
+use crate::http::openapi::shapes::{Shape, any_text, boolean, one_of, text, user_id, uuid, whole_number};
 
 parameters! {
     BookingId {
@@ -34,6 +37,38 @@ parameters! {
         Query "category" False values::category(), "Only of this category.";
         Query "type" False values::chosen_kind(), "Only of this type.";
     }
+    PresenceList {
+        Query "limit" False admin_limit(), "How many users.";
+        Query "cursor" False user_id(), "The `nextCursor` of an earlier answer: the id of the last user there.";
+        Query "role" False values::role_name(), "Only who holds this role.";
+        Query "userId" False user_id(), "Only this user.";
+    }
+    AuditList {
+        Query "limit" False admin_limit(), "How many.";
+        Query "cursor" False opaque_cursor(), "The `nextCursor` of an earlier answer.";
+        Query "userId" False user_id(), "Only what concerns this user.";
+        Query "actor" False user_id(), "Only deeds of this administrator.";
+        Query "action" False one_of(&AdminAction::ALL.map(AdminAction::as_str)), "Only such deeds.";
+        Query "step" False one_of(&Step::ALL.map(Step::as_str)), "Only such receipts.";
+        Query "notificationId" False uuid(), "Only what concerns this notification.";
+        Query "target" False text(TARGET_MAX).with("minLength", 1), "Only deeds that concern this.";
+        Query "from" False moment(), "Not before this time.";
+        Query "to" False moment(), "Before this time.";
+    }
+}
+
+fn admin_limit() -> Shape {
+    whole_number(1, query::LIMIT_MAX).with("default", query::LIMIT_DEFAULT)
+}
+
+/// Only what was given is taken; what it says is nobody's to know.
+fn opaque_cursor() -> Shape {
+    any_text().with("pattern", "^[A-Za-z0-9_-]+$")
+}
+
+/// RFC 3339, in any zone.
+fn moment() -> Shape {
+    any_text().with("format", "date-time").with("examples", serde_json::json!(["2026-01-06T15:30:45Z"]))
 }
 
 fn asset_name() -> Shape {

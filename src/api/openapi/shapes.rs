@@ -48,6 +48,8 @@ macro_rules! named {
     };
 }
 
+pub(super) use named;
+
 named! {
     /// [`crate::domain::Booking`].
     Booking: booking();

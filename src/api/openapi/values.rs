@@ -72,10 +72,14 @@ pub(in crate::api) fn optional_user_ids() -> Shape {
 
 /// A role's name, as in the name of its room.
 pub(in crate::api) fn optional_role() -> Shape {
+    role_name().or_null()
+}
+
+pub(in crate::api) fn role_name() -> Shape {
     let most = ROOM_NAME_MAX - "role:".len();
     let shape =
         json!({"type": "string", "minLength": 1, "maxLength": most, "pattern": format!("^[^{BLANKS}]+$")});
-    Shape(shape).with("examples", json!(["PROFESSIONAL"])).or_null()
+    Shape(shape).with("examples", json!(["PROFESSIONAL"]))
 }
 
 /// A room in any of its spellings.
@@ -138,15 +142,12 @@ pub(in crate::api) fn guests() -> Shape {
 
 /// Through what somebody was reached.
 pub(in crate::api) fn channels() -> Shape {
-    use Channel::{Email, Rest, SocketIo, Sse, WebSocket};
-    one_of(&[WebSocket, SocketIo, Sse, Rest, Email].map(Channel::as_str))
+    one_of(&Channel::ALL.map(Channel::as_str))
 }
 
 /// What happens to a notification: its beginning, and what receipts are kept of.
 pub(in crate::api) fn steps() -> Shape {
-    use Step::{Confirmed, Deferred, Deleted, Emailed, Failed, Read, Suppressed, Withdrawn};
-    let kept = [Confirmed, Read, Deleted, Deferred, Emailed, Suppressed, Withdrawn, Failed].map(Step::as_str);
-    one_of(&[&["pending"], kept.as_slice()].concat())
+    one_of(&[&["pending"], Step::ALL.map(Step::as_str).as_slice()].concat())
 }
 
 /// Where a delivery stands.

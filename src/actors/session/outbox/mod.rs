@@ -20,7 +20,7 @@ use super::queue::Queue;
 use super::replay::Replay;
 use super::shard::LocalShard;
 use super::socket::Socket;
-use crate::actors::hub::SessionRef;
+use crate::actors::hub::{Arrival, SessionRef};
 use crate::config::delivery::Proof as ProofMode;
 use crate::domain::{Channel, CloseReason, Device, InboxState, Member, Room, Timestamp};
 use crate::protocol::frame;
@@ -138,6 +138,11 @@ impl Outbox {
             heartbeat_at: Cell::new(now + terms.heartbeat_interval),
             terms,
         }
+    }
+
+    /// How it came here, as the hub is told.
+    pub(super) fn arrival(&self, since: Timestamp) -> Arrival {
+        Arrival { door: self.terms.channel, since, name: self.terms.name.clone() }
     }
 
     pub fn reference(&self) -> SessionRef {

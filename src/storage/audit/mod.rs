@@ -2,6 +2,8 @@
 
 #![expect(clippy::ref_option_ref, reason = "diesel derives it for optional borrowed columns")]
 
+pub mod list;
+
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
