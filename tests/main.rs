@@ -60,6 +60,7 @@ mod storage;
     reason = "a vocabulary for tests, which stand outside of the program"
 )]
 mod support;
+mod telemetry;
 mod tickets;
 mod trail;
 mod wall_clock;

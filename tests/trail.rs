@@ -17,11 +17,11 @@ fn path(id: &str) -> String {
     format!("/admin/notifications/{id}/trail")
 }
 
-fn id_of(booked: &Value) -> &str {
+pub(crate) fn id_of(booked: &Value) -> &str {
     booked["notification"]["id"].as_str().unwrap()
 }
 
-async fn trail_of(app: &TestApp, booked: &Value) -> Value {
+pub(crate) async fn trail_of(app: &TestApp, booked: &Value) -> Value {
     app.get(&path(id_of(booked)), &app.token("root", &["ADMIN"])).await.expect(200)
 }
 

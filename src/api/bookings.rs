@@ -15,7 +15,7 @@ use crate::domain::booking::check_name;
 use crate::domain::{Booking, BookingId, Identity, NewBooking, NotificationId, Transition, UserId};
 use crate::http::openapi::shapes::user_id;
 use crate::http::openapi::{codes, refusals};
-use crate::http::{Caller, JsonBody, Problem};
+use crate::http::{Caller, JsonBody, Problem, request};
 use crate::protocol::whole;
 use crate::storage::append::Acceptance;
 use crate::storage::bookings;
@@ -168,14 +168,15 @@ refusals!(StepRefusals: codes::TOKEN, codes::ORIGIN, codes::FORBIDDEN, codes::NO
     ),
 )]
 pub(super) async fn create(
-    request: HttpRequest,
+    asked: HttpRequest,
     caller: Caller,
     body: JsonBody<CreateBooking>,
     persistence: web::Data<Addr<Persistence>>,
 ) -> Result<HttpResponse, Problem> {
-    let claim = idempotency::claim(&request, &caller.0.user, &body.bytes)?;
+    let claim = idempotency::claim(&asked, &caller.0.user, &body.bytes)?;
     let booking = body.value.into_new_booking(&caller.0)?;
-    let answer: Answer = ask(&persistence, BookingEvent::Created { booking, claim }).await?.try_into()?;
+    let event = BookingEvent::Created { booking, claim, request: request::current() };
+    let answer: Answer = ask(&persistence, event).await?.try_into()?;
     let location = format!("/bookings/{}", answer.booking.id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(answer))
 }
@@ -261,7 +262,12 @@ async fn step(
     id: &str,
     persistence: &Addr<Persistence>,
 ) -> Result<HttpResponse, Problem> {
-    let event = BookingEvent::Moved { booking: booking_id(id)?, step, by: caller.0.user };
+    let event = BookingEvent::Moved {
+        booking: booking_id(id)?,
+        step,
+        by: caller.0.user,
+        request: request::current(),
+    };
     let answer: Answer = ask(persistence, event).await?.try_into()?;
     Ok(HttpResponse::Ok().json(answer))
 }

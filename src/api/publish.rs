@@ -18,7 +18,7 @@ use crate::domain::{
 };
 use crate::http::openapi::shapes::boolean;
 use crate::http::openapi::{codes, refusals};
-use crate::http::{Caller, JsonBody, Problem};
+use crate::http::{Caller, JsonBody, Problem, request};
 use crate::storage::idempotency::IdempotencyClaim;
 
 /// What a service sends. Whom it is for is said by exactly one of `userId`, `userIds`, `role` and `room`.
@@ -139,7 +139,15 @@ pub(super) fn draft_of(
     at_most("actorAvatar", content.actor_avatar.as_deref(), ACTOR_TEXT_MAX)?;
     readable("data", content.data.as_deref())?;
     let id = NotificationId::from_uuid(ids.next());
-    Ok(Draft { id, user, kind: kind.to_owned(), category, booking: None, content })
+    Ok(Draft {
+        id,
+        user,
+        kind: kind.to_owned(),
+        category,
+        booking: None,
+        request: request::current(),
+        content,
+    })
 }
 
 /// PostgreSQL's text cannot hold a NUL, so no text of ours does.

@@ -12,6 +12,7 @@ pub mod notification;
 pub mod order;
 pub mod receipt;
 pub mod recipient;
+pub mod request_id;
 pub mod room;
 pub mod ticket;
 
@@ -26,5 +27,6 @@ pub use notification::{Category, Content, Draft, InboxState, Notification, Prior
 pub use order::{Demand, Order};
 pub use receipt::{Channel, Device, Proven, Step, UpTo};
 pub use recipient::{Preferences, Profile, Recipient};
+pub use request_id::RequestId;
 pub use room::Room;
 pub use ticket::Door;

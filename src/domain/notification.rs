@@ -10,6 +10,7 @@ use super::booking::{Booking, BookingStatus};
 use super::clock::Timestamp;
 use super::ids::{BookingId, NotificationId, UserId};
 use super::invalid::Invalid;
+use super::request_id::RequestId;
 
 /// The most characters of a notification's type; it is also an event name on every door.
 pub const TYPE_MAX: usize = 64;
@@ -149,6 +150,8 @@ pub struct Draft {
     pub category: Category,
     /// The booking it tells of: cancelling that booking withdraws what was not seen.
     pub booking: Option<BookingId>,
+    /// The request that it comes of, for log lines and the trail; nobody else is told.
+    pub request: Option<RequestId>,
     pub content: Content,
 }
 
@@ -164,6 +167,8 @@ pub struct Notification {
     pub content: Content,
     pub created_at: Timestamp,
     pub read_at: Option<Timestamp>,
+    /// The request that it comes of.
+    pub request: Option<RequestId>,
 }
 
 /// Which of their notifications a user marks as read or deletes.
@@ -253,6 +258,7 @@ impl Draft {
             content: self.content,
             created_at: now,
             read_at: None,
+            request: self.request,
         }
     }
 
@@ -276,6 +282,7 @@ impl Draft {
             kind: kind.to_owned(),
             category: Category::BOOKINGS,
             booking: Some(booking.id),
+            request: None,
             content: Content {
                 priority: Priority::High,
                 title: title.to_owned(),

@@ -10,20 +10,24 @@ use actix_web::{Error, ResponseError, web};
 use uuid::Uuid;
 
 use super::problem::Problem;
+use crate::domain::RequestId;
 use crate::telemetry::Metrics;
 
 /// The header that carries a request's id both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest id that is taken over from a client.
-const ID_MAX: usize = 64;
 
 tokio::task_local! {
-    static CURRENT: String;
+    static CURRENT: RequestId;
 }
 
 /// The id of the request that this task serves; empty outside of one.
 pub fn current_id() -> String {
-    CURRENT.try_with(Clone::clone).unwrap_or_default()
+    current().map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// The same for whoever hands it on; none outside of a request.
+pub fn current() -> Option<RequestId> {
+    CURRENT.try_with(Clone::clone).ok()
 }
 
 /// The middleware around everything.
@@ -31,9 +35,9 @@ pub async fn surround(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let id = known_id(&request).unwrap_or_else(|| Uuid::now_v7().simple().to_string());
+    let id = known_id(&request).unwrap_or_else(|| RequestId::fresh(Uuid::now_v7()));
     let metrics = request.app_data::<web::Data<Metrics>>().cloned();
-    let value = HeaderValue::from_str(&id).ok();
+    let value = HeaderValue::from_str(id.as_str()).ok();
     let route = route_class(request.path());
     CURRENT
         .scope(id, async move {
@@ -77,11 +81,8 @@ fn explained<B: MessageBody>(response: ServiceResponse<B>) -> ServiceResponse<Ei
 }
 
 /// The client's own id, where it is harmless in a header and a log line.
-fn known_id(request: &ServiceRequest) -> Option<String> {
-    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
-    let fits = (1..=ID_MAX).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    fits.then(|| id.to_owned())
+fn known_id(request: &ServiceRequest) -> Option<RequestId> {
+    RequestId::parse(request.headers().get(REQUEST_ID)?.to_str().ok()?)
 }
 
 /// A few classes of routes, so that figures stay few whatever paths are asked for.

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use super::connection::{AnyConnection, SQLITE_VARIABLES};
 use super::error::StorageError;
 use super::schema::notifications;
-use crate::domain::{Category, Content, Notification, NotificationId, Timestamp, UserId};
+use crate::domain::{Category, Content, Notification, NotificationId, RequestId, Timestamp, UserId};
 
 #[derive(Insertable)]
 #[diesel(table_name = notifications, treat_none_as_default_value = false)]
@@ -21,6 +21,7 @@ pub(super) struct NewRow<'a> {
     pub(super) booking_id: Option<&'a str>,
     pub(super) payload: &'a str,
     pub(super) created_at: i64,
+    pub(super) request_id: Option<&'a str>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -34,6 +35,7 @@ pub(super) struct Row {
     payload: String,
     created_at: i64,
     read_at: Option<i64>,
+    request_id: Option<String>,
 }
 
 impl TryFrom<Row> for Notification {
@@ -52,12 +54,13 @@ impl TryFrom<Row> for Notification {
             content,
             created_at: Timestamp::from_micros(row.created_at),
             read_at: row.read_at.map(Timestamp::from_micros),
+            request: row.request_id.map(RequestId::from_stored),
         })
     }
 }
 
 /// The columns of [`NewRow`].
-const COLUMNS: usize = 8;
+const COLUMNS: usize = 9;
 
 /// Keeps all of `rows`, in one statement unless they are more than SQLite takes; see `append` for PostgreSQL.
 pub(super) fn insert(connection: &mut SqliteConnection, rows: &[NewRow<'_>]) -> Result<(), StorageError> {

@@ -47,6 +47,7 @@ diesel::table! {
         payload -> Text,
         created_at -> BigInt,
         read_at -> Nullable<BigInt>,
+        request_id -> Nullable<Text>,
     }
 }
 

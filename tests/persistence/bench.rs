@@ -185,8 +185,11 @@ impl Bench {
 
     /// Asks for a booking without waiting; the answer comes later.
     pub(super) fn book(&self, host: &str) -> tokio::task::JoinHandle<Result<Acceptance, WriteError>> {
-        let request =
-            self.persistence.send(BookingEvent::Created { booking: new_booking(host), claim: None });
+        let request = self.persistence.send(BookingEvent::Created {
+            booking: new_booking(host),
+            claim: None,
+            request: None,
+        });
         actix::spawn(async move { soon("an answer", request).await.expect("the actor lives") })
     }
 

@@ -215,6 +215,7 @@ pub fn draft(to: &str) -> Draft {
         kind: "system.note".to_owned(),
         category: Category::of_type("system.note"),
         booking: None,
+        request: None,
         content: Content {
             priority: bellhop::domain::Priority::Normal,
             title: "A note".to_owned(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{backoff, surplus};
 use crate::config::MailSettings;
+use crate::domain::request_id::shown;
 use crate::domain::{Clock, Notification, NotificationId, Recipient, Timestamp, UserId};
 use crate::email::{Composer, MailError, Mailer};
 use crate::storage::deliveries::{self, Claimed, Ending};
@@ -72,6 +73,10 @@ impl Letter {
     pub(super) fn user(&self) -> &UserId {
         &self.notification.user
     }
+}
+
+fn request_of(letter: &Letter) -> &str {
+    shown(letter.notification.request.as_ref())
 }
 
 /// How one try ended.
@@ -191,7 +196,8 @@ impl Courier {
             // Read, or withdrawn with its booking, while it waited for its place.
             Ok(false) => return,
             Err(error) => {
-                log::warn!(notification:% = id; "a mail waits for the end of its lease: {error}");
+                log::warn!(notification:% = id, request = request_of(&letter);
+                    "a mail waits for the end of its lease: {error}");
                 return;
             }
         }
@@ -204,7 +210,11 @@ impl Courier {
         match attempt {
             Attempt::Over(ending, error) => {
                 if let Some(error) = &error {
-                    log::warn!(notification:% = id; "no mail: {error}");
+                    log::warn!(notification:% = id, request = request_of(&letter); "no mail: {error}");
+                }
+                if ending == Ending::Emailed {
+                    log::debug!(notification:% = id, request = request_of(&letter), attempt = letter.attempt;
+                        "mailed");
                 }
                 let (now, user) = (self.clock.now(), letter.notification.user);
                 self.record(id, until, move |connection| {
@@ -220,7 +230,8 @@ impl Courier {
                     letter.attempt,
                     rand::random(),
                 );
-                log::warn!(notification:% = id, attempt = letter.attempt; "mail will be tried again: {error}");
+                log::warn!(notification:% = id, request = request_of(&letter), attempt = letter.attempt;
+                    "mail will be tried again: {error}");
                 let (now, user) = (self.clock.now(), letter.notification.user);
                 let at = now.plus(pause);
                 let write = move |connection: &mut AnyConnection| {
@@ -232,9 +243,10 @@ impl Courier {
     }
 
     async fn put_back(&self, letter: Letter) {
-        let id = letter.notification.id;
+        let (id, request) = (letter.notification.id, letter.notification.request.clone());
         if let Err(error) = self.release(vec![letter], Duration::ZERO).await {
-            log::warn!(notification:% = id; "a mail waits for the end of its lease: {error}");
+            log::warn!(notification:% = id, request = shown(request.as_ref());
+                "a mail waits for the end of its lease: {error}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use crate::domain::{
-    Channel, CloseReason, InboxState, Member, NotificationId, Role, Room, Timestamp, UserId,
+    Channel, CloseReason, InboxState, Member, NotificationId, RequestId, Role, Room, Timestamp, UserId,
 };
 use crate::protocol::wire::{Message as Words, Said};
 
@@ -102,6 +102,8 @@ pub struct Parcel {
     pub words: Words,
     /// The stored notification that this is, which a device must prove to have.
     pub notification: Option<NotificationId>,
+    /// The request that it comes of, for log lines.
+    pub request: Option<RequestId>,
     /// Where the user's inbox stands with this.
     pub inbox: Option<InboxState>,
     /// An order to close instead.
@@ -113,7 +115,7 @@ pub struct Parcel {
 impl Parcel {
     /// An event that concerns an inbox but is no notification.
     pub fn event(said: Vec<Said>, inbox: Option<InboxState>) -> Self {
-        Self { words: Words::new(said), notification: None, inbox, close: None, except: None }
+        Self { words: Words::new(said), notification: None, request: None, inbox, close: None, except: None }
     }
 
     /// The stored notification that this is, with its seq.

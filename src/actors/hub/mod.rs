@@ -17,6 +17,7 @@ pub use messages::{
 use registry::{Registry, Seat};
 
 use crate::config::LimitSettings;
+use crate::domain::request_id::shown;
 use crate::telemetry::Metrics;
 
 /// How many messages may wait for the hub; what comes on top is refused at its sender.
@@ -54,6 +55,10 @@ impl NotificationHub {
         let mut away = Vec::new();
         for Publication { room, parcel } in publications {
             let members = self.registry.members(&room);
+            if let Some(id) = parcel.notification {
+                log::debug!(notification:% = id, request = shown(parcel.request.as_ref()),
+                    sessions = members.len(); "routed");
+            }
             if members.is_empty() {
                 away.extend(parcel.notification);
                 continue;

@@ -11,7 +11,10 @@ use super::line::Weigh;
 use super::messages::{BookingEvent, Notify, NotifyRole, Pass, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::{Publication, Publish};
-use crate::domain::{BookingId, BookingStatus, Draft, NotificationId, Timestamp, Transition, UserId};
+use crate::domain::request_id::shown;
+use crate::domain::{
+    BookingId, BookingStatus, Draft, Notification, NotificationId, RequestId, Timestamp, Transition, UserId,
+};
 use crate::storage::append::{Acceptance, Entry, Outcome, append, append_alone};
 use crate::storage::deliveries::Ending;
 use crate::storage::{AnyConnection, StorageError, bookings, deliveries, inboxes, recipients};
@@ -101,19 +104,20 @@ impl AppendWorker {
         let mut gathered = Gathered::default();
         for job in jobs {
             match job {
-                AppendJob::Booking(BookingEvent::Created { booking, claim }, reply) => {
+                AppendJob::Booking(BookingEvent::Created { booking, claim, request }, reply) => {
                     let now = self.parts.clock.now();
                     let booking = booking.into_booking(BookingId::from_uuid(self.parts.ids.next()), now);
-                    let drafts = vec![Draft::booking_created(self.next_notification(), &booking)];
+                    let draft = Draft::booking_created(self.next_notification(), &booking);
+                    let drafts = vec![Draft { request, ..draft }];
                     gathered.push(Entry { booking: Some(booking), drafts, claim }, reply);
                 }
                 AppendJob::Notify(Notify { drafts, claim }, reply) => {
                     gathered.push(Entry { booking: None, drafts, claim }, reply);
                 }
                 // The rest goes alone, after what came before it.
-                AppendJob::Booking(BookingEvent::Moved { booking, step, by }, reply) => {
+                AppendJob::Booking(BookingEvent::Moved { booking, step, by, request }, reply) => {
                     self.write_gathered(&mut gathered);
-                    answer(reply, self.move_booking(booking, step, &by));
+                    answer(reply, self.move_booking(booking, step, &by, request));
                 }
                 AppendJob::NotifyRole(message, reply) => {
                     self.write_gathered(&mut gathered);
@@ -141,7 +145,7 @@ impl AppendWorker {
         match self.write(&entries) {
             Ok(outcomes) => self.settle(outcomes, replies),
             Err(error) if error.is_unavailable() => {
-                let error = report(&error);
+                let error = report_of(&error, &requests_of(&entries));
                 for reply in replies {
                     answer(reply, Err(error.clone()));
                 }
@@ -153,7 +157,10 @@ impl AppendWorker {
                 for (entry, reply) in entries.iter().zip(replies) {
                     match self.write_alone(entry) {
                         Ok(outcomes) => self.settle(outcomes, vec![reply]),
-                        Err(error) => answer(reply, Err(report(&error))),
+                        Err(error) => {
+                            let requests = requests_of(std::slice::from_ref(entry));
+                            answer(reply, Err(report_of(&error, &requests)));
+                        }
                     }
                 }
             }
@@ -187,7 +194,14 @@ impl AppendWorker {
         }
     }
 
-    fn move_booking(&self, id: BookingId, step: Transition, by: &UserId) -> Result<Acceptance, WriteError> {
+    fn move_booking(
+        &self,
+        id: BookingId,
+        step: Transition,
+        by: &UserId,
+        request: Option<RequestId>,
+    ) -> Result<Acceptance, WriteError> {
+        let asked = request.clone();
         let moved = self.transaction(|connection, now| {
             let Some(mut booking) = bookings::find(connection, id)?.filter(|booking| booking.is_party(by))
             else {
@@ -205,7 +219,7 @@ impl AppendWorker {
             }
             booking.status = to;
             booking.updated_at = now;
-            let draft = Draft::booking_moved(self.next_notification(), &booking, by);
+            let draft = Draft { request, ..Draft::booking_moved(self.next_notification(), &booking, by) };
             let mut withdrawn = 0;
             if to == BookingStatus::Cancelled {
                 // Before the deliveries in it, as whoever marks them as read does.
@@ -217,7 +231,8 @@ impl AppendWorker {
             let outcomes = append(connection, &[entry], now, &|category| self.escalate_after(category))?;
             Ok(Ok((booking, outcomes, withdrawn)))
         });
-        let (booking, outcomes, withdrawn) = moved.map_err(|error| report(&error))??;
+        let (booking, outcomes, withdrawn) =
+            moved.map_err(|error| report_of(&error, shown(asked.as_ref())))??;
         self.parts.metrics.deliveries_finished(Ending::Withdrawn.as_str()).inc_by(withdrawn as u64);
         self.push_stored(&outcomes);
         let mut acceptance = outcomes.into_iter().next().map_or(Err(WriteError::Failed), acceptance_of)?;
@@ -243,7 +258,7 @@ impl AppendWorker {
                     let outcomes = append(connection, &[entry], now, &|c| self.escalate_after(c))?;
                     Ok((users, outcomes))
                 })
-                .map_err(|error| report(&error))?;
+                .map_err(|error| report_of(&error, shown(message.draft.request.as_ref())))?;
             self.push_stored(&outcomes);
             told += users.len();
             match users.last() {
@@ -271,6 +286,7 @@ impl AppendWorker {
             let Outcome::Stored { acceptance, notifications } = outcome else { continue };
             self.parts.metrics.bookings_accepted().inc_by(u64::from(acceptance.booking.is_some()));
             self.parts.metrics.notifications_stored().inc_by(notifications.len() as u64);
+            notifications.iter().for_each(|stamped| tell_stored(&stamped.notification));
         }
         self.publish(outcomes.iter().flat_map(stored_of).map(publications::of_stored).collect());
     }
@@ -312,6 +328,11 @@ fn stored_of(outcome: &Outcome) -> &[crate::storage::append::Stamped] {
     }
 }
 
+fn tell_stored(notification: &Notification) {
+    log::debug!(notification:% = notification.id, request = shown(notification.request.as_ref()),
+        user = notification.user.as_str(), seq = notification.seq; "stored");
+}
+
 fn acceptance_of(outcome: Outcome) -> Result<Acceptance, WriteError> {
     match outcome {
         Outcome::Stored { acceptance, .. } | Outcome::Repeated(acceptance) => Ok(acceptance),
@@ -319,13 +340,26 @@ fn acceptance_of(outcome: Outcome) -> Result<Acceptance, WriteError> {
     }
 }
 
+/// The requests that entries come of, as a log line shows them: the first few.
+fn requests_of(entries: &[Entry]) -> String {
+    /// More make a line that nobody reads; the others' answers name theirs.
+    const SHOWN_MAX: usize = 8;
+    let requests = entries.iter().filter_map(|entry| entry.drafts.first()?.request.as_ref());
+    requests.take(SHOWN_MAX).map(RequestId::as_str).collect::<Vec<_>>().join(",")
+}
+
 /// Logs a failure once, here, and answers what its asker is told.
 pub(super) fn report(error: &StorageError) -> WriteError {
+    report_of(error, "-")
+}
+
+/// The same with the requests that it befell.
+fn report_of(error: &StorageError, requests: &str) -> WriteError {
     if error.is_unavailable() {
-        log::warn!("a write failed: {error}");
+        log::warn!(request = requests; "a write failed: {error}");
         WriteError::Unavailable
     } else {
-        log::error!("a write failed: {error}");
+        log::error!(request = requests; "a write failed: {error}");
         WriteError::Failed
     }
 }

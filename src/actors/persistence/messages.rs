@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::actors::hub::SessionRef;
 use crate::domain::{
     AuditEntry, BookingId, BookingStatus, Device, Door, Draft, Identity, InboxState, NewBooking, Preferences,
-    Profile, Proven, Room, Selection, Timestamp, Transition, UpTo, UserId,
+    Profile, Proven, RequestId, Room, Selection, Timestamp, Transition, UpTo, UserId,
 };
 use crate::storage::append::Acceptance;
 use crate::storage::history::Taken;
@@ -60,9 +60,9 @@ impl WriteError {
 #[rtype(result = "Result<Acceptance, WriteError>")]
 pub enum BookingEvent {
     /// A guest books.
-    Created { booking: NewBooking, claim: Option<IdempotencyClaim> },
+    Created { booking: NewBooking, claim: Option<IdempotencyClaim>, request: Option<RequestId> },
     /// A party moves a booking on.
-    Moved { booking: BookingId, step: Transition, by: UserId },
+    Moved { booking: BookingId, step: Transition, by: UserId, request: Option<RequestId> },
 }
 
 /// Stores notifications of any type; answered when they are durable.

@@ -14,7 +14,8 @@ pub(super) fn of_stored(stamped: &Stamped) -> Publication {
     let Stamped { notification, unread } = stamped;
     let inbox = InboxState { last_seq: notification.seq, unread: *unread };
     let said = vec![Said::stored(notification), Said::event(UNREAD_COUNT, UnreadCount::from(inbox))];
-    let parcel = Parcel { notification: Some(notification.id), ..Parcel::event(said, Some(inbox)) };
+    let (id, request) = (Some(notification.id), notification.request.clone());
+    let parcel = Parcel { notification: id, request, ..Parcel::event(said, Some(inbox)) };
     Publication { room: Room::User(notification.user.clone()), parcel }
 }
 

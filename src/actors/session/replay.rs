@@ -15,7 +15,8 @@ use super::outbox::Outbox;
 use super::proof::Sent;
 use super::shard::LocalShard;
 use crate::actors::reader::ReadError;
-use crate::domain::{CloseReason, InboxState, NotificationId, UserId};
+use crate::domain::request_id::shown;
+use crate::domain::{CloseReason, InboxState, NotificationId, RequestId, UserId};
 use crate::protocol::wire::{Said, Wire};
 use crate::storage::notifications::{Filter, Position, page};
 use crate::storage::{AnyConnection, StorageError, inboxes};
@@ -59,6 +60,7 @@ impl Replay {
 /// A notification as it is given, encoded where it was read. No frames where the client wants others only.
 struct Given {
     id: NotificationId,
+    request: Option<RequestId>,
     seq: i64,
     frames: Bytes,
 }
@@ -156,6 +158,7 @@ fn read_page(
     let found = page(connection, user, &Filter::default(), Position::After(after), limit, 0)?;
     let encode = |one: &crate::domain::Notification| Given {
         id: one.id,
+        request: one.request.clone(),
         seq: one.seq,
         frames: wire.frames(&[Said::stored(one)], rooms),
     };
@@ -181,6 +184,8 @@ fn give(shard: &LocalShard, outbox: &Outbox, range: Range, rows: Vec<Given>) {
         if !is_wanted {
             continue;
         }
+        log::debug!(notification:% = row.id, request = shown(row.request.as_ref()), seq = row.seq,
+            session = outbox.reference().number; "replayed");
         if let Some(confirmed) = outbox.note_sent(Sent { id: row.id, seq: row.seq, replayed: true }) {
             shard.confirm(outbox, vec![confirmed]);
         }

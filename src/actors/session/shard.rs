@@ -111,6 +111,10 @@ impl LocalShard {
             return;
         }
         let (device, at) = (outbox.device(&self.services), self.services.clock.now());
+        for sent in &proven {
+            log::debug!(notification:% = sent.id, seq = sent.seq, door = device.channel.as_str(),
+                session = outbox.reference().number; "confirmed");
+        }
         let proof = |Sent { id: notification, replayed, .. }| {
             let device = Arc::clone(&device);
             Proven { notification, device, at, replayed }

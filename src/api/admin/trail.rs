@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::actors::reader::Reader;
 use crate::api::openapi::{params, shapes};
-use crate::domain::{AdminAction, Notification, NotificationId, Timestamp};
+use crate::domain::{AdminAction, Notification, NotificationId, RequestId, Timestamp};
 use crate::http::openapi::{codes, refusals};
 use crate::http::{Administrator, Problem};
 use crate::protocol::json::Envelope;
@@ -19,9 +19,12 @@ use crate::storage::{StorageError, deliveries, notifications, receipts};
 pub(in crate::api) const STEPS_MAX: usize = 1_000;
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Answer<'a> {
     /// None once it was deleted or has become too old: its receipts are kept longer.
     notification: Option<Envelope<'a>>,
+    /// The request that it comes of, by which the log is searched.
+    request_id: Option<&'a str>,
     delivery: Option<DeliveryView<'a>>,
     trail: Vec<StepView<'a>>,
     /// Whether older steps than the newest [`STEPS_MAX`] were left out.
@@ -51,6 +54,10 @@ impl<'a> From<&'a Delivery> for DeliveryView<'a> {
             finished_at: delivery.finished_at(),
         }
     }
+}
+
+fn request_of(notification: &Notification) -> Option<&str> {
+    notification.request.as_ref().map(RequestId::as_str)
 }
 
 #[derive(Debug, Serialize)]
@@ -111,6 +118,7 @@ pub(in crate::api) async fn read(
             let shown = kept.iter().skip(usize::from(truncated)).map(StepView::kept);
             let answer = Answer {
                 notification: notification.as_ref().map(Envelope::from),
+                request_id: notification.as_ref().and_then(request_of),
                 delivery: delivery.as_ref().map(DeliveryView::from),
                 trail: notification.as_ref().map(StepView::pending).into_iter().chain(shown).collect(),
                 truncated,

@@ -20,6 +20,7 @@ use crate::domain::BookingStatus;
 use crate::domain::booking::{NAME_MAX, NOTE_MAX};
 use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX};
 use crate::domain::recipient::CATEGORIES_MAX;
+use crate::domain::request_id::REQUEST_ID_MAX;
 use crate::http::openapi::shapes::{
     Shape, any_text, boolean, count, email, one_of, seq, text, timestamp, user_id, uuid,
 };
@@ -272,6 +273,7 @@ fn trail() -> Shape {
                 .or_null()
                 .with("description", "None once it was deleted or is too old."),
         ),
+        ("requestId", text(REQUEST_ID_MAX).or_null().with("description", "The request that it comes of.")),
         ("delivery", Shape(json!({"anyOf": [delivery, {"type": "null"}]}))),
         ("trail", step.list().with("maxItems", STEPS_MAX + 1)),
         ("truncated", boolean().with("description", "Whether older steps were left out.")),

@@ -44,6 +44,7 @@ fn notification(kind: &str, title: &str, message: &str, data: &serde_json::Value
         },
         created_at: Timestamp::from_micros(1_767_713_445_123_000),
         read_at: None,
+        request: None,
     }
 }
 

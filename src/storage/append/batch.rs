@@ -8,7 +8,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::{RunQueryDsl, SqliteConnection};
 
 use super::Entry;
-use crate::domain::{Booking, Category, Draft, InboxState, Timestamp, UserId};
+use crate::domain::{Booking, Category, Draft, InboxState, RequestId, Timestamp, UserId};
 use crate::storage::arrays::{Column, Statement};
 use crate::storage::connection::AnyConnection;
 use crate::storage::error::StorageError;
@@ -26,6 +26,12 @@ pub(super) struct Row<'a> {
     booking: Option<String>,
     payload: String,
     escalate_at: Timestamp,
+}
+
+impl Row<'_> {
+    fn request(&self) -> Option<&str> {
+        self.draft.request.as_ref().map(RequestId::as_str)
+    }
 }
 
 /// See the module's documentation.
@@ -123,6 +129,7 @@ impl<'a> Batch<'a> {
                 booking_id: row.booking.as_deref(),
                 payload: &row.payload,
                 created_at: self.now.as_micros(),
+                request_id: row.request(),
             });
             due.push(deliveries::NewRow::pending(&row.id, row.escalate_at));
         }
@@ -163,6 +170,7 @@ impl<'a> Batch<'a> {
             Column::OptionalText(rows.iter().map(|row| row.booking.as_deref()).collect()),
             Column::Text(rows.iter().map(|row| row.payload.as_str()).collect()),
             Column::BigInt(rows.iter().map(|_| now).collect()),
+            Column::OptionalText(rows.iter().map(Row::request).collect()),
             Column::Text(rows.iter().map(|row| row.id.as_str()).collect()),
             Column::BigInt(rows.iter().map(|row| row.escalate_at.as_micros()).collect()),
         ]
@@ -195,11 +203,11 @@ WITH taken AS (
         AS b (id, host_id, guest_id, guest_name, listing_id, listing_name, check_in, check_out, guests, note,
             status, created_at)
 ), said AS (
-    INSERT INTO notifications (id, user_id, seq, kind, category, booking_id, payload, created_at)
+    INSERT INTO notifications (id, user_id, seq, kind, category, booking_id, payload, created_at, request_id)
     SELECT n.id, n.user_id, (SELECT newest FROM numbers)[n.place] - n.behind, n.kind, n.category,
-        n.booking_id, n.payload, n.created_at
-    FROM unnest($, $, $, $, $, $, $, $, $)
-        AS n (id, user_id, place, behind, kind, category, booking_id, payload, created_at)
+        n.booking_id, n.payload, n.created_at, n.request_id
+    FROM unnest($, $, $, $, $, $, $, $, $, $)
+        AS n (id, user_id, place, behind, kind, category, booking_id, payload, created_at, request_id)
 ), due AS (
     INSERT INTO deliveries (notification_id, channel, state, attempts, escalate_at)
     SELECT d.id, 'email', 'pending', 0, d.escalate_at FROM unnest($, $) AS d (id, escalate_at)

@@ -12,6 +12,7 @@ use crate::actors::session::cursor::Arrival;
 use crate::actors::session::proof::Sent;
 use crate::actors::session::shard::LocalShard;
 use crate::config::delivery::Proof as ProofMode;
+use crate::domain::request_id::shown;
 use crate::domain::{CloseReason, InboxState, Room, Timestamp, UserId};
 use crate::protocol::frame;
 use crate::protocol::json::{UNREAD_COUNT, UnreadCount};
@@ -57,6 +58,8 @@ impl Outbox {
         }
         let mut confirmed = None;
         if let Some((id, seq)) = parcel.stored() {
+            log::debug!(notification:% = id, request = shown(parcel.request.as_ref()), seq = seq,
+                door = self.terms.channel.as_str(), session = self.reference().number; "pushed");
             confirmed = self.note_sent(Sent { id, seq, replayed: false });
             self.ask_for_proof();
         }

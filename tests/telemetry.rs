@@ -1,0 +1,3 @@
+//! What operators see: log lines, figures, health.
+
+mod requests;
