@@ -46,14 +46,13 @@ pub async fn admit(
         Err(_) => Sender::Pretender,
     };
     let standing = limits.charge(request.request(), sender);
-    let mut response: ServiceResponse<EitherBody<_>> =
-        match standing.as_ref().and_then(super::Standing::problem) {
-            Some(problem) => request.into_response(problem.error_response()).map_into_right_body(),
-            None => {
-                request.extensions_mut().insert(Verified(verified));
-                next.call(request).await?.map_into_left_body()
-            }
-        };
+    let problem = standing.as_ref().and_then(super::Standing::problem);
+    let mut response: ServiceResponse<EitherBody<_>> = if let Some(problem) = problem {
+        request.into_response(problem.error_response()).map_into_right_body()
+    } else {
+        request.extensions_mut().insert(Verified(verified));
+        next.call(request).await?.map_into_left_body()
+    };
     if let Some(standing) = standing {
         standing.write(response.headers_mut());
     }

@@ -131,14 +131,12 @@ impl Limits {
         if !proxies.is_trusted(peer(request)) {
             return Ok(Entry::new(None));
         }
-        match places.take_for(customer) {
-            Ok(place) => Ok(Entry::new(Some(place))),
-            Err(_) => {
-                metrics.refused("address_connections").inc();
-                let said = "too many connections from this address are open";
-                Err(Problem::too_many("too_many_connections", said).after(PLACE_RETRY))
-            }
-        }
+        let place = places.take_for(customer).map_err(|_| {
+            metrics.refused("address_connections").inc();
+            let said = "too many connections from this address are open";
+            Problem::too_many("too_many_connections", said).after(PLACE_RETRY)
+        })?;
+        Ok(Entry::new(Some(place)))
     }
 
     /// Notes that what came to a door with a token, or a ticket, is not believed; answers what to say to it.
