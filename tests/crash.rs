@@ -149,6 +149,7 @@ fn server(plan: &Plan, sink: &SmtpSink, cluster: Option<&Cluster>) -> ProcessBui
         ("LOG_LEVEL", "warn"),
         ("SMTP_URL", &sink.url()),
         ("RATE_LIMIT_MAX_REQUESTS", "100000"),
+        ("API_RATE_LIMIT_PER_MINUTE", "0"),
         ("BELLHOP__SERVER__WORKERS", "2"),
         ("BELLHOP__LIMITS__SESSIONS_PER_USER", "1000"),
         ("BELLHOP__SESSION__HEARTBEAT_INTERVAL_MS", "2000"),

@@ -108,7 +108,11 @@ impl Launch {
             .env("PORT", address.port().to_string())
             .env("DATABASE_URL", &self.database)
             .env("JWT_SECRET", token::SECRET)
+            // A run is one address, and asks for more than anybody would.
             .env("API_RATE_LIMIT_PER_MINUTE", "0")
+            .env("BELLHOP__LIMITS__CONNECTIONS", "1000000")
+            .env("BELLHOP__LIMITS__CONNECTIONS_PER_ADDRESS", "0")
+            .env("BELLHOP__LIMITS__HANDSHAKES_PER_MINUTE", "0")
             .env("LOG_LEVEL", "warn")
             .envs(self.settings.iter().copied());
         Process::start("the server", command, &self.directory.join("server.log"), false)

@@ -6,7 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 
 use crate::api;
 use crate::config::{Mode, Settings};
-use crate::http::openapi::ProblemSchema;
+use crate::http::limits;
+use crate::http::openapi::{ProblemSchema, codes, responses};
 use crate::transports;
 
 #[derive(OpenApi)]
@@ -31,12 +32,48 @@ pub fn document(settings: &Settings) -> serde_json::Result<Value> {
         components.add_security_scheme(name, scheme);
     }
     let mut whole = serde_json::to_value(whole)?;
+    add_limits(&mut whole)?;
     let most = settings.limits.recipients_per_request;
     let users = whole.pointer_mut("/components/schemas/Publication/allOf/0/properties/userIds");
     if let Some(Value::Object(users)) = users {
         users.insert("maxItems".to_owned(), json!(most));
     }
     Ok(whole)
+}
+
+/// Every request may be one too many, except where that is not looked at or a door says so itself.
+fn add_limits(document: &mut Value) -> serde_json::Result<()> {
+    let refusal = serde_json::to_value(responses(&[codes::RATE]))?;
+    let (Some(Value::Object(paths)), Some(refusal)) = (document.get_mut("paths"), refusal.get("429")) else {
+        return Ok(());
+    };
+    let charged = paths.iter_mut().filter(|(path, _)| !limits::is_free(path));
+    for operation in
+        charged.filter_map(|(_, item)| item.as_object_mut()).flat_map(serde_json::Map::values_mut)
+    {
+        let Some(Value::Object(answers)) = operation.get_mut("responses") else { continue };
+        let known = answers.entry("429").or_insert(Value::Null);
+        if known.is_null() {
+            known.clone_from(refusal);
+        } else {
+            add_codes(known, refusal);
+        }
+    }
+    Ok(())
+}
+
+/// Adds the codes of one refusal to those of another of the same status.
+fn add_codes(to: &mut Value, from: &Value) {
+    const CODES: &str = "/content/application~1problem+json/schema/allOf/1/properties/code/enum";
+    let more = from.pointer(CODES).and_then(Value::as_array).cloned().unwrap_or_default();
+    if let Some(Value::Array(codes)) = to.pointer_mut(CODES) {
+        codes.extend(more);
+    }
+    let lines = from.get("description").and_then(Value::as_str).unwrap_or_default();
+    let lines: Vec<&str> = lines.lines().filter(|line| line.starts_with('-')).collect();
+    if let Some(Value::String(description)) = to.get_mut("description") {
+        description.extend(lines.into_iter().flat_map(|line| ["\n", line]));
+    }
 }
 
 /// The ways to bring a token.

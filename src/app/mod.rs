@@ -33,7 +33,7 @@ use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds
 use crate::email::{self, Composer};
 use crate::http::body::BodyLimits;
 use crate::http::origin::AllowedOrigins;
-use crate::http::{Acquaintances, Authenticator, TicketOffice, request, route};
+use crate::http::{Acquaintances, Authenticator, Limits, TicketOffice, limits, request, route};
 use crate::storage::secrets::{self, SharedSecret};
 use crate::storage::{Pool, bring_up_to_date};
 use crate::telemetry::Metrics;
@@ -249,6 +249,7 @@ fn serve(
     let reader = web::Data::new(services.reader.clone());
     let metrics = web::Data::new(services.metrics.clone());
     let limits = web::Data::new(settings.limits.clone());
+    let quotas = web::Data::new(Limits::new(&settings.limits, &settings.server, &services.metrics));
     let origins = settings.server.cors_origin.clone();
     let allowed = web::Data::new(AllowedOrigins::new(origins.clone()));
     let request_timeout = Duration::from_millis(settings.server.request_timeout_ms);
@@ -267,12 +268,15 @@ fn serve(
             .app_data(writing.clone())
             .app_data(mailing.clone())
             .app_data(limits.clone())
+            .app_data(quotas.clone())
             .app_data(allowed.clone())
             .app_data(body_limits.clone())
             .app_data(desk.clone())
             .app_data(document.clone())
             .app_data(socketio.clone())
             .app_data(sse.clone())
+            // Within CORS: a page is to read why it was refused.
+            .wrap(from_fn(|request, next| Box::pin(limits::admit(request, next))))
             .wrap(cors(&origins))
             .wrap(from_fn(|request, next| Box::pin(request::surround(request, next))))
             .configure(entrance::configure)
@@ -280,7 +284,7 @@ fn serve(
             .default_service(web::to(route::unknown))
     })
     .on_connect(listen::remember_socket)
-    .max_connections(settings.limits.connections_per_worker)
+    .max_connections(settings.limits.connections)
     .client_request_timeout(request_timeout)
     .keep_alive(Duration::from_millis(settings.server.keep_alive_ms))
     .shutdown_timeout(settings.server.drain_timeout_ms.div_ceil(1000))
@@ -339,7 +343,7 @@ fn cors(origins: &[String]) -> Cors {
             "last-event-id",
             "x-request-id",
         ])
-        .expose_headers(["etag", "location", "retry-after", "x-request-id"])
+        .expose_headers(["etag", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id"])
         .supports_credentials()
         .block_on_origin_mismatch(false)
         .max_age(3600);

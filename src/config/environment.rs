@@ -8,7 +8,7 @@ use super::error::{ConfigError, Origin};
 use super::schema::{Kind, Schema};
 
 /// A variable's name and the key it sets; the key's type is the schema's.
-const NAMES: [(&str, &str); 17] = [
+const NAMES: [(&str, &str); 18] = [
     ("BELLHOP_MODE", "mode"),
     ("PORT", "server.port"),
     ("PORT_2", "server.port_2"),
@@ -23,6 +23,7 @@ const NAMES: [(&str, &str); 17] = [
     ("MAIL_FROM", "mail.from"),
     ("RATE_LIMIT_WINDOW_MS", "session.rate_limit_window_ms"),
     ("RATE_LIMIT_MAX_REQUESTS", "session.rate_limit_max_requests"),
+    ("API_RATE_LIMIT_PER_MINUTE", "limits.requests_per_minute"),
     ("SSE_HEARTBEAT_INTERVAL", "sse.heartbeat_interval_ms"),
     ("SSE_CLEANUP_INTERVAL", "sse.cleanup_interval_ms"),
     ("LOG_LEVEL", "log.level"),

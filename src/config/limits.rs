@@ -7,8 +7,22 @@ use serde::{Deserialize, Serialize};
 pub struct LimitSettings {
     /// The largest request body, in bytes. Defaults to 65536.
     pub body_bytes: usize,
-    /// Connections of every kind at once, per worker thread. Defaults to 25000.
-    pub connections_per_worker: usize,
+    /// Connections of every kind at once; more are refused when they are accepted. Defaults to 60000.
+    pub connections: usize,
+    /// Connections of one address at once, or of one /64 network of IPv6; 0 for no limit. Defaults to 10000.
+    pub connections_per_address: usize,
+    /// How many connections that stay open one address may open in a minute; 0 for no limit. Defaults to 12000.
+    pub handshakes_per_minute: u64,
+    /// How many requests one user may send in a minute, over REST (`API_RATE_LIMIT_PER_MINUTE`); 0 for no limit,
+    /// for addresses and services either. Defaults to 600.
+    pub requests_per_minute: u64,
+    /// How many users' worth of requests may come from one address. Defaults to 10.
+    pub users_per_address: u64,
+    /// How many requests one service or administrator may send in a second, if that is more than
+    /// `requests_per_minute`; ten times as many at once. Defaults to 1000.
+    pub publish_per_second: u64,
+    /// How many users, and how many addresses, are remembered for these limits. Defaults to 100000.
+    pub tracked: usize,
     /// Sessions at once. Defaults to 50000.
     pub sessions: usize,
     /// Sessions of one user at once. Defaults to 50.

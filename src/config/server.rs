@@ -2,6 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::network::Network;
+
+/// Which header of a trusted proxy names the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, a list of addresses to which every proxy adds its peer's.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerSettings {
@@ -20,6 +32,12 @@ pub struct ServerSettings {
     /// Browser origins (scheme, host and port) that may connect (`CORS_ORIGIN`, comma separated).
     /// Defaults to `http://localhost:5173` in development, none in production.
     pub cors_origin: Vec<String>,
+    /// The networks of proxies that are believed what they say of their clients' addresses, for example
+    /// `10.0.0.0/8`. Defaults to none.
+    pub trusted_proxies: Vec<Network>,
+    /// Where those proxies say it: `x-forwarded-for` or `forwarded`. The other header is never looked at, for a
+    /// proxy that does not know it passes on what the client wrote. Defaults to `x-forwarded-for`.
+    pub forwarded_header: ForwardedHeader,
     /// Connections the kernel may queue before they are accepted. Defaults to 4096.
     pub backlog: u32,
     /// The time a client has to send a request's head, and as much again for its body, in milliseconds.

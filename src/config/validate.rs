@@ -167,7 +167,10 @@ fn nonzero(settings: &Settings, found: &mut Found) {
         ("sse.heartbeat_interval_ms", sse.heartbeat_interval_ms == 0),
         ("sse.retry_ms", sse.retry_ms == 0),
         ("limits.body_bytes", limits.body_bytes == 0),
-        ("limits.connections_per_worker", limits.connections_per_worker == 0),
+        ("limits.connections", limits.connections == 0),
+        ("limits.users_per_address", limits.users_per_address == 0),
+        ("limits.publish_per_second", limits.publish_per_second == 0),
+        ("limits.tracked", limits.tracked == 0),
         ("limits.sessions", limits.sessions == 0),
         ("limits.sessions_per_user", limits.sessions_per_user == 0),
         ("limits.write_queue", limits.write_queue == 0),
@@ -200,6 +203,9 @@ fn not_absurd(settings: &Settings, found: &mut Found) {
     /// What one transaction may hold of others' inboxes.
     const ROWS_MAX: usize = 10_000;
     const ITEMS_MAX: usize = 100_000_000;
+    /// More than any machine answers, and few enough to be told apart by the clock.
+    const RATE_MAX: u64 = 100_000_000;
+    const FACTOR_MAX: u64 = 1_000_000;
     let Settings { server, database, mail, session, limits, .. } = settings;
     for (key, figure, most) in [
         ("server.workers", server.workers, THREADS_MAX),
@@ -209,7 +215,9 @@ fn not_absurd(settings: &Settings, found: &mut Found) {
         ("session.message_bytes", session.message_bytes, ITEMS_MAX),
         ("socketio.max_payload_bytes", settings.socketio.max_payload_bytes, ITEMS_MAX),
         ("limits.body_bytes", limits.body_bytes, ITEMS_MAX),
-        ("limits.connections_per_worker", limits.connections_per_worker, ITEMS_MAX),
+        ("limits.connections", limits.connections, ITEMS_MAX),
+        ("limits.connections_per_address", limits.connections_per_address, ITEMS_MAX),
+        ("limits.tracked", limits.tracked, ITEMS_MAX),
         ("limits.sessions", limits.sessions, ITEMS_MAX),
         ("limits.write_queue", limits.write_queue, ITEMS_MAX),
         ("limits.write_batch", limits.write_batch, ITEMS_MAX),
@@ -218,5 +226,13 @@ fn not_absurd(settings: &Settings, found: &mut Found) {
         ("limits.tickets_per_user", limits.tickets_per_user, ITEMS_MAX),
     ] {
         found.check(figure <= most, key, || format!("must be at most {most}"));
+    }
+    for (key, rate, most) in [
+        ("limits.handshakes_per_minute", limits.handshakes_per_minute, RATE_MAX),
+        ("limits.requests_per_minute", limits.requests_per_minute, RATE_MAX),
+        ("limits.users_per_address", limits.users_per_address, FACTOR_MAX),
+        ("limits.publish_per_second", limits.publish_per_second, RATE_MAX),
+    ] {
+        found.check(rate <= most, key, || format!("must be at most {most}"));
     }
 }

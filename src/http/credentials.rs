@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use tokio::sync::OnceCell;
 
 use super::acquaintances::Acquaintances;
@@ -183,9 +183,14 @@ impl FromRequest for Caller {
     }
 }
 
+/// Who sent a request, found out before its handler asks.
+#[derive(Debug)]
+pub(super) struct Verified(pub(super) Result<Identity, Problem>);
+
 fn identify(request: &HttpRequest) -> Result<Identity, Problem> {
     let authenticator = request.app_data::<web::Data<Authenticator>>().ok_or_else(Problem::internal)?;
-    let identity = authenticator.authenticate(request)?;
+    let verified = request.extensions_mut().remove::<Verified>();
+    let identity = verified.map_or_else(|| authenticator.authenticate(request), |Verified(who)| who)?;
     if !request.method().is_safe() && authenticator.comes_by_cookie(request) {
         let origins = request.app_data::<web::Data<AllowedOrigins>>().ok_or_else(Problem::internal)?;
         origins.check(request)?;

@@ -3,10 +3,12 @@
 //! makes HTTP of an error; what it says of a failure of our own is that it happened, nothing else.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ContentType, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+    ContentType, HeaderValue, RETRY_AFTER as RETRY_AFTER_HEADER, SEC_WEBSOCKET_VERSION, UPGRADE,
+    WWW_AUTHENTICATE,
 };
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
@@ -18,8 +20,8 @@ use crate::auth::TokenError;
 use crate::domain::Invalid;
 use crate::protocol::events::Refusal;
 
-/// Seconds after which it makes sense to ask again; a queue is emptied in far less.
-const RETRY_AFTER_SECONDS: u64 = 1;
+/// After how long it makes sense to ask again, where nothing better is known; a queue is emptied in far less.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A refused request.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     field: Option<String>,
+    /// When the same may be tried again.
+    retry_after: Duration,
 }
 
 #[derive(Serialize)]
@@ -46,13 +50,24 @@ struct Body<'a> {
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), field: None }
+        Self { status, code, detail: detail.into(), field: None, retry_after: RETRY_AFTER }
     }
 
     #[must_use]
     pub fn of_field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
         self
+    }
+
+    /// Says when the same may be tried again.
+    #[must_use]
+    pub fn after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    pub fn retry_after(&self) -> Duration {
+        self.retry_after
     }
 
     /// Stable, for programs.
@@ -68,6 +83,16 @@ impl Problem {
     /// Whether the same may well succeed later.
     pub fn is_unavailable(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    /// Whether it is not believed who asks.
+    pub fn is_unauthorized(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
+    /// Whether somebody asks for more than is theirs.
+    pub fn is_too_many(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS
     }
 
     /// For people.
@@ -99,6 +124,10 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 
+    pub fn too_many(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail)
+    }
+
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; it has been logged")
     }
@@ -128,7 +157,9 @@ impl ResponseError for Problem {
         let mut response = HttpResponse::build(self.status);
         response.insert_header((actix_web::http::header::CONTENT_TYPE, "application/problem+json"));
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
+            // RFC 9110 §10.2.3: whole seconds, of which one that has begun is one.
+            let seconds = self.retry_after.as_millis().div_ceil(1_000).max(1);
+            response.insert_header((RETRY_AFTER_HEADER, seconds.to_string()));
         }
         if self.status == StatusCode::REQUEST_TIMEOUT {
             // RFC 9110 §15.5.9: the rest of a body that is too late is not waited for.

@@ -42,7 +42,12 @@ impl TicketOffice {
     ) -> Result<Admission, Problem> {
         let lifetime = believed_for.map_or(self.lifetime, |believed_for| believed_for.min(self.lifetime));
         let message = IssueTicket { bearer, door, lifetime, at_most: self.at_most };
-        let issued = self.persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
+        let issued = self.persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded));
+        let issued = issued.map_err(|error| {
+            let problem = Problem::from(error);
+            // By then the first of those that are held has expired, unless it was used before.
+            if problem.is_too_many() { problem.after(self.lifetime) } else { problem }
+        })?;
         Ok(Admission { ticket: issued.ticket, expires_at: issued.expires_at, lifetime })
     }
 

@@ -7,6 +7,9 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+/// A figure that goes up and down, for who keeps one at hand.
+pub type Figure = IntGauge;
+
 /// Figures that could not be registered.
 #[derive(Debug, thiserror::Error)]
 #[error("a figure could not be registered")]
@@ -114,8 +117,12 @@ figures! {
         /// HTTP requests that were answered, by class of route and status.
     counters retention_removed("bellhop_retention_removed_total", table):
         /// Rows that were removed because they had become too old, by table.
+    gauge connections_open("bellhop_connections_open"):
+        /// Connections that are open now, of every kind.
+    gauges rate_limit_buckets("bellhop_rate_limit_buckets", kind):
+        /// Users and addresses whose requests are remembered for a limit, by its kind.
     counters refused("bellhop_refused_total", reason):
-        /// Requests and sessions that were refused because something was full, by what was.
+        /// Connections, requests and sessions that were refused because something was full or used up, by what was.
 }
 
 impl Metrics {

@@ -48,8 +48,8 @@ parameters! {
 }
 
 refusals!(WebSocketRefusals: codes::TOKEN, codes::TICKET, codes::ORIGIN, codes::QUERY, codes::HANDSHAKE, codes::STORED,
-    codes::DRAINING);
-refusals!(EventsRefusals: codes::TOKEN, codes::TICKET, codes::ORIGIN, codes::QUERY, codes::LAST_EVENT_ID, codes::FAILED);
+    codes::DRAINING, codes::RATE, codes::CONNECTIONS);
+refusals!(EventsRefusals: codes::TOKEN, codes::TICKET, codes::ORIGIN, codes::QUERY, codes::LAST_EVENT_ID, codes::RATE, codes::FAILED);
 refusals!(TrialRefusals: codes::LAST_EVENT_ID, codes::TEST_STREAMS);
 
 #[utoipa::path(
@@ -100,6 +100,7 @@ fn trial() {}
             content_type = "text/plain"),
         (status = 400, description = "What the reference server's codes say", body = EngineRefusal),
         (status = 403, description = "The page's origin is not allowed", body = EngineRefusal),
+        (status = 429, description = "Too many connections from one address", body = EngineRefusal),
         (status = 503, description = "The server is full, or stopping", body = EngineRefusal),
     ),
 )]

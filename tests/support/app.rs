@@ -60,6 +60,8 @@ impl TestAppBuilder {
             .with("JWT_SECRET", JWT_SECRET)
             .with("BELLHOP__MAIL__OUTBOX", &outbox)
             .with("BELLHOP__SERVER__WORKERS", "2")
+            // Tests that are about limits set this themselves.
+            .with("API_RATE_LIMIT_PER_MINUTE", "1000000")
             // Tests that are about coming back set this themselves.
             .with("BELLHOP__DELIVERY__SETTLE_MS", "0")
             // Tests that are about draining set these themselves.

@@ -12,6 +12,7 @@ pub mod node;
 pub mod port;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod raw_socket;
 pub mod records;
 pub mod server;

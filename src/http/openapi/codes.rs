@@ -87,6 +87,14 @@ pub const TARGET: Codes = &[code(422, "invalid_target", "not exactly one of user
 /// A receipt of what there is not.
 pub const SEQ_AHEAD: Codes = &[code(422, "seq_ahead", "the inbox has not come so far")];
 
+/// Of everything that is asked of a server over its limits.
+pub const RATE: Codes =
+    &[code(429, "rate_limited", "too many requests came from this user, service or address")];
+
+/// Of doors.
+pub const CONNECTIONS: Codes =
+    &[code(429, "too_many_connections", "too many connections from this address are open")];
+
 /// Tickets.
 pub const TOO_MANY_TICKETS: Codes = &[code(429, "too_many_tickets", "the user holds as many as one may")];
 

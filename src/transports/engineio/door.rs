@@ -22,6 +22,7 @@ use super::{Engine, Speakers, fresh_sid};
 use crate::actors::session::{FrameRate, Socket};
 use crate::config::{SessionSettings, SocketIoSettings};
 use crate::domain::CloseReason;
+use crate::http::Limits;
 use crate::http::body::{BodyLimits, read_within};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
@@ -153,12 +154,13 @@ impl<S: Speakers> Door<S> {
     }
 }
 
-/// Answers every request of the door's path.
+/// Answers every request of the door's path. Without limits, as in tests of the protocol alone, as many as come.
 pub async fn serve<S: Speakers>(
     request: HttpRequest,
     payload: web::Payload,
     door: web::Data<Door<S>>,
     origins: web::Data<AllowedOrigins>,
+    limits: Option<web::Data<Limits>>,
 ) -> HttpResponse {
     if origins.check(&request).is_err() {
         return Refusal::Forbidden.answer();
@@ -166,6 +168,11 @@ pub async fn serve<S: Speakers>(
     let asked = match Asked::parse(&request) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.answer(),
+    };
+    let opens = asked.sid.is_none() || asked.transport == Transport::WebSocket;
+    let entry = match limits.filter(|_| opens).map(|limits| limits.enter(&request)).transpose() {
+        Ok(entry) => entry,
+        Err(problem) => return Refusal::TooMany(problem.retry_after()).answer(),
     };
     let answer = match (request.method(), asked.transport, asked.sid) {
         (_, _, None) if request.method() != Method::GET => Err(Refusal::BadMethod),
@@ -178,5 +185,9 @@ pub async fn serve<S: Speakers>(
         (&Method::POST, Transport::Polling, Some(sid)) => door.post(&request, payload, &sid).await,
         _ => Err(Refusal::BadRequest),
     };
-    answer.unwrap_or_else(Refusal::answer)
+    let answer = answer.unwrap_or_else(Refusal::answer);
+    match entry {
+        Some(entry) => entry.until_the_end_of(answer),
+        None => answer,
+    }
 }

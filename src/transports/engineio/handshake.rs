@@ -1,8 +1,10 @@
 //! What a request asks for in its query, and how one is refused: the codes are those of Engine.IO's reference server,
 //! which its clients and their users know.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
@@ -39,6 +41,8 @@ pub(super) enum Refusal {
     UnsupportedVersion,
     TooLarge,
     Unavailable,
+    /// And when it can be tried again.
+    TooMany(Duration),
 }
 
 impl Asked {
@@ -81,6 +85,11 @@ impl Refusal {
                 "Unsupported protocol version: EIO=4 is spoken, by socket.io-client 3 and 4",
             ),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "Payload too large: see maxPayload"),
+            Self::TooMany(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                3,
+                "Too many connections from this address: connect again later",
+            ),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, 3, "Not now: connect again"),
         }
     }
@@ -92,7 +101,12 @@ impl Refusal {
             message: &'static str,
         }
         let (status, code, message) = self.parts();
-        HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(Body { code, message })
+        let mut response = HttpResponse::build(status);
+        if let Self::TooMany(retry_after) = self {
+            let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        response.insert_header((CACHE_CONTROL, "no-store")).json(Body { code, message })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::actors::session::{FrameRate, LocalShard, Services, Session};
 use crate::domain::{Member, Profile};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
-use crate::http::{Authenticator, Door, Problem};
+use crate::http::{Authenticator, Door, Limits, Problem};
 use crate::protocol::wire::Wire;
 
 /// Opens a session, or refuses before anything is joined.
@@ -26,10 +26,12 @@ pub async fn open(
     services: web::Data<Services>,
     authenticator: web::Data<Authenticator>,
     origins: web::Data<AllowedOrigins>,
+    limits: web::Data<Limits>,
 ) -> Result<HttpResponse, Problem> {
     if services.is_draining() {
         return Err(Problem::unavailable("draining", "the server is stopping: connect again"));
     }
+    let entry = limits.enter(&request)?;
     origins.check(&request)?;
     // Looked at before a ticket is used up.
     let asked = |name: &str| query_value(request.query_string(), name);
@@ -38,7 +40,8 @@ pub async fn open(
         wishes.as_ref().map_err(Problem::clone)?;
         response.as_ref().map_err(Problem::clone)?;
     }
-    let identity = authenticator.admit(&request, Door::WebSocket).await?;
+    let identity = authenticator.admit(&request, Door::WebSocket).await;
+    let identity = identity.map_err(|problem| limits.disbelieve(&request, problem))?;
     let (wishes, response) = (wishes?, response?);
     let wire = Wire::Raw(wishes.wanted());
     let terms = wishes.terms(authenticator.believed_for(&identity), &services, wire, None);
@@ -50,5 +53,6 @@ pub async fn open(
     let session = Session::new(me, Rc::clone(&outbox), shard, frames.clone());
     let (profile, metrics) = (Profile::of(&identity), services.metrics.clone());
     let conversation = RawConversation::new(session, profile, Rc::clone(&outbox), frames, metrics);
-    Ok(websocket::open(response, payload, conversation, outbox, services.settings.message_bytes))
+    let most = services.settings.message_bytes;
+    Ok(entry.until_the_end_of(websocket::open(response, payload, conversation, outbox, most)))
 }

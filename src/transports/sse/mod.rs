@@ -30,7 +30,7 @@ use crate::config::SseSettings;
 use crate::domain::{Channel, CloseReason, Door, Identity, Member, Profile, UpTo};
 use crate::http::credentials::query_value;
 use crate::http::origin::AllowedOrigins;
-use crate::http::{Authenticator, Problem};
+use crate::http::{Authenticator, Limits, Problem};
 use crate::protocol::sse::{self, LastEventId};
 use crate::protocol::wire::{Wanted, Wire};
 
@@ -96,7 +96,9 @@ pub async fn open(
     door: web::Data<SseDoor>,
     authenticator: web::Data<Authenticator>,
     origins: web::Data<AllowedOrigins>,
+    limits: web::Data<Limits>,
 ) -> Result<HttpResponse, Problem> {
+    let Ok(entry) = limits.enter(&request) else { return Ok(door.turn_away(CloseReason::TryAgainLater)) };
     origins.check(&request)?;
     if services.is_draining() {
         return Ok(door.turn_away(CloseReason::ServerRestart));
@@ -107,7 +109,7 @@ pub async fn open(
     let last = last_event_id(&request)?;
     let identity = match authenticator.admit(&request, Door::Sse).await {
         Err(problem) if problem.is_unavailable() => return Ok(door.turn_away(CloseReason::TryAgainLater)),
-        admitted => admitted?,
+        admitted => admitted.map_err(|problem| limits.disbelieve(&request, problem))?,
     };
     let last = last.filter(|last| !last.is_of_another_than(&identity.user));
     if request.method() == Method::HEAD {
@@ -128,7 +130,7 @@ pub async fn open(
     let session = Session::new(me, Rc::clone(&outbox), shard, frames);
     let metrics = services.metrics.clone();
     let events = EventStream::new(session, outbox, Profile::of(&identity), metrics, door.into_inner());
-    Ok(streaming(&request, events))
+    Ok(entry.until_the_end_of(streaming(&request, events)))
 }
 
 /// What the client saw last. What is in the header is newer than what is in the URL, which a browser repeats. Only a

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{SseDoor, event_stream, gone_for_good, last_event_id, streaming};
 use crate::actors::session::Services;
 use crate::domain::CloseReason;
-use crate::http::Problem;
+use crate::http::{Limits, Problem};
 use crate::protocol::json;
 use crate::protocol::sse;
 use crate::protocol::wire::{Wanted, Wire};
@@ -28,7 +28,9 @@ pub async fn open(
     request: HttpRequest,
     services: web::Data<Services>,
     door: web::Data<SseDoor>,
+    limits: web::Data<Limits>,
 ) -> Result<HttpResponse, Problem> {
+    let Ok(entry) = limits.enter(&request) else { return Ok(door.turn_away(CloseReason::TryAgainLater)) };
     let last = last_event_id(&request)?;
     if last.as_ref().is_some_and(|last| last.is_end) {
         return Ok(gone_for_good());
@@ -51,7 +53,7 @@ pub async fn open(
         let (bytes, goes_on) = trial.event();
         Some((Ok(bytes), goes_on.then_some((trial, None))))
     });
-    Ok(streaming(&request, Box::pin(events)))
+    Ok(entry.until_the_end_of(streaming(&request, Box::pin(events))))
 }
 
 /// One such stream.
