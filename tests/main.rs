@@ -62,6 +62,7 @@ mod storage;
 mod support;
 mod telemetry;
 mod tickets;
+mod tokens;
 mod trail;
 mod wall_clock;
 mod websocket_handshake;

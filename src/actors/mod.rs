@@ -3,6 +3,8 @@
 
 pub mod email;
 pub mod hub;
+pub mod locksmith;
 pub mod persistence;
 pub mod reader;
 pub mod session;
+pub mod warden;

@@ -49,6 +49,14 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
         .service(
             resource("/admin/audit", [(Method::GET, web::to(admin::audit::read))]).wrap(Compress::default()),
         )
+        .service(resource(
+            "/admin/users/{id}/disconnect",
+            [(Method::POST, web::post().to(admin::disconnect::disconnect))],
+        ))
+        .service(resource(
+            "/admin/users/{id}/revoke",
+            [(Method::POST, web::post().to(admin::revoke::revoke))],
+        ))
         .service(resource("/health", [(Method::GET, web::to(operations::health))]))
         .service(resource("/ready", [(Method::GET, web::to(operations::ready))]))
         .service(resource("/metrics", [(Method::GET, web::to(operations::metrics))]))

@@ -23,11 +23,13 @@ use anyhow::Context as _;
 
 use crate::actors::email::{Courier, EmailActor, MailHealth};
 use crate::actors::hub::NotificationHub;
+use crate::actors::locksmith::watch_keys;
 use crate::actors::persistence::{Greet, Parts, Persistence, WriteHealth};
 use crate::actors::reader::Reader;
 use crate::actors::session::Services;
+use crate::actors::warden::{self, Warden};
 use crate::api::{Document, TokenDesk, routes};
-use crate::auth::{Minter, RecoveryIds, Verifier};
+use crate::auth::{Minter, RecoveryIds, Tokens, Verifier};
 use crate::config::{Mode, Settings};
 use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds, Timestamp};
 use crate::email::{self, Composer};
@@ -85,6 +87,8 @@ impl App {
         let metrics = Metrics::new()?;
         let pool = open_pool(&settings).await?;
         let secret = shared_secret(&pool, clock.now()).await?;
+        let tokens = Arc::new(Tokens::new(Verifier::new(&settings.auth)?, Arc::clone(&wall)));
+        let ordered = recall_orders(&pool, &tokens).await?;
         let mut arbiters = Vec::new();
         let health = Health::default();
         let email = start_email(&settings, &pool, &clock, &metrics, &health, &mut arbiters)?;
@@ -98,6 +102,7 @@ impl App {
             ids: Arc::clone(&ids),
             metrics: metrics.clone(),
             health: health.writing.clone(),
+            revoked_for: tokens.longest(),
         };
         let persistence = start_persistence(&settings, parts, &mut arbiters);
         let reader = Reader::new(
@@ -106,17 +111,27 @@ impl App {
             settings.limits.read_queue,
             Duration::from_millis(settings.database.connection_timeout_ms),
         );
+        let warden = Warden::new(
+            reader.clone(),
+            Arc::clone(&tokens),
+            hub.clone(),
+            metrics.clone(),
+            Duration::from_millis(settings.auth.revocation_poll_ms),
+            ordered,
+        )
+        .start();
         let services = Arc::new(Services::new(
             hub,
             persistence,
             reader,
+            tokens,
             settings.session.clone(),
             settings.delivery.proof,
             clock,
             ids,
             metrics,
         ));
-        let (server, addresses) = serve(&settings, &services, &wall, &secret, health)?;
+        let (server, addresses) = serve(&settings, &services, &wall, &secret, health, warden)?;
         let running = Running { handle: server.handle(), services, email, arbiters };
         Ok(Self { addresses, server, running, settings })
     }
@@ -131,6 +146,11 @@ impl App {
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { addresses, server, running, settings } = self;
         let serving = actix::spawn(server);
+        actix::spawn(watch_keys(
+            Arc::clone(&running.services.tokens),
+            running.services.metrics.clone(),
+            Duration::from_millis(settings.auth.key_poll_ms),
+        ));
         for address in &addresses {
             log::info!("listening on {address}");
         }
@@ -171,6 +191,13 @@ async fn shared_secret(pool: &Pool, now: Timestamp) -> anyhow::Result<SharedSecr
     let pool = pool.clone();
     let obtain = move || pool.write(|connection| secrets::obtain(connection, secrets::DEPLOYMENT, now));
     tokio::task::spawn_blocking(obtain).await?.context("the deployment's secret cannot be read")
+}
+
+/// What was revoked before is in force before anybody can ask; answers up to which order that is.
+async fn recall_orders(pool: &Pool, tokens: &Arc<Tokens>) -> anyhow::Result<i64> {
+    let (pool, tokens) = (pool.clone(), Arc::clone(tokens));
+    let recall = move || warden::recall(&pool, &tokens);
+    tokio::task::spawn_blocking(recall).await?.context("what was revoked cannot be read")
 }
 
 fn start_email(
@@ -232,12 +259,12 @@ fn serve(
     wall: &Arc<dyn Clock>,
     secret: &SharedSecret,
     health: Health,
+    warden: Addr<Warden>,
 ) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
     let (writing, mailing) = (web::Data::new(health.writing), web::Data::new(health.mailing));
-    let verifier = Verifier::new(&settings.auth)?;
-    // Tokens are judged and made by the wall clock itself, see there.
+    let warden = web::Data::new(warden);
     let office = TicketOffice::new(services.persistence.clone(), &settings.auth, &settings.limits);
-    let authenticator = Authenticator::new(verifier, Arc::clone(wall), &settings.auth.cookie, office);
+    let authenticator = Authenticator::new(Arc::clone(&services.tokens), &settings.auth.cookie, office);
     let socketio = socketio_door(settings, services, &authenticator, secret);
     let sse = web::Data::new(SseDoor::new(settings.sse.clone()));
     let authenticator = web::Data::new(authenticator);
@@ -264,6 +291,7 @@ fn serve(
             .app_data(persistence.clone())
             .app_data(acquaintances.clone())
             .app_data(reader.clone())
+            .app_data(warden.clone())
             .app_data(metrics.clone())
             .app_data(writing.clone())
             .app_data(mailing.clone())

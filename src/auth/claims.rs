@@ -7,7 +7,7 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Number;
 
 use super::error::TokenError;
-use crate::domain::order::TOKEN_ID_BYTES_MAX;
+use crate::domain::order::TOKEN_ID_MAX;
 use crate::domain::recipient::check_email;
 use crate::domain::{Identity, KeyMark, Role, Timestamp, UserId};
 
@@ -94,7 +94,7 @@ impl Claims {
             rooms: self.rooms.map(|rooms| rooms.0).unwrap_or_default(),
             expires_at,
             // One that no order can name is revoked with all the others of its bearer.
-            token_id: self.jti.and_then(|id| present(id.0)).filter(|id| id.len() <= TOKEN_ID_BYTES_MAX),
+            token_id: self.jti.and_then(|id| present(id.0)).filter(|id| id.chars().count() <= TOKEN_ID_MAX),
             issued_at,
             signed_by: Some(signed_by),
         })

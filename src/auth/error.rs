@@ -14,6 +14,10 @@ pub enum TokenError {
     Expired,
     #[error("the token is not valid yet")]
     NotYetValid,
+    #[error("the token was revoked")]
+    Revoked,
+    #[error("the token lasts longer than is allowed, or does not say since when")]
+    LastsTooLong,
     #[error("the token has no expiry")]
     MissingExpiry,
     #[error("the token names no user")]
@@ -35,6 +39,8 @@ impl TokenError {
             Self::BadSignature => "token_signature",
             Self::Expired => "token_expired",
             Self::NotYetValid => "token_not_yet_valid",
+            Self::Revoked => "token_revoked",
+            Self::LastsTooLong => "token_lasts_too_long",
             Self::MissingExpiry => "token_without_expiry",
             Self::MissingUser => "token_without_user",
             Self::UnacceptableUser => "token_user",
@@ -47,14 +53,18 @@ impl TokenError {
 /// Keys that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthSetupError {
-    #[error("no key is configured: set auth.jwt_secret, auth.jwt_public_key or auth.jwks_file")]
+    #[error(
+        "no key is configured: set auth.jwt_secret, auth.jwt_public_key, auth.jwt_public_key_file or auth.jwks_file"
+    )]
     NoKey,
     #[error("minting tokens needs auth.jwt_secret")]
     NoSecret,
     #[error("auth.jwt_public_key {0}")]
     PublicKey(&'static str),
-    #[error("cannot read auth.jwks_file {path}")]
-    UnreadableKeySet { path: String, source: std::io::Error },
+    #[error("auth.jwt_public_key_file {path} {reason}")]
+    PublicKeyFile { path: String, reason: &'static str },
+    #[error("cannot read {key} {path}")]
+    Unreadable { key: &'static str, path: String, source: std::io::Error },
     #[error("auth.jwks_file {path} is not a JSON Web Key Set")]
     KeySet { path: String, source: serde_json::Error },
     #[error("auth.jwks_file {path}, key {number}: {reason}")]

@@ -1,8 +1,6 @@
 //! The keys that signatures are checked with, each pinned to one algorithm: what a token's header asks
 //! for only selects among them and never decides how a key is used. For the verifier only.
 
-use std::fs;
-
 use jsonwebtoken::crypto::{self, rust_crypto};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
@@ -10,6 +8,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::error::AuthSetupError;
+use super::keyring::KeyFiles;
 use crate::config::AuthSettings;
 use crate::domain::KeyMark;
 
@@ -101,17 +100,22 @@ pub(super) fn algorithm(name: &str) -> Option<Algorithm> {
 }
 
 /// Every configured key, the secret first: it is the commonest and the cheapest.
-pub(super) fn load(settings: &AuthSettings) -> Result<Vec<Key>, AuthSetupError> {
+pub(super) fn load(settings: &AuthSettings, files: &KeyFiles) -> Result<Vec<Key>, AuthSetupError> {
     let mut keys = Vec::new();
-    if !settings.jwt_secret.is_empty() {
-        let material = DecodingKey::from_secret(settings.jwt_secret.reveal().as_bytes());
+    let secrets = std::iter::once(&settings.jwt_secret).chain(&settings.jwt_secret_previous);
+    for secret in secrets.filter(|secret| !secret.is_empty()) {
+        let material = DecodingKey::from_secret(secret.reveal().as_bytes());
         keys.push(Key::new(None, Algorithm::HS256, material));
     }
     if let Some(pem) = &settings.jwt_public_key {
         keys.push(from_pem(pem).map_err(AuthSetupError::PublicKey)?);
     }
-    if let Some(path) = &settings.jwks_file {
-        keys.extend(from_key_set(path)?);
+    if let Some((path, text)) = settings.jwt_public_key_file.as_ref().zip(files.pem.as_ref()) {
+        let in_file = |reason| AuthSetupError::PublicKeyFile { path: path.clone(), reason };
+        keys.push(from_pem(text).map_err(in_file)?);
+    }
+    if let Some((path, text)) = settings.jwks_file.as_ref().zip(files.key_set.as_ref()) {
+        keys.extend(from_key_set(path, text)?);
     }
     if keys.is_empty() { Err(AuthSetupError::NoKey) } else { Ok(keys) }
 }
@@ -146,10 +150,8 @@ struct KeySet {
     keys: Vec<serde_json::Value>,
 }
 
-fn from_key_set(path: &str) -> Result<Vec<Key>, AuthSetupError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| AuthSetupError::UnreadableKeySet { path: path.to_owned(), source })?;
-    let set: KeySet = serde_json::from_str(&text)
+fn from_key_set(path: &str, text: &str) -> Result<Vec<Key>, AuthSetupError> {
+    let set: KeySet = serde_json::from_str(text)
         .map_err(|source| AuthSetupError::KeySet { path: path.to_owned(), source })?;
     let mut keys = Vec::new();
     for (index, entry) in set.keys.into_iter().enumerate() {

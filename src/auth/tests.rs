@@ -424,12 +424,13 @@ fn what_was_minted_is_believed_as_it_was_meant() {
     };
     let mut identity = believed(&json!({
         "userId": "7", "exp": at(60), "roles": ["ADMIN"], "sid": "s", "email": "a@b.example", "name": "Ada",
-        "locale": "en", "tz": "UTC", "rooms": ["booking:1"]
+        "locale": "en", "tz": "UTC", "rooms": ["booking:1"], "jti": "t-1"
     }))
     .expect("believed");
     let minter = Minter::new(&settings).expect("a secret");
     let token = minter.mint(&identity, Duration::from_mins(10), NOW).expect("minted");
     identity.expires_at = Some(NOW.plus(Duration::from_mins(10)));
+    identity.issued_at = Some(Timestamp::from_micros(NOW.as_seconds() * 1_000_000));
     assert_eq!(verifier(&settings).verify(&token, NOW), Ok(identity.clone()));
     minter.mint(&identity, Duration::MAX, NOW).expect("a lifetime without end");
     assert!(matches!(Minter::new(&no_keys()), Err(AuthSetupError::NoSecret)));
@@ -458,7 +459,7 @@ fn key_sets_that_cannot_work_are_refused_at_the_start() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("jwks.json").display().to_string();
     let settings = AuthSettings { jwks_file: Some(path.clone()), ..no_keys() };
-    assert!(matches!(Verifier::new(&settings), Err(AuthSetupError::UnreadableKeySet { .. })));
+    assert!(matches!(Verifier::new(&settings), Err(AuthSetupError::Unreadable { .. })));
     for (set, reason) in [
         ("", "not a JSON Web Key Set"),
         (r#"{"keys": 7}"#, "not a JSON Web Key Set"),

@@ -11,8 +11,9 @@ use serde::de::IgnoredAny;
 
 use super::claims::Claims;
 use super::error::{AuthSetupError, TokenError};
-use super::keys::{self, Key};
-use crate::config::AuthSettings;
+use super::keyring::{Keyring, Reload};
+use super::keys;
+use crate::config::{AuthSettings, Lifetime};
 use crate::domain::{Identity, KeyMark, Timestamp};
 
 /// The longest token that is looked at, in bytes: what servers commonly allow for a whole request head.
@@ -21,10 +22,12 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Believes tokens or does not. Shared by all threads.
 #[derive(Debug)]
 pub struct Verifier {
-    keys: Vec<Key>,
+    keyring: Keyring,
     /// How far the issuer's clock may differ from ours.
     leeway: Duration,
     require_exp: bool,
+    /// The longest time from `iat` to `exp`.
+    max_age: Option<Duration>,
     issuer: Option<String>,
     audience: Option<String>,
 }
@@ -43,9 +46,10 @@ impl Verifier {
     /// Reads and tries every configured key.
     pub fn new(settings: &AuthSettings) -> Result<Self, AuthSetupError> {
         Ok(Self {
-            keys: keys::load(settings)?,
+            keyring: Keyring::new(settings)?,
             leeway: Duration::from_secs(settings.leeway_seconds),
             require_exp: settings.require_exp,
+            max_age: settings.max_token_age.as_ref().map(Lifetime::duration),
             issuer: settings.issuer.clone(),
             audience: settings.audience.clone(),
         })
@@ -64,6 +68,24 @@ impl Verifier {
         identity.expires_at.map(|expires_at| expires_at.plus(self.leeway))
     }
 
+    /// Whether a key is still one of those in force. Who was let in by an older program does not say which it was.
+    pub(super) fn trusts(&self, key: Option<KeyMark>) -> bool {
+        key.is_none_or(|key| self.keyring.has(key))
+    }
+
+    pub(super) fn reload_keys(&self) -> Reload {
+        self.keyring.reload()
+    }
+
+    pub(super) fn leeway(&self) -> Duration {
+        self.leeway
+    }
+
+    /// How long after a time tokens of before it may be believed, clocks that differ included; none for ever.
+    pub(super) fn longest(&self) -> Option<Duration> {
+        self.max_age.map(|age| age.saturating_add(self.leeway.saturating_mul(2)))
+    }
+
     /// The payload of a token that one of the keys has signed, and which.
     fn check_signature(&self, token: &str) -> Result<(Vec<u8>, KeyMark), TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
@@ -78,7 +100,7 @@ impl Verifier {
         }
         let algorithm = keys::algorithm(&header.alg).ok_or(TokenError::NoKeyFits)?;
         let mut refusal = TokenError::NoKeyFits;
-        for key in self.keys.iter().filter(|key| key.fits(algorithm, header.kid.as_deref())) {
+        for key in self.keyring.keys().iter().filter(|key| key.fits(algorithm, header.kid.as_deref())) {
             if key.has_signed(message, signature) {
                 return Ok((decode(payload)?, key.mark()));
             }
@@ -96,6 +118,9 @@ impl Verifier {
         if claims.not_before().is_some_and(|not_before| now.plus(self.leeway) < not_before) {
             return Err(TokenError::NotYetValid);
         }
+        if self.max_age.is_some_and(|most| !lasts_at_most(claims, most, now.plus(self.leeway))) {
+            return Err(TokenError::LastsTooLong);
+        }
         if self.issuer.as_deref().is_some_and(|issuer| !claims.is_from(issuer)) {
             return Err(TokenError::WrongIssuer);
         }
@@ -104,6 +129,12 @@ impl Verifier {
         }
         Ok(())
     }
+}
+
+/// One that says to be issued later than `now` could be believed for longer than it says.
+fn lasts_at_most(claims: &Claims, most: Duration, now: Timestamp) -> bool {
+    let lifetime = claims.issued_at().zip(claims.expires_at());
+    lifetime.is_some_and(|(issued_at, expires_at)| issued_at <= now && expires_at <= issued_at.plus(most))
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, TokenError> {

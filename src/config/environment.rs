@@ -8,7 +8,7 @@ use super::error::{ConfigError, Origin};
 use super::schema::{Kind, Schema};
 
 /// A variable's name and the key it sets; the key's type is the schema's.
-const NAMES: [(&str, &str); 18] = [
+const NAMES: [(&str, &str); 20] = [
     ("BELLHOP_MODE", "mode"),
     ("PORT", "server.port"),
     ("PORT_2", "server.port_2"),
@@ -16,7 +16,9 @@ const NAMES: [(&str, &str); 18] = [
     ("CORS_ORIGIN", "server.cors_origin"),
     ("DATABASE_URL", "database.url"),
     ("JWT_SECRET", "auth.jwt_secret"),
+    ("JWT_SECRET_PREVIOUS", "auth.jwt_secret_previous"),
     ("JWT_PUBLIC_KEY", "auth.jwt_public_key"),
+    ("JWT_PUBLIC_KEY_FILE", "auth.jwt_public_key_file"),
     ("JWT_JWKS_FILE", "auth.jwks_file"),
     ("JWT_EXPIRES_IN", "auth.jwt_expires_in"),
     ("SMTP_URL", "mail.smtp_url"),

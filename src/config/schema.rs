@@ -8,10 +8,12 @@ use toml::{Table, Value};
 use super::error::{ConfigError, Origin};
 
 /// The keys that have no default and are therefore not in `config/default.toml`.
-const WITHOUT_DEFAULT: [(&str, Kind); 5] = [
+const WITHOUT_DEFAULT: [(&str, Kind); 7] = [
     ("server.port_2", Kind::Integer),
     ("auth.jwt_public_key", Kind::Text),
+    ("auth.jwt_public_key_file", Kind::Text),
     ("auth.jwks_file", Kind::Text),
+    ("auth.max_token_age", Kind::Text),
     ("auth.issuer", Kind::Text),
     ("auth.audience", Kind::Text),
 ];

@@ -80,13 +80,27 @@ fn auth(settings: &Settings, found: &mut Found) {
     let auth = &settings.auth;
     let secret = auth.jwt_secret.reveal();
     if settings.mode == Mode::Production {
-        let has_key = !secret.is_empty() || auth.jwt_public_key.is_some() || auth.jwks_file.is_some();
+        let public = [&auth.jwt_public_key, &auth.jwt_public_key_file, &auth.jwks_file];
+        let has_key = !secret.is_empty() || public.iter().any(|key| key.is_some());
         found.check(has_key, "auth.jwt_secret", || {
             "is required in production: set JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_FILE".to_owned()
         });
         found.check(secret.is_empty() || secret.len() >= SECRET_BYTES_MIN, "auth.jwt_secret", || {
             format!("must have at least {SECRET_BYTES_MIN} bytes in production")
         });
+        for previous in &auth.jwt_secret_previous {
+            found.check(previous.reveal().len() >= SECRET_BYTES_MIN, "auth.jwt_secret_previous", || {
+                format!("must each have at least {SECRET_BYTES_MIN} bytes in production")
+            });
+        }
+    }
+    let has_empty = auth.jwt_secret_previous.iter().any(super::Secret::is_empty);
+    found.check(!has_empty, "auth.jwt_secret_previous", || "must not be empty texts".to_owned());
+    if let Some(age) = &auth.max_token_age {
+        found.check(age.duration() >= auth.jwt_expires_in.duration(), "auth.max_token_age", || {
+            "must not be shorter than auth.jwt_expires_in".to_owned()
+        });
+        found.check(auth.require_exp, "auth.max_token_age", || "needs auth.require_exp".to_owned());
     }
     found.check(!auth.jwt_expires_in.duration().is_zero(), "auth.jwt_expires_in", || {
         "must not be zero".to_owned()
@@ -182,6 +196,8 @@ fn nonzero(settings: &Settings, found: &mut Found) {
         ("limits.recipients_per_request", limits.recipients_per_request == 0),
         ("limits.tickets_per_user", limits.tickets_per_user == 0),
         ("auth.ticket_seconds", settings.auth.ticket_seconds == 0),
+        ("auth.key_poll_ms", settings.auth.key_poll_ms == 0),
+        ("auth.revocation_poll_ms", settings.auth.revocation_poll_ms == 0),
     ] {
         found.check(!is_zero, key, || "must not be zero".to_owned());
     }

@@ -69,6 +69,11 @@ impl CloseReason {
         }
     }
 
+    /// Whether it is for want of a token that is believed.
+    pub const fn is_of_token(self) -> bool {
+        matches!(self, Self::TokenExpired | Self::TokenRevoked | Self::KeyWithdrawn)
+    }
+
     /// Whether a client that comes back by itself is welcome: with a fresh token, to another instance, or when its network is
     /// better. The others would only be closed again, or asked for the end themselves.
     pub const fn comes_back(self) -> bool {

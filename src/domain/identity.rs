@@ -115,6 +115,21 @@ impl Identity {
     }
 }
 
+/// What of a token decides whether it is taken back, kept for as long as what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    pub token_id: Option<Box<str>>,
+    pub issued_at: Option<Timestamp>,
+    pub signed_by: Option<KeyMark>,
+}
+
+impl From<&Identity> for Credential {
+    fn from(identity: &Identity) -> Self {
+        let Identity { token_id, issued_at, signed_by, .. } = identity;
+        Self { token_id: token_id.as_deref().map(Into::into), issued_at: *issued_at, signed_by: *signed_by }
+    }
+}
+
 /// What a session keeps of its bearer, shared with the hub: who, and which rooms are theirs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {

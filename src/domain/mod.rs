@@ -20,7 +20,7 @@ pub use audit::{AdminAction, AuditEntry};
 pub use booking::{Booking, BookingStatus, NewBooking, Transition};
 pub use clock::{Clock, SteadyClock, SystemClock, Timestamp};
 pub use close::CloseReason;
-pub use identity::{Identity, KeyMark, Member, Role};
+pub use identity::{Credential, Identity, KeyMark, Member, Role};
 pub use ids::{BookingId, IdGenerator, NotificationId, TimeOrderedIds, UserId};
 pub use invalid::Invalid;
 pub use notification::{Category, Content, Draft, InboxState, Notification, Priority, Selection};

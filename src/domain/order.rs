@@ -5,8 +5,8 @@ use super::clock::Timestamp;
 use super::ids::UserId;
 use super::invalid::Invalid;
 
-/// The longest id of a token by which it can be revoked, in bytes.
-pub const TOKEN_ID_BYTES_MAX: usize = 256;
+/// The longest id of a token by which it can be revoked, in characters.
+pub const TOKEN_ID_MAX: usize = 256;
 
 /// An order concerning one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub enum Demand {
 impl Demand {
     /// Accepts the id of a token as its `jti` says it.
     pub fn revoke_token(field: &'static str, id: &str) -> Result<Self, Invalid> {
-        if id.is_empty() || id.len() > TOKEN_ID_BYTES_MAX {
-            return Err(Invalid::new(field, format!("must have 1 to {TOKEN_ID_BYTES_MAX} bytes")));
+        if id.is_empty() || id.chars().count() > TOKEN_ID_MAX {
+            return Err(Invalid::new(field, format!("must have 1 to {TOKEN_ID_MAX} characters")));
         }
         if id.chars().any(char::is_control) {
             return Err(Invalid::new(field, "must not contain control characters"));
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn only_what_a_token_could_be_called_names_one() {
         assert_eq!(Demand::revoke_token("jti", "t 1"), Ok(Demand::RevokeToken("t 1".into())));
-        for id in ["", "a\0b", "a\nb", &"x".repeat(TOKEN_ID_BYTES_MAX + 1)] {
+        for id in ["", "a\0b", "a\nb", &"x".repeat(TOKEN_ID_MAX + 1)] {
             Demand::revoke_token("jti", id).expect_err(id);
         }
     }

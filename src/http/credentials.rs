@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -15,24 +14,21 @@ use super::acquaintances::Acquaintances;
 use super::origin::AllowedOrigins;
 use super::problem::Problem;
 use super::tickets::{Admission, TicketOffice};
-use crate::auth::{TokenError, Verifier};
+use crate::auth::Tokens;
 pub use crate::domain::Door;
-use crate::domain::{Clock, Identity};
+use crate::domain::Identity;
 
 /// Finds and verifies tokens, and tickets in their place.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
-    verifier: Arc<Verifier>,
-    /// The wall clock itself: whoever signs tokens goes by theirs, so a clock that is wrong and then
-    /// set right must not go on judging tokens by the wrong time.
-    wall: Arc<dyn Clock>,
+    tokens: Arc<Tokens>,
     cookie: Arc<str>,
     office: TicketOffice,
 }
 
 impl Authenticator {
-    pub fn new(verifier: Verifier, wall: Arc<dyn Clock>, cookie: &str, office: TicketOffice) -> Self {
-        Self { verifier: Arc::new(verifier), wall, cookie: cookie.into(), office }
+    pub fn new(tokens: Arc<Tokens>, cookie: &str, office: TicketOffice) -> Self {
+        Self { tokens, cookie: cookie.into(), office }
     }
 
     /// Looks at the `Authorization` header, then the cookie, then `?token=`. The first that is there
@@ -86,32 +82,21 @@ impl Authenticator {
         }
         if let Some(ticket) = &presented.ticket {
             let bearer = presented.redeemed.get_or_try_init(|| self.office.redeem(ticket, door)).await?;
-            return self.check_still_believed(bearer).map(|()| bearer.clone());
+            // It was believed when the ticket was issued, and much can have come since.
+            self.tokens.check_still_believed(bearer)?;
+            return Ok(bearer.clone());
         }
         self.verify(presented.token.as_ref().ok_or_else(missing)?)
     }
 
     /// Issues a ticket for this door to the bearer of a token.
     pub async fn issue_ticket(&self, bearer: Identity, door: Door) -> Result<Admission, Problem> {
-        let believed_for = self.believed_for(&bearer);
+        let believed_for = self.tokens.believed_for(&bearer);
         self.office.issue(bearer, door, believed_for).await
     }
 
     fn verify(&self, token: &str) -> Result<Identity, Problem> {
-        self.verifier.verify(token, self.wall.now()).map_err(Problem::from)
-    }
-
-    /// A ticket's bearer was believed when it was issued: only the token's end can have come since.
-    fn check_still_believed(&self, bearer: &Identity) -> Result<(), Problem> {
-        match self.believed_for(bearer) {
-            Some(Duration::ZERO) => Err(TokenError::Expired.into()),
-            _ => Ok(()),
-        }
-    }
-
-    /// How long the bearer's token is still believed: so long a connection may last.
-    pub fn believed_for(&self, identity: &Identity) -> Option<Duration> {
-        self.verifier.believed_until(identity).map(|until| until.since(self.wall.now()))
+        self.tokens.verify(token).map_err(Problem::from)
     }
 
     /// Whether the token comes in the cookie, which a browser adds whatever page made it ask.

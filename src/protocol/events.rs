@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::whole;
+use crate::config::Secret;
 use crate::domain::{NotificationId, Selection, UserId};
 
 /// The most ids that one event or request may name.
@@ -27,6 +28,8 @@ pub enum ClientEvent {
     Ack(i64),
     /// Everything up to this seq was received, perhaps on another connection; what came after it is asked for.
     Resume(i64),
+    /// A fresh token to go on with, which is never printed.
+    RefreshToken(Secret),
 }
 
 /// An event that was refused; the connection stays.
@@ -65,6 +68,7 @@ impl ClientEvent {
             "getPresence" => users(data).map(Self::GetPresence),
             "markNotificationRead" => selection(data).map(Self::MarkRead),
             "ack" => seq(data, "seq").map(Self::Ack),
+            "refreshToken" => token(data).map(Self::RefreshToken),
             "resume" => seq(data, "since").map(Self::Resume),
             _ => Err(Refusal::new("unknown_event", "this event is not known")),
         }
@@ -92,6 +96,17 @@ fn room(data: Value) -> Result<String, Refusal> {
             _ => Err(Refusal::bad_data("data must be a room's name or {room}")),
         },
         _ => Err(Refusal::bad_data("data must be a room's name or {room}")),
+    }
+}
+
+fn token(data: Value) -> Result<Secret, Refusal> {
+    let token = match data {
+        Value::Object(mut fields) => fields.remove("token"),
+        data => Some(data),
+    };
+    match token {
+        Some(Value::String(token)) if !token.is_empty() => Ok(Secret::new(token)),
+        _ => Err(Refusal::bad_data("data must be {token}")),
     }
 }
 
@@ -249,6 +264,19 @@ mod tests {
             assert_eq!(ClientEvent::parse("ack", Some(data)), Ok(ClientEvent::Ack(7)), "{data}");
         }
         assert_eq!(ClientEvent::parse("resume", Some(r#"{"since":0}"#)), Ok(ClientEvent::Resume(0)));
+    }
+
+    #[test]
+    fn a_token_may_stand_alone_or_in_its_field_and_is_not_printed() {
+        for data in ["\"a.b.c\"", r#"{"token":"a.b.c"}"#] {
+            let event = ClientEvent::parse("refreshToken", Some(data)).expect(data);
+            assert_eq!(event, ClientEvent::RefreshToken(Secret::new("a.b.c".to_owned())), "{data}");
+            assert!(!format!("{event:?}").contains("a.b.c"), "{event:?}");
+        }
+        for data in ["null", "7", "\"\"", "{}", r#"{"token":7}"#, r#"["a.b.c"]"#] {
+            let refusal = ClientEvent::parse("refreshToken", Some(data)).expect_err(data);
+            assert_eq!(refusal.code, "bad_data", "{data}");
+        }
     }
 
     #[test]

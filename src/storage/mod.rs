@@ -21,6 +21,7 @@ mod pool;
 pub mod receipts;
 pub mod recipients;
 pub mod retention;
+pub mod revocations;
 mod scan;
 mod schema;
 pub mod secrets;

@@ -135,6 +135,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    revocations (id) {
+        id -> BigInt,
+        user_id -> Text,
+        kind -> Text,
+        token_id -> Nullable<Text>,
+        issued_before -> Nullable<BigInt>,
+        at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     deliveries,

@@ -109,6 +109,10 @@ figures! {
         /// Events that one transaction wrote.
     histogram commit("bellhop_commit_seconds", SECONDS_BUCKETS):
         /// Time that a transaction took, from its begin to its commit, in seconds.
+    gauge revocations("bellhop_revocations"):
+        /// Tokens, and users' tokens of before a time, that are revoked as far as this instance knows.
+    counters key_reloads("bellhop_key_reloads_total", outcome):
+        /// Changes of the files with keys, by outcome: loaded or failed.
     counters mail_attempts("bellhop_mail_attempts_total", outcome):
         /// Attempts to send a mail, by outcome.
     gauge write_queue_depth("bellhop_write_queue_events"):

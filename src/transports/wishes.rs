@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::actors::session::{Services, Terms};
+use crate::actors::session::{LONGEST, Pass, Services, Terms};
 use crate::config::SessionSettings;
-use crate::domain::{Channel, CloseReason};
+use crate::domain::{Channel, Identity};
 use crate::http::Problem;
 use crate::protocol::wire::{Wanted, Wire};
 
-/// How far ahead a session's end is looked for: no connection lasts so long.
-const LONGEST: Duration = Duration::from_hours(365 * 24);
 /// How long a session may be silent where its connection looks after that.
 const NEVER: Duration = LONGEST;
 /// The most event names that a client may ask for, and the longest.
@@ -63,19 +61,16 @@ impl Wishes {
         Wanted::new(self.events.as_deref())
     }
 
-    /// `believed_for` is how long the token lasts; `name` what the session is called where its token does not say.
+    /// `identity` is the token's bearer; `name` what the session is called where its token does not say.
     /// On the raw door the session itself minds its client's silence.
     pub(super) fn terms(
         &self,
-        believed_for: Option<Duration>,
+        identity: &Identity,
         services: &Services,
         wire: Wire,
         name: Option<Box<str>>,
     ) -> Terms {
         let settings = &services.settings;
-        let now = Instant::now();
-        let ttl = self.ttl.map(|ttl| (now + ttl, CloseReason::TtlElapsed));
-        let expiry = believed_for.map(|left| (now + left.min(LONGEST), CloseReason::TokenExpired));
         let (channel, silence) = match wire {
             Wire::Raw(_) => (Channel::WebSocket, Duration::from_millis(settings.heartbeat_timeout_ms)),
             Wire::SocketIo(_) => (Channel::SocketIo, NEVER),
@@ -85,7 +80,8 @@ impl Wishes {
             queue_bytes: settings.queue_bytes,
             heartbeat_interval: Duration::from_millis(settings.heartbeat_interval_ms),
             heartbeat_timeout: silence,
-            ends: [ttl, expiry].into_iter().flatten().min_by_key(|(ends, _)| *ends),
+            ends: self.ttl.map(|ttl| Instant::now() + ttl),
+            pass: Pass::new(identity, services.tokens.believed_for(identity)).into(),
             once: self.once,
             since: self.since,
             claims_above: Some(0),

@@ -160,6 +160,7 @@ impl Bench {
             ids: ids.clone(),
             metrics: metrics.clone(),
             health: bellhop::actors::persistence::WriteHealth::default(),
+            revoked_for: None,
         };
         let persistence = Persistence::new(&parts, limits).start();
         Self { store, persistence, hub, metrics, ids, probe, seen }

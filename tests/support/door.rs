@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 /// What RFC 6455 §7.1.5 calls a connection that ended without a close frame.
 const ABNORMAL: u16 = 1006;
 /// The ends after which a client is not meant to come back by itself.
-const FOR_GOOD: [u16; 3] = [4000, 4001, 4008];
+const FOR_GOOD: [u16; 4] = [4000, 4001, 4003, 4008];
 
 /// The namespace of those who connect to `/ws/notifications` with a Socket.IO client.
 pub const NAMESPACE: &str = "/ws/notifications";

@@ -61,6 +61,24 @@ pub enum Admission {
     TooManyOfUser,
 }
 
+/// A session's token was replaced by another of the same user, with roles and rooms of its own.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<Vec<Room>>")]
+pub struct Recast {
+    pub session: SessionRef,
+    /// Whom the session belongs to from now on. Answered with the rooms that it is out of, because this one may not be
+    /// in them; nothing where the session has ended.
+    pub member: Arc<Member>,
+}
+
+/// The user's sessions on this instance are to end.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct CloseUser {
+    pub user: UserId,
+    pub reason: CloseReason,
+}
+
 /// A session has ended.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 pub use messages::{
-    Admission, Arrival, Away, Batch, CallRoll, CloseSessions, Connect, Connection, Deliver, Disconnected,
-    GetPresence, Join, Joined, Leave, Online, Parcel, Presence, Publication, Publish, RegisterShard, Roll,
-    SessionRef, ShardId,
+    Admission, Arrival, Away, Batch, CallRoll, CloseSessions, CloseUser, Connect, Connection, Deliver,
+    Disconnected, GetPresence, Join, Joined, Leave, Online, Parcel, Presence, Publication, Publish, Recast,
+    RegisterShard, Roll, SessionRef, ShardId,
 };
 use registry::{Registry, Seat};
 
@@ -112,6 +112,25 @@ impl Handler<Connect> for NotificationHub {
     fn handle(&mut self, message: Connect, _: &mut Context<Self>) -> MessageResult<Connect> {
         let Connect { session, member, arrival } = message;
         MessageResult(self.registry.connect(session, Seat::new(member, arrival)))
+    }
+}
+
+impl Handler<Recast> for NotificationHub {
+    type Result = MessageResult<Recast>;
+
+    fn handle(&mut self, message: Recast, _: &mut Context<Self>) -> MessageResult<Recast> {
+        MessageResult(self.registry.recast(message.session, &message.member))
+    }
+}
+
+impl Handler<CloseUser> for NotificationHub {
+    type Result = ();
+
+    fn handle(&mut self, message: CloseUser, _: &mut Context<Self>) {
+        let parcel = Arc::new(Parcel::close(message.reason));
+        for (shard, sessions) in group_by_shard(self.registry.sessions_of(&message.user)) {
+            self.deliver(shard, vec![(Arc::clone(&parcel), sessions)]);
+        }
     }
 }
 

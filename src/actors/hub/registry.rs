@@ -76,9 +76,7 @@ impl Registry {
         if self.users.get(&member.user).map_or(0, SmallVec::len) >= self.most_per_user {
             return Admission::TooManyOfUser;
         }
-        for role in self.roles_only_of(&member, session) {
-            self.by_role.entry(role).or_default().insert(member.user.clone());
-        }
+        self.count_roles(&member, session, true);
         *self.by_door.entry(seat.arrival.door).or_default() += 1;
         if let Some(login) = &member.session {
             *self.logins.entry(login.clone()).or_default() += 1;
@@ -90,6 +88,41 @@ impl Registry {
         }
         self.sessions.insert(session, seat);
         Admission::Welcome
+    }
+
+    /// Gives a session another member, of the same user and log-in: into the rooms of its roles, and out of those that
+    /// only the one before was admitted to. Answers these.
+    pub(super) fn recast(&mut self, session: SessionRef, member: &Arc<Member>) -> Option<Vec<Room>> {
+        let before = Arc::clone(&self.sessions.get(&session)?.member);
+        self.count_roles(&before, session, false);
+        self.count_roles(member, session, true);
+        let seat = self.sessions.get_mut(&session)?;
+        seat.member = Arc::clone(member);
+        let is_lost = |room: &Room| before_admits_alone(&before, member, room);
+        let lost: Vec<Room> = seat.rooms.extract_if(.., |room| is_lost(room)).collect();
+        for room in &lost {
+            remove_from(&mut self.rooms, room, session);
+        }
+        for role in member.roles.iter().filter(|role| !before.roles.contains(role)) {
+            let room = Room::Role(role.clone());
+            self.rooms.entry(room.clone()).or_default().push(session);
+            seat.rooms.push(room);
+        }
+        Some(lost)
+    }
+
+    /// Notes the roles that a session alone brings, or no longer brings, to its user.
+    fn count_roles(&mut self, member: &Member, session: SessionRef, brings: bool) {
+        for role in self.roles_only_of(member, session) {
+            if brings {
+                self.by_role.entry(role).or_default().insert(member.user.clone());
+            } else if let Some(holders) = self.by_role.get_mut(&role) {
+                holders.remove(&member.user);
+                if holders.is_empty() {
+                    self.by_role.remove(&role);
+                }
+            }
+        }
     }
 
     pub(super) fn disconnect(&mut self, session: SessionRef) {
@@ -104,14 +137,7 @@ impl Registry {
         if let Some(login) = &member.session {
             decrease(&mut self.logins, login);
         }
-        for role in self.roles_only_of(&member, session) {
-            if let Some(holders) = self.by_role.get_mut(&role) {
-                holders.remove(&member.user);
-                if holders.is_empty() {
-                    self.by_role.remove(&role);
-                }
-            }
-        }
+        self.count_roles(&member, session, false);
     }
 
     /// Puts a session into a room; `most` bounds the rooms of one session.
@@ -138,6 +164,10 @@ impl Registry {
 
     pub(super) fn members(&self, room: &Room) -> &[SessionRef] {
         self.rooms.get(room).map_or(&[], SmallVec::as_slice)
+    }
+
+    pub(super) fn sessions_of(&self, user: &UserId) -> &[SessionRef] {
+        self.users.get(user).map_or(&[], SmallVec::as_slice)
     }
 
     pub(super) fn sessions(&self) -> Vec<SessionRef> {
@@ -211,6 +241,11 @@ impl Registry {
     }
 }
 
+/// Whether a room admits the one and not the other.
+fn before_admits_alone(before: &Member, after: &Member, room: &Room) -> bool {
+    room.admits(before) && !room.admits(after)
+}
+
 fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Sessions>, key: &K, session: SessionRef) {
     let Some(sessions) = map.get_mut(key) else { return };
     if let Some(position) = sessions.iter().position(|other| *other == session) {
@@ -262,6 +297,7 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Connect(u64, u8, Vec<u8>, Option<u8>),
+        Recast(u64, Vec<u8>),
         Disconnect(u64),
         Join(u64, u8),
         Leave(u64, u8),
@@ -271,6 +307,7 @@ mod tests {
         let step = prop_oneof![
             3 => (0..12_u64, 0..4_u8, prop::collection::vec(0..3_u8, 0..3), prop::option::of(0..3_u8))
                 .prop_map(|(s, u, r, l)| Step::Connect(s, u, r, l)),
+            2 => (0..12_u64, prop::collection::vec(0..3_u8, 0..3)).prop_map(|(s, r)| Step::Recast(s, r)),
             2 => (0..12_u64).prop_map(Step::Disconnect),
             2 => (0..12_u64, 0..4_u8).prop_map(|(s, r)| Step::Join(s, r)),
             1 => (0..12_u64, 0..4_u8).prop_map(|(s, r)| Step::Leave(s, r)),
@@ -307,6 +344,18 @@ mod tests {
                             Admission::Welcome
                         };
                         prop_assert_eq!(registry.connect(session(s), seat(who)), wanted);
+                    }
+                    Step::Recast(s, r) => {
+                        let known = model.get_mut(&s).map(|(who, _)| {
+                            let roles = member(0, &r, None).roles;
+                            let lost = who.roles.iter().filter(|role| !roles.contains(role)).cloned();
+                            let lost: HashSet<Room> = lost.map(Room::Role).collect();
+                            who.roles = roles;
+                            (who.clone(), lost)
+                        });
+                        let who = known.as_ref().map_or_else(|| member(0, &r, None), |(who, _)| who.clone());
+                        let lost = registry.recast(session(s), &Arc::new(who)).map(HashSet::from_iter);
+                        prop_assert_eq!(lost, known.map(|(_, lost)| lost));
                     }
                     Step::Disconnect(s) => {
                         model.remove(&s);
@@ -366,6 +415,15 @@ mod tests {
                 prop_assert_eq!(presence.by_door.get(&Channel::Sse).copied().unwrap_or_default(), by_sse);
                 let counts: BTreeMap<Role, usize> = by_role.into_iter().map(|(r, u)| (r, u.len())).collect();
                 prop_assert_eq!(presence.by_role, counts);
+                for r in 0..3 {
+                    let role = Room::Role(Role::new(&format!("r{r}")));
+                    let wanted: BTreeSet<SessionRef> = model
+                        .iter()
+                        .filter(|(_, (m, _))| role.admits(m))
+                        .map(|(s, _)| session(*s))
+                        .collect();
+                    prop_assert_eq!(registry.members(&role).iter().copied().collect::<BTreeSet<_>>(), wanted);
+                }
                 for r in 0..4 {
                     let wanted: BTreeSet<SessionRef> =
                         model.iter().filter(|(_, (_, rooms))| rooms.contains(&r)).map(|(s, _)| session(*s)).collect();

@@ -11,7 +11,7 @@ use super::Parts;
 use super::append_worker::{Reply, answer, report};
 use super::line::Weigh;
 use super::messages::{
-    Audit, Confirm, Delete, Deleted, Greet, IssueTicket, Issued, MarkRead, Read, RedeemTicket,
+    Audit, Confirm, Delete, Deleted, Greet, IssueTicket, Issued, KeepOrder, MarkRead, Read, RedeemTicket,
     SavePreferences, WriteError,
 };
 use super::retention::Sweep;
@@ -20,7 +20,8 @@ use super::tickets;
 use crate::domain::{Identity, InboxState, Profile, Timestamp, UpTo};
 use crate::storage::confirmations::{ConfirmedUpTo, confirm, confirm_up_to};
 use crate::storage::deliveries::Ending;
-use crate::storage::{AnyConnection, StorageError, audit, idempotency, inboxes, recipients};
+use crate::storage::revocations::Kept;
+use crate::storage::{AnyConnection, StorageError, audit, idempotency, inboxes, recipients, revocations};
 
 /// How many pages of one device's notifications are confirmed in a row. Others wait for it.
 const UP_TO_PAGES_MAX: usize = 40;
@@ -36,10 +37,13 @@ pub(super) enum ClericalJob {
     Confirm(Confirm, Reply<()>),
     SavePreferences(SavePreferences, Reply<()>),
     Audit(Audit, Reply<()>),
+    KeepOrder(KeepOrder, Reply<Kept>),
     IssueTicket(IssueTicket, Reply<Issued>),
     RedeemTicket(RedeemTicket, Reply<Option<Identity>>),
     /// Remove tickets that have expired.
     ForgetTickets,
+    /// Remove orders of before the one time that ended connections, and of before the other that revoked.
+    ForgetOrders(Duration, Option<Duration>),
     /// Remove what has become too old.
     Sweep(Box<Sweep>),
     /// Forget idempotency keys that are older than this.
@@ -67,10 +71,11 @@ impl ClericalJob {
             Self::Confirm(_, reply) | Self::SavePreferences(_, reply) | Self::Audit(_, reply) => {
                 answer(reply, Err(error));
             }
+            Self::KeepOrder(_, reply) => answer(reply, Err(error)),
             Self::IssueTicket(_, reply) => answer(reply, Err(error)),
             Self::RedeemTicket(_, reply) => answer(reply, Err(error)),
             // Nobody waits; the next such job does it.
-            Self::ForgetTickets | Self::ForgetKeys(_) | Self::Sweep(_) => {}
+            Self::ForgetTickets | Self::ForgetOrders(..) | Self::ForgetKeys(_) | Self::Sweep(_) => {}
         }
     }
 }
@@ -164,6 +169,14 @@ impl Clerk {
                     left.extend(sweep.step(&self.parts).map(|sweep| ClericalJob::Sweep(Box::new(sweep))));
                 }
                 ClericalJob::ForgetKeys(age) => self.forget_keys(age),
+                ClericalJob::KeepOrder(KeepOrder { order, entry }, reply) => {
+                    let kept = self.write(|connection| {
+                        audit::record(connection, &entry)?;
+                        revocations::add(connection, &order)
+                    });
+                    answer(reply, kept);
+                }
+                ClericalJob::ForgetOrders(ended, revoked) => self.forget_orders(ended, revoked),
                 ClericalJob::ForgetTickets => tickets::forget(&self.parts),
                 // Gathered above.
                 ClericalJob::Confirm(..)
@@ -258,6 +271,16 @@ impl Clerk {
         // A failure was logged where it is turned into an answer; the next hour's job tries again.
         if let Ok(forgotten @ 1..) = self.write(|connection| idempotency::forget(connection, before)) {
             log::info!(forgotten = forgotten; "old idempotency keys were forgotten");
+        }
+    }
+
+    fn forget_orders(&self, ended: Duration, revoked: Option<Duration>) {
+        let now = self.parts.clock.now();
+        let (ended, revoked) = (now.minus(ended), revoked.map(|age| now.minus(age)));
+        // A failure is logged as with the keys.
+        if let Ok(forgotten @ 1..) = self.write(|connection| revocations::forget(connection, ended, revoked))
+        {
+            log::info!(forgotten = forgotten; "old orders to revoke and to disconnect were forgotten");
         }
     }
 

@@ -8,13 +8,14 @@ use serde::Serialize;
 
 use crate::actors::hub::SessionRef;
 use crate::domain::{
-    AuditEntry, BookingId, BookingStatus, Device, Door, Draft, Identity, InboxState, NewBooking, Preferences,
-    Profile, Proven, RequestId, Room, Selection, Timestamp, Transition, UpTo, UserId,
+    AuditEntry, BookingId, BookingStatus, Device, Door, Draft, Identity, InboxState, NewBooking, Order,
+    Preferences, Profile, Proven, RequestId, Room, Selection, Timestamp, Transition, UpTo, UserId,
 };
 use crate::storage::append::Acceptance;
 use crate::storage::history::Taken;
 use crate::storage::idempotency::IdempotencyClaim;
 use crate::storage::inboxes::Standing;
+use crate::storage::revocations::Kept;
 use crate::storage::tickets::Ticket;
 
 /// Why something was not written.
@@ -217,6 +218,14 @@ pub struct RedeemTicket {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), WriteError>")]
 pub struct Audit {
+    pub entry: AuditEntry,
+}
+
+/// Keeps an order concerning a user's tokens or connections, and the note of who gave it, or neither.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Kept, WriteError>")]
+pub struct KeepOrder {
+    pub order: Order,
     pub entry: AuditEntry,
 }
 

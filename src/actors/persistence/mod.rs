@@ -26,8 +26,8 @@ use append_worker::{AppendBatch, AppendJob, AppendWorker};
 use clerk::{ClericalBatch, ClericalJob, Clerk};
 use line::Line;
 pub use messages::{
-    Audit, BookingEvent, Confirm, Delete, Deleted, Flush, Greet, IssueTicket, Issued, MarkRead, Notify,
-    NotifyRole, Pass, Read, RedeemTicket, SavePreferences, WriteError,
+    Audit, BookingEvent, Confirm, Delete, Deleted, Flush, Greet, IssueTicket, Issued, KeepOrder, MarkRead,
+    Notify, NotifyRole, Pass, Read, RedeemTicket, SavePreferences, WriteError,
 };
 use retention::Sweep;
 
@@ -40,8 +40,11 @@ use crate::telemetry::Metrics;
 /// How many messages may wait for the front actor itself, which does nothing that takes time.
 const MAILBOX: usize = 32_768;
 
-/// How often old idempotency keys are looked for.
+/// How often old idempotency keys and orders are looked for.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
+/// How long an order to end connections is kept: an instance that has not read it by then has read nothing else, and
+/// has none of those connections.
+const DISCONNECTIONS_KEPT: Duration = Duration::from_hours(1);
 
 /// What the workers are made of.
 #[derive(Debug, Clone)]
@@ -54,6 +57,8 @@ pub struct Parts {
     pub ids: Arc<dyn IdGenerator>,
     pub metrics: Metrics,
     pub health: WriteHealth,
+    /// How long what was revoked has to be remembered; none for ever.
+    pub revoked_for: Option<Duration>,
 }
 
 /// Whether the last write found the database willing; shared with whoever reports readiness.
@@ -79,6 +84,8 @@ pub struct Persistence {
     clerk: Addr<Clerk>,
     /// How long idempotency keys are kept.
     key_age: Duration,
+    /// How long what was revoked is kept.
+    revoked_for: Option<Duration>,
     retention: Arc<RetentionSettings>,
     /// Alive while a sweep of what has become too old is under way.
     sweep: Weak<()>,
@@ -102,6 +109,7 @@ impl Persistence {
             append_worker,
             clerk,
             key_age: Duration::from_secs(limits.idempotency_hours.saturating_mul(3_600)),
+            revoked_for: parts.revoked_for,
             retention: Arc::clone(&parts.retention),
             sweep: Weak::new(),
             flushes: Vec::new(),
@@ -198,6 +206,10 @@ impl Actor for Persistence {
         ctx.set_mailbox_capacity(MAILBOX);
         let age = self.key_age;
         ctx.run_interval(FORGET_EVERY, move |front, ctx| front.clerical(ClericalJob::ForgetKeys(age), ctx));
+        let revoked_for = self.revoked_for;
+        ctx.run_interval(FORGET_EVERY, move |front, ctx| {
+            front.clerical(ClericalJob::ForgetOrders(DISCONNECTIONS_KEPT, revoked_for), ctx);
+        });
         let interval = Duration::from_millis(self.retention.interval_ms);
         ctx.run_later(interval.min(retention::FIRST_AFTER), Self::sweep);
         ctx.run_interval(interval, Self::sweep);
@@ -230,6 +242,7 @@ job!(Greet => crate::domain::InboxState, clerical, ClericalJob::Greet);
 job!(Confirm => (), clerical, ClericalJob::Confirm);
 job!(SavePreferences => (), clerical, ClericalJob::SavePreferences);
 job!(Audit => (), clerical, ClericalJob::Audit);
+job!(KeepOrder => crate::storage::revocations::Kept, clerical, ClericalJob::KeepOrder);
 job!(IssueTicket => Issued, clerical, ClericalJob::IssueTicket);
 job!(RedeemTicket => Option<crate::domain::Identity>, clerical, ClericalJob::RedeemTicket);
 

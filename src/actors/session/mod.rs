@@ -8,6 +8,7 @@ mod outbox;
 mod proof;
 mod queue;
 mod rate;
+mod refresh;
 mod replay;
 mod rooms;
 mod runs;
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use lookups::Lookups;
-pub use outbox::{Outbox, Terms};
+pub use outbox::{LONGEST, Outbox, Pass, Terms};
 pub use rate::FrameRate;
 use rate::{RateWindow, Verdict};
 pub use services::Services;
@@ -70,7 +71,8 @@ pub enum Reaction {
 /// One connection's side of the conversation, whatever its door.
 #[derive(Debug)]
 pub struct Session {
-    me: Arc<Member>,
+    /// Another one for each fresh token, always of the same user.
+    me: RefCell<Arc<Member>>,
     outbox: Rc<Outbox>,
     rate: RefCell<RateWindow>,
     frames: FrameRate,
@@ -90,7 +92,11 @@ impl Session {
         let services = Arc::clone(shard.services());
         let rate = RefCell::new(RateWindow::new(&services.settings));
         let (lookups, claimed) = (Lookups::default(), Cell::new(0));
-        Self { me, outbox, rate, frames, lookups, claimed, shard, services }
+        Self { me: me.into(), outbox, rate, frames, lookups, claimed, shard, services }
+    }
+
+    fn me(&self) -> Arc<Member> {
+        Arc::clone(&self.me.borrow())
     }
 
     /// Registers with the hub, then asks where the inbox stands. What is published in between waits in
@@ -98,7 +104,7 @@ impl Session {
     pub fn begin(&self, profile: Profile) -> LocalBoxFuture<'static, Result<InboxState, NotAdmitted>> {
         let services = Arc::clone(&self.services);
         let session = self.outbox.reference();
-        let (me, arrival) = (Arc::clone(&self.me), self.outbox.arrival(self.services.clock.now()));
+        let (me, arrival) = (self.me(), self.outbox.arrival(self.services.clock.now()));
         async move {
             let connect = Connect { session, member: me, arrival };
             match services.hub.send(connect).await {
@@ -118,7 +124,7 @@ impl Session {
     /// said what it has. `floor` is where the inbox stood before the session began.
     pub fn greet(&self, inbox: InboxState, preface: &[u8], floor: Option<i64>) {
         let data = json!({
-            "userId": self.me.user,
+            "userId": self.outbox.user(),
             "sessionId": self.outbox.name(&self.services),
             "seq": inbox.last_seq,
             "unread": inbox.unread,
@@ -127,7 +133,7 @@ impl Session {
         self.outbox.greet(&self.shard, inbox, preface, &Said::event("connected", data), floor);
         if self.outbox.is_one_way() {
             let (number, name) = (self.outbox.reference().number, self.outbox.name(&self.services));
-            self.services.runs.begin(&self.me.user, number, name, self.outbox.run());
+            self.services.runs.begin(self.outbox.user(), number, name, self.outbox.run());
         }
         if let Some((above, seq)) = self.outbox.claimed() {
             self.claim(above, seq);
@@ -143,7 +149,7 @@ impl Session {
     pub fn end(&self) {
         let session = self.outbox.reference();
         if self.outbox.is_one_way() {
-            self.services.runs.end(&self.me.user, session.number, self.outbox.given());
+            self.services.runs.end(self.outbox.user(), session.number, self.outbox.given());
         }
         self.services.hub.do_send(Disconnected { session });
         self.shard.close(session);
@@ -157,6 +163,10 @@ impl Session {
         {
             self.frames.forgive();
             return Reaction::Answer(self.acked(seq));
+        }
+        if self.outbox.is_distrusted() {
+            // However long the goodbye takes.
+            return Reaction::Answer(Refusal::new("closing", "the session has ended").into());
         }
         let verdict = self.rate.borrow_mut().count(tokio::time::Instant::now());
         match verdict {
@@ -188,6 +198,7 @@ impl Session {
             ClientEvent::Ack(seq) if seq > self.outbox.inbox().last_seq => Ok(self.ack_ahead(seq)),
             ClientEvent::Ack(seq) => Ok(Reaction::Answer(self.acked(seq))),
             ClientEvent::Resume(since) => self.resume(since),
+            ClientEvent::RefreshToken(token) => self.refresh(&token),
             ClientEvent::MarkRead(selection) => {
                 let message = MarkRead {
                     device: self.outbox.device(&self.services),
@@ -228,7 +239,7 @@ impl Session {
 
     /// What is ahead of what was said here may have been read elsewhere: the database knows.
     fn ack_ahead(&self, seq: i64) -> Reaction {
-        let user = self.me.user.clone();
+        let user = self.outbox.user().clone();
         let services = Arc::clone(&self.services);
         let (shard, outbox) = (Rc::clone(&self.shard), Rc::clone(&self.outbox));
         let answer = async move {

@@ -46,11 +46,11 @@ impl<'a> PresenceStats<'a> {
 
 impl Session {
     fn own_room(&self, user: Option<String>) -> Result<(String, Room), Refusal> {
-        let user = user.unwrap_or_else(|| self.me.user.to_string());
-        if user != self.me.user.as_str() {
+        let user = user.unwrap_or_else(|| self.outbox.user().to_string());
+        if user != self.outbox.user().as_str() {
             return Err(Refusal::new("forbidden", "only one's own notifications can be subscribed to"));
         }
-        Ok((user, Room::User(self.me.user.clone())))
+        Ok((user, Room::User(self.outbox.user().clone())))
     }
 
     pub(super) fn subscribe(&self, user: Option<String>) -> Result<Reaction, Refusal> {
@@ -69,7 +69,7 @@ impl Session {
     pub(super) fn join_room(&self, name: &str) -> Result<Reaction, Refusal> {
         let room = self.parse_room(name)?;
         let joined = Answer::new("joinedRoom", json!({ "room": name }));
-        if room.admits(&self.me) {
+        if room.admits(&self.me()) {
             return Ok(Reaction::Later(self.join(room, joined)));
         }
         self.join_as_party(room, joined).map(Reaction::Later)
@@ -79,7 +79,7 @@ impl Session {
     fn join_as_party(&self, room: Room, joined: Answer) -> Result<LocalBoxFuture<'static, Answer>, Refusal> {
         let forbidden = Refusal::new("forbidden", "this room is not open to you");
         let Some(id) = booking_of(&room) else { return Err(forbidden) };
-        let party = is_party(&self.services, &self.me.user, id);
+        let party = is_party(&self.services, self.outbox.user(), id);
         let (services, outbox) = (Arc::clone(&self.services), Rc::clone(&self.outbox));
         let (lookups, ticket) = (self.lookups.clone(), self.lookups.begin(room.clone()));
         let answer = async move {
@@ -142,14 +142,21 @@ impl Session {
 
     /// A room as the client spells it; one's own user id alone is one's own room.
     fn parse_room(&self, name: &str) -> Result<Room, Refusal> {
-        if name == self.me.user.as_str() {
-            return Ok(Room::User(self.me.user.clone()));
+        if name == self.outbox.user().as_str() {
+            return Ok(Room::User(self.outbox.user().clone()));
         }
         Room::parse(name).map_err(|error| Refusal::new("bad_room", error.to_string()))
     }
 
     fn join(&self, room: Room, done: Answer) -> LocalBoxFuture<'static, Answer> {
         join(&self.services, &self.outbox, &self.lookups, room, done)
+    }
+
+    /// Joins rooms on behalf of an answer that outlives the event.
+    pub(super) fn rejoiner(&self) -> impl Fn(Room) -> LocalBoxFuture<'static, Answer> + use<> {
+        let (services, outbox) = (Arc::clone(&self.services), Rc::clone(&self.outbox));
+        let lookups = self.lookups.clone();
+        move |room| join(&services, &outbox, &lookups, room, Answer::new("joinedRoom", json!({})))
     }
 
     fn leave(&self, room: Room) {
@@ -161,9 +168,9 @@ impl Session {
     /// Totals for everybody; of single users, administrators and services learn all, others only of
     /// themselves: a stranger looks the same whether online, offline or unknown.
     pub(super) fn presence(&self, asked: Vec<UserId>) -> LocalBoxFuture<'static, Answer> {
-        let all = self.me.has_role(Role::ADMIN) || self.me.has_role(Role::SERVICE);
-        let me = self.me.user.clone();
-        let visible = asked.iter().filter(|user| all || **user == me).cloned().collect();
+        let me = self.me();
+        let all = me.has_role(Role::ADMIN) || me.has_role(Role::SERVICE);
+        let visible = asked.iter().filter(|user| all || **user == me.user).cloned().collect();
         let request = self.services.hub.send(GetPresence { users: visible });
         async move {
             let Ok(presence) = request.await else {
@@ -176,12 +183,12 @@ impl Session {
 }
 
 /// The booking that a room is of.
-fn booking_of(room: &Room) -> Option<BookingId> {
+pub(super) fn booking_of(room: &Room) -> Option<BookingId> {
     let Room::Other(canonical) = room else { return None };
     canonical.strip_prefix("booking:").and_then(|id| BookingId::parse("room", id).ok())
 }
 
-fn is_party(
+pub(super) fn is_party(
     services: &Arc<Services>,
     user: &UserId,
     id: BookingId,

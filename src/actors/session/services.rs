@@ -10,6 +10,7 @@ use super::runs::Runs;
 use crate::actors::hub::{NotificationHub, SessionRef};
 use crate::actors::persistence::Persistence;
 use crate::actors::reader::Reader;
+use crate::auth::Tokens;
 use crate::config::SessionSettings;
 use crate::config::delivery::Proof;
 use crate::domain::{Clock, IdGenerator, InboxState, UserId};
@@ -22,6 +23,7 @@ pub struct Services {
     pub hub: Addr<NotificationHub>,
     pub persistence: Addr<Persistence>,
     pub reader: Reader,
+    pub tokens: Arc<Tokens>,
     pub settings: SessionSettings,
     pub proof: Proof,
     pub clock: Arc<dyn Clock>,
@@ -44,6 +46,7 @@ impl Services {
         hub: Addr<NotificationHub>,
         persistence: Addr<Persistence>,
         reader: Reader,
+        tokens: Arc<Tokens>,
         settings: SessionSettings,
         proof: Proof,
         clock: Arc<dyn Clock>,
@@ -55,6 +58,7 @@ impl Services {
             hub,
             persistence,
             reader,
+            tokens,
             settings,
             proof,
             clock,

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use actix::fut::wrap_future;
 use actix::prelude::*;
 use slab::Slab;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Services;
@@ -90,7 +92,16 @@ impl LocalShard {
         let reference = SessionRef { shard: self.id, slot, number };
         let outbox = Rc::new(Outbox::new(terms, me, socket, reference));
         entry.insert(Rc::clone(&outbox));
+        // Its token may have been taken back since it was looked at; from now on the shard is told.
+        outbox.review(&self.services.tokens);
         outbox
+    }
+
+    /// Something was taken back: ends the sessions that it concerns.
+    fn review(&self) {
+        for (_, outbox) in self.sessions.borrow().iter() {
+            outbox.review(&self.services.tokens);
+        }
     }
 
     /// Gives a session's room back.
@@ -200,10 +211,25 @@ impl Actor for Shard {
         let register = RegisterShard { shard: self.local.id, deliveries: ctx.address().recipient() };
         self.local.services.hub.do_send(register);
         ctx.run_interval(TICK, |shard, _| shard.tick());
+        Self::await_taking_back(self.local.services.tokens.watch(), ctx);
     }
 }
 
 impl Shard {
+    /// Looks at all sessions whenever a token or a key was taken back.
+    fn await_taking_back(mut taken_back: watch::Receiver<()>, ctx: &mut Context<Self>) {
+        let next = async move {
+            // An end of the tokens is the end of the server.
+            taken_back.changed().await.ok().map(|()| taken_back)
+        };
+        ctx.spawn(wrap_future(next).map(|taken_back, shard: &mut Self, ctx| {
+            if let Some(taken_back) = taken_back {
+                shard.local.review();
+                Self::await_taking_back(taken_back, ctx);
+            }
+        }));
+    }
+
     fn tick(&mut self) {
         let (now, wall) = (Instant::now(), self.local.services.clock.now());
         self.ticks = self.ticks.wrapping_add(1);

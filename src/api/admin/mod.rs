@@ -2,6 +2,8 @@
 //! or shown.
 
 pub(super) mod audit;
+pub(super) mod disconnect;
 pub(super) mod presence;
 pub(super) mod query;
+pub(super) mod revoke;
 pub(super) mod trail;

@@ -37,6 +37,8 @@ use super::{
         admin::trail::read,
         admin::presence::read,
         admin::audit::read,
+        admin::disconnect::disconnect,
+        admin::revoke::revoke,
         operations::health,
         operations::ready,
         operations::metrics,

@@ -16,6 +16,9 @@ parameters! {
     NotificationId {
         Path "id" True uuid(), "The notification's id.";
     }
+    User {
+        Path "id" True user_id(), "The user's id.";
+    }
     AssetName {
         Path "file" True asset_name(), "The file's name.";
     }

@@ -19,10 +19,11 @@ use crate::api::publish::PublishRequest;
 use crate::domain::BookingStatus;
 use crate::domain::booking::{NAME_MAX, NOTE_MAX};
 use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX};
+use crate::domain::order::TOKEN_ID_MAX;
 use crate::domain::recipient::CATEGORIES_MAX;
 use crate::domain::request_id::REQUEST_ID_MAX;
 use crate::http::openapi::shapes::{
-    Shape, any_text, boolean, count, email, one_of, seq, text, timestamp, user_id, uuid,
+    CONTROLS, Shape, any_text, boolean, count, email, one_of, seq, text, timestamp, user_id, uuid,
 };
 use crate::protocol::events::IDS_MAX;
 
@@ -79,6 +80,12 @@ named! {
     TicketAnswer: ticket();
     /// A notification's whole way.
     Trail: trail();
+    /// That a user's connections end.
+    Disconnected: Shape::closed([("userId", user_id()), ("at", timestamp())]);
+    /// What was revoked of a user.
+    Revoked: revoked();
+    /// What to revoke of a user.
+    Revocation: revocation();
     /// That the process is alive.
     Health: Shape::closed([("status", one_of(&["ok"]))]);
     /// Whether new connections should come here, and which part is degraded.
@@ -98,6 +105,33 @@ named! {
     Passed: Shape::closed([("passing", Shape(json!({"type": "boolean", "enum": [true]})))]);
     /// The answer of the development route.
     TestAnswer: Shape::closed([("notifications", places())]);
+}
+
+fn token_id() -> Shape {
+    any_text()
+        .with("minLength", 1)
+        .with("maxLength", TOKEN_ID_MAX)
+        .with("pattern", format!("^[^{CONTROLS}]+$"))
+        .with("examples", json!(["0198a000-0000-7000-8000-00000000abcd"]))
+}
+
+fn revocation() -> Shape {
+    Shape(json!({
+        "type": "object",
+        "properties": {"jti": token_id().or_null(), "issuedBefore": timestamp().or_null()},
+        "not": {
+            "required": ["jti", "issuedBefore"],
+            "properties": {"jti": {"type": "string"}, "issuedBefore": {"type": "string"}},
+        },
+        "examples": [{}],
+    }))
+}
+
+fn revoked() -> Shape {
+    Shape(json!({"oneOf": [
+        Shape::closed([("userId", user_id()), ("jti", token_id()), ("at", timestamp())]),
+        Shape::closed([("userId", user_id()), ("issuedBefore", timestamp()), ("at", timestamp())]),
+    ]}))
 }
 
 /// Where notifications went, by user.

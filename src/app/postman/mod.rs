@@ -7,8 +7,12 @@ use serde_json::{Map, Value, json};
 const FORMAT: &str = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
 
 /// Where a path's parameter gets its value: a variable of the collection, set by the scripts below.
-const PLACES: [(&str, &str); 3] =
-    [("/bookings/{id}", "bookingId"), ("/notifications/{id}", "notificationId"), ("/docs/{file}", "file")];
+const PLACES: [(&str, &str); 4] = [
+    ("/bookings/{id}", "bookingId"),
+    ("/notifications/{id}", "notificationId"),
+    ("/users/{id}", "userId"),
+    ("/docs/{file}", "file"),
+];
 
 /// What is kept of an answer, by operation: the requests that come after it then fit.
 const SCRIPTS: [(&str, &[&str]); 3] = [
@@ -48,6 +52,7 @@ pub fn collection(document: &Value) -> Value {
             {"key": "ticket", "value": ""},
             {"key": "bookingId", "value": ""},
             {"key": "notificationId", "value": ""},
+            {"key": "userId", "value": "demo-host"},
             {"key": "file", "value": "start.js"},
         ],
         "item": folders,

@@ -26,6 +26,8 @@ pub const TOKEN: Codes = &[
     code(401, "token_signature", "the token's signature does not match"),
     code(401, "token_expired", "the token has expired"),
     code(401, "token_not_yet_valid", "the token is not valid yet"),
+    code(401, "token_revoked", "the token was revoked, or the key that signed it withdrawn meanwhile"),
+    code(401, "token_lasts_too_long", "the token lasts longer than is allowed, or does not say since when"),
     code(401, "token_without_expiry", "the token has no expiry"),
     code(401, "token_without_user", "the token names no user"),
     code(401, "token_user", "the token's user id is empty, too long or has white space in it"),

@@ -129,7 +129,13 @@ fn is_forlorn<S: Speaker>(engine: &Engine<S>) -> bool {
 /// Whether a client that is not there should find the last words when it comes again. The others are better told
 /// that there is no such connection: they come back with another.
 fn is_worth_waiting_for(reason: CloseReason) -> bool {
-    matches!(reason, CloseReason::TtlElapsed | CloseReason::OnceDelivered | CloseReason::RateLimited)
+    matches!(
+        reason,
+        CloseReason::TtlElapsed
+            | CloseReason::OnceDelivered
+            | CloseReason::TokenRevoked
+            | CloseReason::RateLimited
+    )
 }
 
 impl<S: Speaker> Actor for Home<S> {

@@ -44,7 +44,7 @@ pub async fn open(
     let identity = identity.map_err(|problem| limits.disbelieve(&request, problem))?;
     let (wishes, response) = (wishes?, response?);
     let wire = Wire::Raw(wishes.wanted());
-    let terms = wishes.terms(authenticator.believed_for(&identity), &services, wire, None);
+    let terms = wishes.terms(&identity, &services, wire, None);
     let services: Arc<Services> = services.into_inner();
     let shard = LocalShard::of_this_thread(&services);
     let me = Arc::new(Member::from(&identity));

@@ -160,8 +160,7 @@ impl Facts {
     ) -> Result<SessionSeat, NoSeat> {
         let services = &self.host.services;
         let wire = self.host.wire(namespace, wishes).ok_or(NoSeat::Close(CloseReason::TryAgainLater))?;
-        let believed_for = self.host.authenticator.believed_for(identity);
-        let mut terms = wishes.terms(believed_for, services, wire, Some(sid.into()));
+        let mut terms = wishes.terms(identity, services, wire, Some(sid.into()));
         terms.claims_above = (!returns).then_some(0);
         let shard = LocalShard::of_this_thread(services);
         let outbox = shard.open(terms, Arc::clone(&me), self.socket.clone());
@@ -174,6 +173,10 @@ impl Facts {
         let (pid, offset) = (said.text("pid")?, said.text("offset")?);
         let now = self.host.services.clock.now();
         let recovered = self.host.recovery.verify(&pid, &me.user, namespace.name(), now)?;
+        // A session that began before everything was revoked is not had back, whatever the token.
+        if self.host.services.tokens.are_revoked_of(&me.user, recovered.issued_at) {
+            return None;
+        }
         Some(Return { pid, sid: recovered.sid.into(), offset: Offset::parse(&offset)? })
     }
 }

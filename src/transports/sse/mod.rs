@@ -120,7 +120,7 @@ pub async fn open(
         return Ok(if told { gone_for_good() } else { door.turn_away(CloseReason::TryAgainLater) });
     }
     let wire = Wire::Sse(wishes.wanted());
-    let terms = wishes.terms(authenticator.believed_for(&identity), &services, wire, None);
+    let terms = wishes.terms(&identity, &services, wire, None);
     let terms = door.terms(terms, last.as_ref(), |seq| services.given_above(&identity.user, seq));
     let services = services.into_inner();
     let shard = LocalShard::of_this_thread(&services);

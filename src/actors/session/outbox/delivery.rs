@@ -113,6 +113,13 @@ impl Outbox {
         self.rename_rooms();
     }
 
+    /// The session may not be in a room any more, which is its own no longer if it was.
+    pub(in crate::actors::session) fn lost(&self, room: &Room) {
+        self.left_own.borrow_mut().retain(|own| own != room);
+        self.joined.borrow_mut().retain(|known| known != room);
+        self.rename_rooms();
+    }
+
     /// What follows the client's seqs from now on. The client keeps what it was told last, so it is told with the
     /// answer to what it asked for.
     fn rename_rooms(&self) {

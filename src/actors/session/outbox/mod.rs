@@ -21,13 +21,18 @@ use super::replay::Replay;
 use super::shard::LocalShard;
 use super::socket::Socket;
 use crate::actors::hub::{Arrival, SessionRef};
+use crate::auth::Tokens;
 use crate::config::delivery::Proof as ProofMode;
-use crate::domain::{Channel, CloseReason, Device, InboxState, Member, Room, Timestamp};
+use crate::domain::{
+    Channel, CloseReason, Credential, Device, Identity, InboxState, Member, Room, Timestamp,
+};
 use crate::protocol::frame;
 use crate::protocol::wire::{Said, Wire};
 
 /// How long a client has to answer a close frame before its connection is cut.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// How far ahead a session's end is looked for: no connection lasts so long.
+pub const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// What was agreed for one session when it began.
 #[derive(Debug, Clone)]
@@ -37,8 +42,10 @@ pub struct Terms {
     pub heartbeat_interval: Duration,
     /// How long the client may be silent.
     pub heartbeat_timeout: Duration,
-    /// When the session ends whatever happens, and why: its time to live or its token's end.
-    pub ends: Option<(Instant, CloseReason)>,
+    /// When the session ends whatever happens: its time to live.
+    pub ends: Option<Instant>,
+    /// The token it goes by.
+    pub pass: RefCell<Pass>,
     /// Whether the first notification ends it.
     pub once: bool,
     pub proof: ProofMode,
@@ -54,6 +61,21 @@ pub struct Terms {
     /// connection began may be with nobody, so that a place where one is taken up again says nothing, or what that
     /// one was given.
     pub claims_above: Option<i64>,
+}
+
+/// By which token a session goes, and until when.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    pub credential: Credential,
+    pub expires: Option<Instant>,
+}
+
+impl Pass {
+    /// A token that is believed for so long from now on.
+    pub fn new(identity: &Identity, believed_for: Option<Duration>) -> Self {
+        let expires = believed_for.map(|left| Instant::now() + left.min(LONGEST));
+        Self { credential: Credential::from(identity), expires }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -304,7 +326,7 @@ impl Outbox {
                 }
             }
             State::Held | State::Open => {
-                if let Some((_, reason)) = self.terms.ends.filter(|(ends, _)| now >= *ends) {
+                if let Some(reason) = self.end_by(now) {
                     self.close(reason);
                 } else if now >= self.heard_at.get() + self.terms.heartbeat_timeout {
                     self.close(CloseReason::HeartbeatTimeout);
@@ -314,6 +336,36 @@ impl Outbox {
                 }
             }
         }
+    }
+
+    /// Why the session has ended by a time, if it has; of two ends the first.
+    fn end_by(&self, now: Instant) -> Option<CloseReason> {
+        let ttl = self.terms.ends.map(|ends| (ends, CloseReason::TtlElapsed));
+        let token = self.terms.pass.borrow().expires.map(|expires| (expires, CloseReason::TokenExpired));
+        let first = [ttl, token].into_iter().flatten().min_by_key(|(ends, _)| *ends);
+        first.filter(|(ends, _)| now >= *ends).map(|(_, reason)| reason)
+    }
+
+    /// Has the session go by another token.
+    pub(super) fn renew(&self, pass: Pass) {
+        *self.terms.pass.borrow_mut() = pass;
+    }
+
+    /// Ends the session if its token was taken back. What waits for its client is not its to read any more.
+    pub(super) fn review(&self, tokens: &Tokens) {
+        if !self.takes() {
+            return;
+        }
+        let objection = tokens.objection(&self.me.user, &self.terms.pass.borrow().credential);
+        if let Some(reason) = objection {
+            self.queue.borrow_mut().clear();
+            self.close(reason);
+        }
+    }
+
+    /// Whether the session has ended because its token is good no more.
+    pub(super) fn is_distrusted(&self) -> bool {
+        self.is_over() && self.reason().is_of_token()
     }
 
     /// Whether frames are still taken.
