@@ -37,6 +37,8 @@ use super::{
         admin::trail::read,
         admin::presence::read,
         admin::audit::read,
+        admin::broadcast::send,
+        admin::broadcast::read,
         operations::health,
         operations::ready,
         operations::metrics,

@@ -16,6 +16,9 @@ parameters! {
     NotificationId {
         Path "id" True uuid(), "The notification's id.";
     }
+    BroadcastId {
+        Path "id" True uuid(), "The broadcast's id.";
+    }
     AssetName {
         Path "file" True asset_name(), "The file's name.";
     }
