@@ -2,4 +2,5 @@
 
 mod access;
 mod audit;
+mod broadcast;
 mod presence;

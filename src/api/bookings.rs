@@ -5,17 +5,21 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::idempotency;
 use super::openapi::{params, shapes, values};
 use crate::actors::persistence::{BookingEvent, Persistence, WriteError};
 use crate::actors::reader::Reader;
+use crate::actors::session::Services;
 use crate::domain::booking::check_name;
-use crate::domain::{Booking, BookingId, Identity, NewBooking, NotificationId, Transition, UserId};
+use crate::domain::{
+    AdminAction, Booking, BookingId, Identity, NewBooking, NotificationId, Transition, UserId,
+};
 use crate::http::openapi::shapes::user_id;
 use crate::http::openapi::{codes, refusals};
-use crate::http::{Caller, JsonBody, Problem, request};
+use crate::http::{Administrator, Caller, JsonBody, Problem, request};
 use crate::protocol::whole;
 use crate::storage::append::Acceptance;
 use crate::storage::bookings;
@@ -172,9 +176,14 @@ pub(super) async fn create(
     caller: Caller,
     body: JsonBody<CreateBooking>,
     persistence: web::Data<Addr<Persistence>>,
+    services: web::Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let claim = idempotency::claim(&asked, &caller.0.user, &body.bytes)?;
     let booking = body.value.into_new_booking(&caller.0)?;
+    if let Some(administrator) = Administrator::of(&caller.0, &services) {
+        let detail = json!({ "guestId": booking.guest, "listingId": booking.listing_id });
+        administrator.record(AdminAction::Book, Some(booking.host.as_str()), Some(&detail)).await?;
+    }
     let event = BookingEvent::Created { booking, claim, request: request::current() };
     let answer: Answer = ask(&persistence, event).await?.try_into()?;
     let location = format!("/bookings/{}", answer.booking.id);
@@ -192,8 +201,12 @@ pub(super) async fn read(
     caller: Caller,
     id: web::Path<String>,
     reader: web::Data<Reader>,
+    services: web::Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let id = booking_id(&id)?;
+    if let Some(administrator) = Administrator::of(&caller.0, &services) {
+        administrator.record(AdminAction::ReadBooking, Some(&id.to_string()), None).await?;
+    }
     let booking = reader.run(move |connection| bookings::find(connection, id)).await?;
     let visible = booking.filter(|booking| booking.is_party(&caller.0.user) || caller.0.may_publish());
     visible.map(|booking| HttpResponse::Ok().json(booking)).ok_or_else(Problem::not_found)
@@ -214,8 +227,9 @@ pub(super) async fn accept(
     caller: Caller,
     id: web::Path<String>,
     persistence: web::Data<Addr<Persistence>>,
+    services: web::Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    step(Transition::Accept, caller, &id, &persistence).await
+    step(Transition::Accept, caller, &id, &persistence, &services).await
 }
 
 /// `POST /bookings/{id}/complete`: the host's.
@@ -233,8 +247,9 @@ pub(super) async fn complete(
     caller: Caller,
     id: web::Path<String>,
     persistence: web::Data<Addr<Persistence>>,
+    services: web::Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    step(Transition::Complete, caller, &id, &persistence).await
+    step(Transition::Complete, caller, &id, &persistence, &services).await
 }
 
 /// `POST /bookings/{id}/cancel`: either party's.
@@ -252,8 +267,9 @@ pub(super) async fn cancel(
     caller: Caller,
     id: web::Path<String>,
     persistence: web::Data<Addr<Persistence>>,
+    services: web::Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    step(Transition::Cancel, caller, &id, &persistence).await
+    step(Transition::Cancel, caller, &id, &persistence, &services).await
 }
 
 async fn step(
@@ -261,13 +277,14 @@ async fn step(
     caller: Caller,
     id: &str,
     persistence: &Addr<Persistence>,
+    services: &web::Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    let event = BookingEvent::Moved {
-        booking: booking_id(id)?,
-        step,
-        by: caller.0.user,
-        request: request::current(),
-    };
+    let booking = booking_id(id)?;
+    if let Some(administrator) = Administrator::of(&caller.0, services) {
+        let detail = json!({ "step": step.as_str() });
+        administrator.record(AdminAction::MoveBooking, Some(&booking.to_string()), Some(&detail)).await?;
+    }
+    let event = BookingEvent::Moved { booking, step, by: caller.0.user, request: request::current() };
     let answer: Answer = ask(persistence, event).await?.try_into()?;
     Ok(HttpResponse::Ok().json(answer))
 }

@@ -14,11 +14,11 @@ use crate::actors::session::Services;
 use crate::config::LimitSettings;
 use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX, check_type};
 use crate::domain::{
-    Category, Content, Draft, IdGenerator, Invalid, NotificationId, Priority, Role, Room, UserId,
+    AdminAction, Category, Content, Draft, IdGenerator, Invalid, NotificationId, Priority, Role, Room, UserId,
 };
 use crate::http::openapi::shapes::boolean;
 use crate::http::openapi::{codes, refusals};
-use crate::http::{Caller, JsonBody, Problem, request};
+use crate::http::{Administrator, Caller, JsonBody, Problem, request};
 use crate::storage::idempotency::IdempotencyClaim;
 
 /// What a service sends. Whom it is for is said by exactly one of `userId`, `userIds`, `role` and `room`.
@@ -57,7 +57,7 @@ pub(super) struct PublishRequest {
     /// Pushed to whoever is there now, kept for nobody.
     #[serde(default)]
     #[schema(schema_with = boolean)]
-    passing: bool,
+    pub(super) passing: bool,
 }
 
 /// Whom a notification is for.
@@ -65,6 +65,20 @@ enum Target {
     Users(Vec<UserId>),
     Role(Role),
     Room(Room),
+}
+
+impl Target {
+    /// Whom the audit names, and how many users where they are named.
+    fn as_noted(&self) -> (Option<String>, Option<usize>) {
+        match self {
+            Self::Users(users) => match users.as_slice() {
+                [one] => (Some(one.to_string()), Some(1)),
+                several => (None, Some(several.len())),
+            },
+            Self::Role(role) => (Some(role.to_string()), None),
+            Self::Room(room) => (Some(room.to_string()), None),
+        }
+    }
 }
 
 impl PublishRequest {
@@ -91,7 +105,17 @@ impl PublishRequest {
         }
     }
 
-    fn draft(self, ids: &dyn IdGenerator) -> Result<Draft, Problem> {
+    /// Whom a broadcast is for: exactly one of a role and everybody, which is none.
+    pub(super) fn audience(&self, all: bool) -> Result<Option<Role>, Problem> {
+        let names_others = self.user_id.is_some() || self.user_ids.is_some() || self.room.is_some();
+        match &self.role {
+            Some(role) if !all && !names_others => role_named(role).map(Some),
+            None if all && !names_others => Ok(None),
+            _ => Err(Problem::unprocessable("invalid_target", "exactly one of role and all is needed")),
+        }
+    }
+
+    pub(super) fn draft(self, ids: &dyn IdGenerator) -> Result<Draft, Problem> {
         let category = match &self.category {
             Some(category) => Category::parse(category)?,
             None => Category::of_type(&self.kind),
@@ -208,6 +232,11 @@ pub(super) async fn publish(
     let passing = body.value.passing;
     let target = body.value.target(limits.recipients_per_request)?;
     let draft = body.value.draft(&*services.ids)?;
+    if let Some(administrator) = Administrator::of(&caller.0, &services) {
+        let (whom, count) = target.as_noted();
+        let detail = json!({ "type": draft.kind, "passing": passing, "users": count });
+        administrator.record(AdminAction::Publish, whom.as_deref(), Some(&detail)).await?;
+    }
     match target {
         target if passing => pass(&persistence, target, &draft, claim).await,
         Target::Users(users) => notify(&persistence, &*services.ids, users, &draft, claim).await,

@@ -45,6 +45,14 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
             .wrap(Compress::default()),
         )
         .service(resource("/admin/notifications/{id}/trail", [(Method::GET, web::to(admin::trail::read))]))
+        .service(resource(
+            "/admin/notifications/broadcast",
+            [(Method::POST, web::post().to(admin::broadcast::send))],
+        ))
+        .service(resource(
+            "/admin/notifications/broadcasts/{id}",
+            [(Method::GET, web::to(admin::broadcast::read))],
+        ))
         .service(resource("/admin/presence", [(Method::GET, web::to(admin::presence::read))]))
         .service(
             resource("/admin/audit", [(Method::GET, web::to(admin::audit::read))]).wrap(Compress::default()),

@@ -58,6 +58,15 @@ pub enum Transition {
 }
 
 impl Transition {
+    /// As it is noted.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Complete => "complete",
+            Self::Cancel => "cancel",
+        }
+    }
+
     /// The status that follows, or none where the step does not fit.
     pub const fn from(self, status: BookingStatus) -> Option<BookingStatus> {
         match (self, status) {

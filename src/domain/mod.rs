@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod booking;
+pub mod broadcast;
 pub mod clock;
 pub mod close;
 pub mod identity;
@@ -18,6 +19,7 @@ pub mod ticket;
 
 pub use audit::{AdminAction, AuditEntry};
 pub use booking::{Booking, BookingStatus, NewBooking, Transition};
+pub use broadcast::Broadcast;
 pub use clock::{Clock, SteadyClock, SystemClock, Timestamp};
 pub use close::CloseReason;
 pub use identity::{Credential, Identity, KeyMark, Member, Role};

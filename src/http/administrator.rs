@@ -23,6 +23,11 @@ pub struct Administrator {
 }
 
 impl Administrator {
+    /// The bearer of a token that others have as well, if it is an administrator's.
+    pub fn of(identity: &Identity, services: &web::Data<Services>) -> Option<Self> {
+        identity.is_admin().then(|| Self { identity: identity.clone(), services: services.clone() })
+    }
+
     /// The note of a deed, for whoever keeps it in the same transaction. `target` is whom or what it concerns,
     /// `detail` an object of how it was asked.
     pub fn entry(&self, action: AdminAction, target: Option<&str>, detail: Option<&Value>) -> AuditEntry {

@@ -7,6 +7,7 @@ pub mod append;
 mod arrays;
 pub mod audit;
 pub mod bookings;
+pub mod broadcasts;
 pub mod categories;
 pub mod confirmations;
 mod connection;

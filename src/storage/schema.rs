@@ -146,6 +146,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    broadcasts (id) {
+        id -> Text,
+        role -> Nullable<Text>,
+        kind -> Text,
+        category -> Text,
+        payload -> Text,
+        actor_id -> Text,
+        request_id -> Nullable<Text>,
+        created_at -> BigInt,
+        reached -> Text,
+        told -> BigInt,
+        due_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     deliveries,

@@ -7,7 +7,9 @@ use crate::support::app::TestApp;
 use crate::support::both::on_both_databases;
 
 /// Every route of administrators', with a path that exists or does not: that is not to be told.
-const ROUTES: [(&str, &str); 3] = [
+const ROUTES: [(&str, &str); 5] = [
+    ("POST", "/admin/notifications/broadcast"),
+    ("GET", "/admin/notifications/broadcasts/0198a1b2-0000-7000-8000-000000000001"),
     ("GET", "/admin/presence"),
     ("GET", "/admin/audit"),
     ("GET", "/admin/notifications/0198a1b2-0000-7000-8000-000000000001/trail"),
@@ -36,6 +38,38 @@ on_both_databases! {
         let kept = app.get("/admin/audit", &root).await.expect(200);
         let deeds: Vec<_> = kept["items"].as_array().unwrap().iter().map(|item| &item["action"]).collect();
         assert_eq!(deeds, ["read_audit"], "what was refused is no deed: {kept}");
+    }
+
+    async fn what_an_administrator_does_as_others_do_is_kept_as_well(app) {
+        let root = app.token("root", &["ADMIN"]);
+        let booked = app.post("/bookings", &root, &crate::support::app::booking("host")).await.expect(201);
+        let id = booked["booking"]["id"].as_str().unwrap();
+        app.get(&format!("/bookings/{id}"), &root).await.expect(200);
+        app.post(&format!("/bookings/{id}/cancel"), &root, &json!({})).await.expect(200);
+        for body in [
+            json!({"type": "LIKE", "userId": "ann"}),
+            json!({"type": "LIKE", "userIds": ["ann", "bob"]}),
+            json!({"type": "LIKE", "role": "CUSTOMER"}),
+        ] {
+            app.post("/notifications", &root, &body).await.expect(201);
+        }
+        app.tell("ann", 1).await;
+        let kept = app.get("/admin/audit?actor=root", &root).await.expect(200);
+        let deeds: Vec<_> =
+            kept["items"].as_array().unwrap().iter().map(|item| (&item["action"], &item["target"])).collect();
+        let wanted = [
+            (json!("read_audit"), json!(null)),
+            (json!("publish"), json!("CUSTOMER")),
+            (json!("publish"), json!(null)),
+            (json!("publish"), json!("ann")),
+            (json!("move_booking"), json!(id)),
+            (json!("read_booking"), json!(id)),
+            (json!("book"), json!("host")),
+        ];
+        assert_eq!(deeds, wanted.iter().map(|(action, target)| (action, target)).collect::<Vec<_>>());
+        assert_eq!(kept["items"][2]["detail"], json!({"type": "LIKE", "passing": false, "users": 2}));
+        let others = app.get("/admin/audit?action=publish", &root).await.expect(200);
+        assert_eq!(others["items"].as_array().unwrap().len(), 3, "a service's are no deeds");
     }
 
     async fn roles_are_compared_without_case_and_every_list_refuses_what_it_does_not_know(app) {

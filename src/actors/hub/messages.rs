@@ -160,6 +160,16 @@ pub struct Publish {
     pub publications: Vec<Publication>,
 }
 
+/// Something that is kept for nobody goes to everybody who is connected, or to all of a room: however many they are,
+/// a portion at a time.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Announce {
+    /// None for everybody.
+    pub room: Option<Room>,
+    pub parcel: Parcel,
+}
+
 /// Asks who is online here.
 #[derive(Debug, Message)]
 #[rtype(result = "Presence")]

@@ -6,13 +6,14 @@ mod registry;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 
 pub use messages::{
-    Admission, Arrival, Away, Batch, CallRoll, CloseSessions, CloseUser, Connect, Connection, Deliver,
-    Disconnected, GetPresence, Join, Joined, Leave, Online, Parcel, Presence, Publication, Publish, Recast,
-    RegisterShard, Roll, SessionRef, ShardId,
+    Admission, Announce, Arrival, Away, Batch, CallRoll, CloseSessions, CloseUser, Connect, Connection,
+    Deliver, Disconnected, GetPresence, Join, Joined, Leave, Online, Parcel, Presence, Publication, Publish,
+    Recast, RegisterShard, Roll, SessionRef, ShardId,
 };
 use registry::{Registry, Seat};
 
@@ -50,6 +51,17 @@ impl NotificationHub {
         }
     }
 
+    /// Tells the last of these, and the others later.
+    fn announce(&self, parcel: Arc<Parcel>, mut sessions: Vec<SessionRef>, ctx: &mut Context<Self>) {
+        let told = sessions.split_off(sessions.len().saturating_sub(ANNOUNCED_AT_ONCE));
+        for (shard, sessions) in group_by_shard(&told) {
+            self.deliver(shard, vec![(Arc::clone(&parcel), sessions)]);
+        }
+        if !sessions.is_empty() {
+            ctx.run_later(ANNOUNCE_PAUSE, |hub, ctx| hub.announce(parcel, sessions, ctx));
+        }
+    }
+
     fn publish(&self, publications: Vec<Publication>) {
         let mut by_shard: HashMap<ShardId, Batch> = HashMap::new();
         let mut away = Vec::new();
@@ -77,6 +89,11 @@ impl NotificationHub {
         }
     }
 }
+
+/// How many sessions are told of an announcement at once; others are served before the next.
+const ANNOUNCED_AT_ONCE: usize = 1_000;
+/// The pause between two such portions.
+const ANNOUNCE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Splits a room's members by the worker that holds them. Members of one shard stay in order.
 fn group_by_shard(members: &[SessionRef]) -> Vec<(ShardId, Vec<SessionRef>)> {
@@ -163,6 +180,18 @@ impl Handler<Publish> for NotificationHub {
 
     fn handle(&mut self, message: Publish, _: &mut Context<Self>) {
         self.publish(message.publications);
+    }
+}
+
+impl Handler<Announce> for NotificationHub {
+    type Result = ();
+
+    fn handle(&mut self, Announce { room, parcel }: Announce, ctx: &mut Context<Self>) {
+        let sessions = match room {
+            Some(room) => self.registry.members(&room).to_vec(),
+            None => self.registry.sessions(),
+        };
+        self.announce(Arc::new(parcel), sessions, ctx);
     }
 }
 

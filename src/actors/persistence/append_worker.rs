@@ -8,12 +8,13 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::line::Weigh;
-use super::messages::{BookingEvent, Notify, NotifyRole, Pass, WriteError};
+use super::messages::{Announce, BookingEvent, Notify, NotifyRole, Pass, WriteError};
 use super::{Parts, publications};
-use crate::actors::hub::{Publication, Publish};
+use crate::actors::hub::{self, Publication, Publish};
 use crate::domain::request_id::shown;
 use crate::domain::{
-    BookingId, BookingStatus, Draft, Notification, NotificationId, RequestId, Timestamp, Transition, UserId,
+    BookingId, BookingStatus, Draft, Notification, NotificationId, RequestId, Room, Timestamp, Transition,
+    UserId,
 };
 use crate::storage::append::{Acceptance, Entry, Outcome, append, append_alone};
 use crate::storage::deliveries::Ending;
@@ -31,6 +32,9 @@ pub(super) enum AppendJob {
     Notify(Notify, Reply<Acceptance>),
     NotifyRole(NotifyRole, Reply<usize>),
     Pass(Pass, Reply<()>),
+    Announce(Announce, Reply<()>),
+    /// A portion of what is broadcast.
+    WorkOff,
 }
 
 impl AppendJob {
@@ -39,13 +43,15 @@ impl AppendJob {
         match self {
             Self::Booking(_, reply) | Self::Notify(_, reply) => drop(reply.send(Err(error))),
             Self::NotifyRole(_, reply) => drop(reply.send(Err(error))),
-            Self::Pass(_, reply) => drop(reply.send(Err(error))),
+            Self::Pass(_, reply) | Self::Announce(_, reply) => drop(reply.send(Err(error))),
+            // Nobody waits, and it is looked for again.
+            Self::WorkOff => {}
         }
     }
 }
 
 /// So many bytes of a notification weigh as much as a row.
-const ROW_BYTES: usize = 4_096;
+pub(super) const ROW_BYTES: usize = 4_096;
 
 impl Weigh for AppendJob {
     fn weight(&self) -> usize {
@@ -56,17 +62,19 @@ impl Weigh for AppendJob {
                 drafts.len().max(1).saturating_mul(1 + each)
             }
             // A role is written a chunk at a time.
-            Self::NotifyRole(NotifyRole { draft, .. }, _) | Self::Pass(Pass { draft, .. }, _) => {
-                1 + draft.content.bytes() / ROW_BYTES
-            }
+            Self::NotifyRole(NotifyRole { draft, .. }, _)
+            | Self::Pass(Pass { draft, .. }, _)
+            | Self::Announce(Announce { draft, .. }, _) => 1 + draft.content.bytes() / ROW_BYTES,
             Self::Booking(..) => 1,
+            // There is one at most, and it takes nobody's place.
+            Self::WorkOff => 0,
         }
     }
 }
 
-/// A batch from the front actor; answered when all of it is done.
+/// A batch from the front actor; answered when all of it is done, with whether there is more to work off.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "bool")]
 pub(super) struct AppendBatch {
     pub(super) jobs: Vec<AppendJob>,
 }
@@ -82,16 +90,17 @@ impl Actor for AppendWorker {
 }
 
 impl Handler<AppendBatch> for AppendWorker {
-    type Result = ();
+    type Result = bool;
 
     /// A panic must not end the thread: it stops this actor, and the arbiter makes a new one. Who waited
     /// for the batch is told that the write failed, because their replies are dropped.
-    fn handle(&mut self, message: AppendBatch, ctx: &mut SyncContext<Self>) {
-        if catch_unwind(AssertUnwindSafe(|| self.run(message.jobs))).is_err() {
+    fn handle(&mut self, message: AppendBatch, ctx: &mut SyncContext<Self>) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.run(message.jobs))).unwrap_or_else(|_| {
             log::error!("the append worker panicked and is replaced");
             self.parts.metrics.refused("worker_panic").inc();
             ctx.stop();
-        }
+            false
+        })
     }
 }
 
@@ -100,7 +109,9 @@ impl AppendWorker {
         Self { parts }
     }
 
-    fn run(&self, jobs: Vec<AppendJob>) {
+    /// Answers whether there is more to work off.
+    fn run(&self, jobs: Vec<AppendJob>) -> bool {
+        let mut more = false;
         let mut gathered = Gathered::default();
         for job in jobs {
             match job {
@@ -129,9 +140,28 @@ impl AppendWorker {
                     self.publish(vec![publications::of_passing(room, &notification)]);
                     answer(reply, Ok(()));
                 }
+                AppendJob::Announce(message, reply) => {
+                    self.write_gathered(&mut gathered);
+                    answer(reply, self.announce(message));
+                }
+                AppendJob::WorkOff => {
+                    self.write_gathered(&mut gathered);
+                    more = self.work_off();
+                }
             }
         }
         self.write_gathered(&mut gathered);
+        more
+    }
+
+    fn announce(&self, Announce { role, draft }: Announce) -> Result<(), WriteError> {
+        let notification = draft.at(0, self.parts.clock.now());
+        let parcel = publications::parcel_of_passing(&notification);
+        let announced = self.parts.hub.try_send(hub::Announce { room: role.map(Room::Role), parcel });
+        announced.map_err(|_| {
+            self.parts.metrics.refused("hub_mailbox").inc();
+            WriteError::Overloaded
+        })
     }
 
     /// Writes what was gathered in one transaction. If that fails for a reason of its own, each entry is
@@ -269,7 +299,7 @@ impl AppendWorker {
     }
 
     /// One transaction on a connection of the pool.
-    fn transaction<T>(
+    pub(super) fn transaction<T>(
         &self,
         body: impl FnOnce(&mut AnyConnection, Timestamp) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
@@ -281,7 +311,7 @@ impl AppendWorker {
     }
 
     /// Counts and pushes what is new: a repeat was counted and pushed when it came first.
-    fn push_stored(&self, outcomes: &[Outcome]) {
+    pub(super) fn push_stored(&self, outcomes: &[Outcome]) {
         for outcome in outcomes {
             let Outcome::Stored { acceptance, notifications } = outcome else { continue };
             self.parts.metrics.bookings_accepted().inc_by(u64::from(acceptance.booking.is_some()));
@@ -298,11 +328,11 @@ impl AppendWorker {
         }
     }
 
-    fn next_notification(&self) -> NotificationId {
+    pub(super) fn next_notification(&self) -> NotificationId {
         NotificationId::from_uuid(self.parts.ids.next())
     }
 
-    fn escalate_after(&self, category: &str) -> Duration {
+    pub(super) fn escalate_after(&self, category: &str) -> Duration {
         self.parts.delivery.escalate_after(category)
     }
 }

@@ -6,13 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use actix::prelude::*;
+use uuid::Uuid;
 
 use super::Parts;
 use super::append_worker::{Reply, answer, report};
+use super::broadcasts;
 use super::line::Weigh;
 use super::messages::{
-    Audit, Confirm, Delete, Deleted, Greet, IssueTicket, Issued, KeepOrder, MarkRead, Read, RedeemTicket,
-    SavePreferences, WriteError,
+    AcceptBroadcast, Audit, Confirm, Delete, Deleted, Greet, IssueTicket, Issued, KeepOrder, MarkRead, Read,
+    RedeemTicket, SavePreferences, WriteError,
 };
 use super::retention::Sweep;
 use super::selections::{Task, Work};
@@ -38,6 +40,11 @@ pub(super) enum ClericalJob {
     SavePreferences(SavePreferences, Reply<()>),
     Audit(Audit, Reply<()>),
     KeepOrder(KeepOrder, Reply<Kept>),
+    AcceptBroadcast(Box<AcceptBroadcast>, Reply<Uuid>),
+    /// Look for broadcasts to work off.
+    LookForBroadcasts,
+    /// For the front actor: there is something to work off.
+    WorkOff,
     IssueTicket(IssueTicket, Reply<Issued>),
     RedeemTicket(RedeemTicket, Reply<Option<Identity>>),
     /// Remove tickets that have expired.
@@ -59,6 +66,10 @@ impl ClericalJob {
         Self::Select(Box::new(Work::new(Task::Delete(message, reply))))
     }
 
+    pub(super) fn accept_broadcast(message: AcceptBroadcast, reply: Reply<Uuid>) -> Self {
+        Self::AcceptBroadcast(Box::new(message), reply)
+    }
+
     pub(super) fn is_confirmation(&self) -> bool {
         matches!(self, Self::Confirm(..))
     }
@@ -72,10 +83,16 @@ impl ClericalJob {
                 answer(reply, Err(error));
             }
             Self::KeepOrder(_, reply) => answer(reply, Err(error)),
+            Self::AcceptBroadcast(_, reply) => answer(reply, Err(error)),
             Self::IssueTicket(_, reply) => answer(reply, Err(error)),
             Self::RedeemTicket(_, reply) => answer(reply, Err(error)),
             // Nobody waits; the next such job does it.
-            Self::ForgetTickets | Self::ForgetOrders(..) | Self::ForgetKeys(_) | Self::Sweep(_) => {}
+            Self::ForgetTickets
+            | Self::ForgetOrders(..)
+            | Self::ForgetKeys(_)
+            | Self::Sweep(_)
+            | Self::LookForBroadcasts
+            | Self::WorkOff => {}
         }
     }
 }
@@ -164,6 +181,13 @@ impl Clerk {
                 ClericalJob::Audit(Audit { entry }, reply) => {
                     answer(reply, self.write(|connection| audit::record(connection, &entry)));
                 }
+                ClericalJob::AcceptBroadcast(message, reply) => {
+                    answer(reply, broadcasts::accept(&self.parts, &message));
+                    left.push(ClericalJob::WorkOff);
+                }
+                ClericalJob::LookForBroadcasts => {
+                    left.extend(broadcasts::is_any_due(&self.parts).then_some(ClericalJob::WorkOff));
+                }
                 ClericalJob::Sweep(sweep) => {
                     steps += 1;
                     left.extend(sweep.step(&self.parts).map(|sweep| ClericalJob::Sweep(Box::new(sweep))));
@@ -178,8 +202,9 @@ impl Clerk {
                 }
                 ClericalJob::ForgetOrders(ended, revoked) => self.forget_orders(ended, revoked),
                 ClericalJob::ForgetTickets => tickets::forget(&self.parts),
-                // Gathered above.
-                ClericalJob::Confirm(..)
+                // Gathered above, or the front actor's own.
+                ClericalJob::WorkOff
+                | ClericalJob::Confirm(..)
                 | ClericalJob::Greet(..)
                 | ClericalJob::IssueTicket(..)
                 | ClericalJob::RedeemTicket(..) => {}

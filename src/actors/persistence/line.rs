@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 /// A piece of work that knows what it costs.
 pub(super) trait Weigh {
-    /// Rows to be written, large ones counted several times; at least 1.
+    /// Rows to be written, large ones counted several times; 0 for what takes no place in the line.
     fn weight(&self) -> usize;
 }
 

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use crate::actors::hub::SessionRef;
 use crate::domain::{
-    AuditEntry, BookingId, BookingStatus, Device, Door, Draft, Identity, InboxState, NewBooking, Order,
-    Preferences, Profile, Proven, RequestId, Room, Selection, Timestamp, Transition, UpTo, UserId,
+    AuditEntry, BookingId, BookingStatus, Broadcast, Device, Door, Draft, Identity, InboxState, NewBooking,
+    Order, Preferences, Profile, Proven, RequestId, Role, Room, Selection, Timestamp, Transition, UpTo,
+    UserId,
 };
 use crate::storage::append::Acceptance;
 use crate::storage::history::Taken;
@@ -88,6 +89,25 @@ pub struct NotifyRole {
 #[rtype(result = "Result<(), WriteError>")]
 pub struct Pass {
     pub room: Room,
+    /// `user` is not said to anybody.
+    pub draft: Draft,
+}
+
+/// Keeps a broadcast, which is then worked off; answers its id, of a repeat the first one's.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<uuid::Uuid, WriteError>")]
+pub struct AcceptBroadcast {
+    pub broadcast: Broadcast,
+    pub claim: Option<IdempotencyClaim>,
+    /// Kept with it.
+    pub deed: AuditEntry,
+}
+
+/// Pushes to everybody who is connected, or to all who are and hold a role, and keeps nothing.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), WriteError>")]
+pub struct Announce {
+    pub role: Option<Role>,
     /// `user` is not said to anybody.
     pub draft: Draft,
 }

@@ -6,6 +6,7 @@
 //! which therefore has exactly one worker, and clerical work, which must not hold a booking up.
 
 mod append_worker;
+mod broadcasts;
 mod clerk;
 mod line;
 pub mod messages;
@@ -26,8 +27,8 @@ use append_worker::{AppendBatch, AppendJob, AppendWorker};
 use clerk::{ClericalBatch, ClericalJob, Clerk};
 use line::Line;
 pub use messages::{
-    Audit, BookingEvent, Confirm, Delete, Deleted, Flush, Greet, IssueTicket, Issued, KeepOrder, MarkRead,
-    Notify, NotifyRole, Pass, Read, RedeemTicket, SavePreferences, WriteError,
+    AcceptBroadcast, Announce, Audit, BookingEvent, Confirm, Delete, Deleted, Flush, Greet, IssueTicket,
+    Issued, KeepOrder, MarkRead, Notify, NotifyRole, Pass, Read, RedeemTicket, SavePreferences, WriteError,
 };
 use retention::Sweep;
 
@@ -89,6 +90,8 @@ pub struct Persistence {
     retention: Arc<RetentionSettings>,
     /// Alive while a sweep of what has become too old is under way.
     sweep: Weak<()>,
+    /// Whether a portion of a broadcast is in the line or being written.
+    works_off: bool,
     /// Who waits for everything to be written.
     flushes: Vec<oneshot::Sender<()>>,
     /// Set by [`Flush`]: nothing new is accepted.
@@ -112,6 +115,7 @@ impl Persistence {
             revoked_for: parts.revoked_for,
             retention: Arc::clone(&parts.retention),
             sweep: Weak::new(),
+            works_off: false,
             flushes: Vec::new(),
             closing: false,
             metrics: parts.metrics.clone(),
@@ -144,9 +148,16 @@ impl Persistence {
     fn feed_append_worker(&mut self, ctx: &mut Context<Self>) {
         let Some(jobs) = self.appends.next_batch() else { return };
         self.show_depth();
+        let has_portion = jobs.iter().any(|job| matches!(job, AppendJob::WorkOff));
         let request = self.append_worker.send(AppendBatch { jobs });
-        let done = request.into_actor(self).map(|_, front, ctx| {
+        let done = request.into_actor(self).map(move |more, front, ctx| {
             front.appends.worker_is_free();
+            if has_portion {
+                front.works_off = false;
+                if more.unwrap_or(false) {
+                    front.work_off(ctx);
+                }
+            }
             front.feed_append_worker(ctx);
             front.answer_flushes();
         });
@@ -172,11 +183,22 @@ impl Persistence {
     /// What the clerk left of a job goes behind what waits by now. It was accepted before, and is not refused;
     /// but a sweep leaves the database to others for a while, and ends when the server does.
     fn resume(&mut self, job: ClericalJob, ctx: &mut Context<Self>) {
-        if matches!(job, ClericalJob::Sweep(_)) {
-            let pause = Duration::from_millis(self.retention.pause_ms);
-            ctx.run_later(pause, |front, ctx| front.clerical(job, ctx));
-        } else {
-            self.clerical.push(job);
+        match job {
+            ClericalJob::Sweep(_) => {
+                let pause = Duration::from_millis(self.retention.pause_ms);
+                ctx.run_later(pause, |front, ctx| front.clerical(job, ctx));
+            }
+            ClericalJob::WorkOff => self.work_off(ctx),
+            job => self.clerical.push(job),
+        }
+    }
+
+    /// Has the next portion of what is broadcast written, behind what waits by now.
+    fn work_off(&mut self, ctx: &mut Context<Self>) {
+        if !self.works_off && !self.closing {
+            self.works_off = true;
+            self.appends.push(AppendJob::WorkOff);
+            self.feed_append_worker(ctx);
         }
     }
 
@@ -213,6 +235,11 @@ impl Actor for Persistence {
         let interval = Duration::from_millis(self.retention.interval_ms);
         ctx.run_later(interval.min(retention::FIRST_AFTER), Self::sweep);
         ctx.run_interval(interval, Self::sweep);
+        ctx.run_interval(broadcasts::LOOK_EVERY, |front, ctx| {
+            if !front.works_off {
+                front.clerical(ClericalJob::LookForBroadcasts, ctx);
+            }
+        });
         ctx.run_interval(tickets::FORGET_EVERY, |front, ctx| front.clerical(ClericalJob::ForgetTickets, ctx));
     }
 }
@@ -236,6 +263,8 @@ job!(BookingEvent => crate::storage::append::Acceptance, append, AppendJob::Book
 job!(Notify => crate::storage::append::Acceptance, append, AppendJob::Notify);
 job!(NotifyRole => usize, append, AppendJob::NotifyRole);
 job!(Pass => (), append, AppendJob::Pass);
+job!(Announce => (), append, AppendJob::Announce);
+job!(AcceptBroadcast => uuid::Uuid, clerical, ClericalJob::accept_broadcast);
 job!(MarkRead => Read, clerical, ClericalJob::mark_read);
 job!(Delete => Deleted, clerical, ClericalJob::delete);
 job!(Greet => crate::domain::InboxState, clerical, ClericalJob::Greet);

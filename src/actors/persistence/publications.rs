@@ -21,7 +21,11 @@ pub(super) fn of_stored(stamped: &Stamped) -> Publication {
 
 /// A notification that is kept for nobody.
 pub(super) fn of_passing(room: Room, notification: &Notification) -> Publication {
-    Publication { room, parcel: Parcel::event(vec![Said::passing(notification)], None) }
+    Publication { room, parcel: parcel_of_passing(notification) }
+}
+
+pub(super) fn parcel_of_passing(notification: &Notification) -> Parcel {
+    Parcel::event(vec![Said::passing(notification)], None)
 }
 
 /// What a user's devices are told when notifications were read on one of them.

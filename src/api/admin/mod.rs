@@ -2,6 +2,7 @@
 //! or shown.
 
 pub(super) mod audit;
+pub(super) mod broadcast;
 pub(super) mod disconnect;
 pub(super) mod presence;
 pub(super) mod query;

@@ -8,14 +8,25 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::shapes::named;
-use super::values::{channels, role_name};
+use super::values::{category, channels, kind, role_name};
 use crate::api::admin::query::LIMIT_MAX;
+use crate::api::publish::PublishRequest;
+use crate::domain::notification::TITLE_MAX;
 use crate::domain::{AdminAction, Step};
-use crate::http::openapi::shapes::{Shape, any_text, count, one_of, timestamp, user_id, uuid};
+use crate::http::openapi::shapes::{Shape, any_text, count, one_of, text, timestamp, user_id, uuid};
 
 named! {
     /// Who is online.
     Presence: presence();
+    /// A [`PublishRequest`] for everybody or a role, which no derived schema can say.
+    BroadcastBody: broadcast_body();
+    /// The answer to a broadcast.
+    Broadcasting: Shape(json!({"oneOf": [
+        Shape::closed([("id", uuid())]),
+        Shape::closed([("passing", Shape(json!({"type": "boolean", "enum": [true]})))]),
+    ]}));
+    /// How a broadcast stands.
+    Broadcast: broadcast();
     /// A page of the audit.
     AuditPage: page(audit_entry());
 }
@@ -55,6 +66,39 @@ fn presence() -> Shape {
         ("byDoor", figures(&channels(), "Connections by door.")),
         ("users", user.list().with("maxItems", LIMIT_MAX)),
         ("nextCursor", user_id().or_null()),
+    ])
+}
+
+fn broadcast_body() -> Shape {
+    let given = |name: &str| json!({"required": [name], "properties": {name: {"not": {"type": "null"}}}});
+    let everybody = json!({"required": ["all"], "properties": {"all": {"enum": [true]}}});
+    let absent = |name: &str| json!({"properties": {name: {"type": "null"}}});
+    Shape(json!({
+        "allOf": [
+            PublishRequest::schema(),
+            {"properties": {"all": {"type": "boolean"}}},
+            {"oneOf": [given("role"), everybody]},
+            absent("userId"), absent("userIds"), absent("room"),
+        ],
+        "examples": [{
+            "type": "system.maintenance", "all": true, "title": "Maintenance",
+            "message": "We are back at six o'clock.",
+        }],
+    }))
+}
+
+fn broadcast() -> Shape {
+    Shape::closed([
+        ("id", uuid()),
+        ("state", one_of(&["pending", "finished"])),
+        ("role", role_name().or_null().with("description", "Null for everybody.")),
+        ("type", kind()),
+        ("category", category()),
+        ("title", text(TITLE_MAX)),
+        ("actor", user_id()),
+        ("told", count().with("description", "How many users have it in their inboxes by now.")),
+        ("createdAt", timestamp()),
+        ("finishedAt", timestamp().or_null()),
     ])
 }
 

@@ -19,6 +19,9 @@ parameters! {
     User {
         Path "id" True user_id(), "The user's id.";
     }
+    BroadcastId {
+        Path "id" True uuid(), "The broadcast's id.";
+    }
     AssetName {
         Path "file" True asset_name(), "The file's name.";
     }

@@ -86,6 +86,9 @@ pub const WRONG_STATUS: Codes = &[code(409, "wrong_status", "the booking's statu
 /// Whom a notification is for.
 pub const TARGET: Codes = &[code(422, "invalid_target", "not exactly one of userId, userIds, role and room")];
 
+/// Whom a broadcast is for.
+pub const AUDIENCE: Codes = &[code(422, "invalid_target", "not exactly one of role and all")];
+
 /// A receipt of what there is not.
 pub const SEQ_AHEAD: Codes = &[code(422, "seq_ahead", "the inbox has not come so far")];
 
