@@ -8,8 +8,10 @@ use toml::{Table, Value};
 use super::error::{ConfigError, Origin};
 
 /// The keys that have no default and are therefore not in `config/default.toml`.
-const WITHOUT_DEFAULT: [(&str, Kind); 5] = [
+const WITHOUT_DEFAULT: [(&str, Kind); 7] = [
     ("server.port_2", Kind::Integer),
+    ("server.tls_certificate", Kind::Text),
+    ("server.tls_key", Kind::Text),
     ("auth.jwt_public_key", Kind::Text),
     ("auth.jwks_file", Kind::Text),
     ("auth.issuer", Kind::Text),
