@@ -1,5 +1,9 @@
 //! What attackers try, a file per kind: the table in SECURITY.md names these tests.
 
+mod floods;
+mod headers;
 mod limits;
 mod neighbours;
+mod paths;
 mod table;
+mod tls;

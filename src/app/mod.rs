@@ -3,8 +3,11 @@
 
 mod document;
 mod drain;
+mod gate;
 mod listen;
 mod postman;
+mod stream;
+mod tls;
 mod welcome;
 
 pub use document::document;
@@ -18,8 +21,10 @@ use actix::prelude::*;
 use actix_cors::Cors;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::{App as WebApp, HttpServer, web};
+use actix_web::{App as WebApp, web};
 use anyhow::Context as _;
+
+use gate::Gate;
 
 use crate::actors::email::{Courier, EmailActor, MailHealth};
 use crate::actors::hub::NotificationHub;
@@ -276,7 +281,9 @@ fn serve(
     let reader = web::Data::new(services.reader.clone());
     let metrics = web::Data::new(services.metrics.clone());
     let limits = web::Data::new(settings.limits.clone());
-    let quotas = web::Data::new(Limits::new(&settings.limits, &settings.server, &services.metrics));
+    let quotas = Limits::new(&listen::affordable(&settings.limits), &settings.server, &services.metrics);
+    let gate = Gate::new(quotas.clone(), services.metrics.clone(), &settings.server)?;
+    let quotas = web::Data::new(quotas);
     let origins = settings.server.cors_origin.clone();
     let allowed = web::Data::new(AllowedOrigins::new(origins.clone()));
     let request_timeout = Duration::from_millis(settings.server.request_timeout_ms);
@@ -284,7 +291,7 @@ fn serve(
         web::Data::new(BodyLimits { bytes: settings.limits.body_bytes, timeout: request_timeout });
     let document = serde_json::to_vec(&document(settings)?).context("the document cannot be written")?;
     let document = web::Data::new(Document::new(document));
-    let mut server = HttpServer::new(move || {
+    let application = move || {
         WebApp::new()
             .app_data(services.clone())
             .app_data(authenticator.clone())
@@ -310,22 +317,8 @@ fn serve(
             .configure(entrance::configure)
             .configure(|config| routes::configure(config, development))
             .default_service(web::to(route::unknown))
-    })
-    .on_connect(listen::remember_socket)
-    .max_connections(settings.limits.connections)
-    .client_request_timeout(request_timeout)
-    .keep_alive(Duration::from_millis(settings.server.keep_alive_ms))
-    .shutdown_timeout(settings.server.drain_timeout_ms.div_ceil(1000))
-    .disable_signals();
-    if settings.server.workers > 0 {
-        server = server.workers(settings.server.workers);
-    }
-    let mut addresses = Vec::new();
-    for listener in listen::listeners(&settings.server)? {
-        addresses.push(listener.local_addr()?);
-        server = server.listen(listener)?;
-    }
-    Ok((server.run(), addresses))
+    };
+    gate.run(&settings.server, application)
 }
 
 /// The door for Socket.IO clients, whose connections are known on every worker.

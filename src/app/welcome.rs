@@ -62,7 +62,9 @@ fn person(user: &str, role: &str, email: Option<&str>) -> Option<Identity> {
 
 fn lines(settings: &Settings, addresses: &[SocketAddr]) -> Option<String> {
     let address = *addresses.first()?;
-    let (http, port) = (format!("http://localhost:{}", address.port()), address.port());
+    let port = address.port();
+    let (http, websocket) = if settings.server.tls_key.is_some() { ("https", "wss") } else { ("http", "ws") };
+    let http = format!("{http}://localhost:{port}");
     let minter = Minter::new(&settings.auth).ok()?;
     let token = |identity: &Identity| {
         let lifetime = settings.auth.jwt_expires_in.duration();
@@ -81,7 +83,7 @@ bellhop is up (development mode) at {http}
 
 1. Be the host and watch. In a second terminal, with wscat (npm install -g wscat):
 
-   wscat -c "ws://localhost:{port}/ws/notifications?token={host}"
+   wscat -c "{websocket}://localhost:{port}/ws/notifications?token={host}"
 
    or with curl alone (it shows what arrives but cannot confirm it, so mail is written all the same):
 

@@ -45,6 +45,18 @@ pub struct ServerSettings {
     pub request_timeout_ms: u64,
     /// How long an idle HTTP connection is kept, in milliseconds. Defaults to 75000.
     pub keep_alive_ms: u64,
+    /// How long what was sent may stay unacknowledged before the kernel gives a connection up, in milliseconds: what
+    /// ends a peer that vanished without a word, and one that does not read its answer. Defaults to 60000.
+    pub stall_timeout_ms: u64,
+    /// A file with the certificate chain as PEM, the server's own first; with it every port speaks TLS. Defaults to
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_certificate: Option<String>,
+    /// A file with its private key as PEM. Defaults to none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<String>,
+    /// How often is looked whether these files have changed, in milliseconds. Defaults to 10000.
+    pub tls_reload_ms: u64,
     /// How long `/ready` answers 503 before connections are closed, in milliseconds, so that a
     /// balancer notices. Defaults to 0 in development, 3000 in production.
     pub drain_notice_ms: u64,

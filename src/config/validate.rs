@@ -46,6 +46,9 @@ fn server(settings: &Settings, found: &mut Found) {
     });
     let public_url_fits = server.public_url.is_empty() || is_web(&server.public_url);
     found.check(public_url_fits, "server.public_url", || "must be an http:// or https:// URL".to_owned());
+    found.check(server.tls_certificate.is_some() == server.tls_key.is_some(), "server.tls_key", || {
+        "and server.tls_certificate go together".to_owned()
+    });
     for text in &server.cors_origin {
         found.check(is_origin(text), "server.cors_origin", || {
             format!("must have scheme://host[:port] as a browser sends it, without a path; {text:?} is not")
@@ -155,6 +158,8 @@ fn nonzero(settings: &Settings, found: &mut Found) {
     for (key, is_zero) in [
         ("server.backlog", server.backlog == 0),
         ("server.request_timeout_ms", server.request_timeout_ms == 0),
+        ("server.stall_timeout_ms", server.stall_timeout_ms == 0),
+        ("server.tls_reload_ms", server.tls_reload_ms == 0),
         ("database.read_connections", database.read_connections == 0),
         ("database.connection_timeout_ms", database.connection_timeout_ms == 0),
         ("database.statement_timeout_ms", database.statement_timeout_ms == 0),
@@ -214,7 +219,8 @@ fn is_filter(text: &str) -> bool {
 
 /// Figures that no machine can honour, and of which a typing error is the likely cause.
 fn not_absurd(settings: &Settings, found: &mut Found) {
-    const THREADS_MAX: usize = 1_024;
+    /// The HTTP server takes no more.
+    const THREADS_MAX: usize = 512;
     const CONNECTIONS_MAX: usize = 1_000;
     /// What one transaction may hold of others' inboxes.
     const ROWS_MAX: usize = 10_000;

@@ -3,7 +3,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::http::header::ORIGIN;
+use actix_web::http::header::{HeaderValue, ORIGIN};
 
 use super::problem::Problem;
 
@@ -16,10 +16,12 @@ impl AllowedOrigins {
         Self(origins)
     }
 
-    /// Exact comparison; a request without `Origin` is not a browser's and passes.
+    /// Exact comparison; a request without `Origin` is not a browser's and passes. Of several, which no browser sends,
+    /// each must be allowed.
     pub fn check(&self, request: &HttpRequest) -> Result<(), Problem> {
-        let Some(origin) = request.headers().get(ORIGIN) else { return Ok(()) };
-        if self.0.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
+        let is_allowed =
+            |origin: &HeaderValue| self.0.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
+        if request.headers().get_all(ORIGIN).all(is_allowed) {
             return Ok(());
         }
         Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", "this origin is not allowed"))

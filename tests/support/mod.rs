@@ -22,4 +22,5 @@ pub mod socket;
 pub mod socketio;
 pub mod store;
 pub mod tickets;
+pub mod tunnel;
 pub mod wire;

@@ -48,6 +48,7 @@ pub const BODY: Codes = &[
     code(408, "body_timeout", "the body did not come in time"),
     code(413, "body_too_large", "the body is larger than is taken"),
     code(415, "unsupported_media_type", "the body is not application/json"),
+    code(415, "unsupported_encoding", "the body is compressed"),
     code(422, "invalid_body", "a field is missing, or has the wrong type"),
 ];
 
