@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::error::{ConfigError, Origin};
 
 /// The keys that have no default and are therefore not in `config/default.toml`.
-const WITHOUT_DEFAULT: [(&str, Kind); 7] = [
+const WITHOUT_DEFAULT: [(&str, Kind); 9] = [
     ("server.port_2", Kind::Integer),
     ("server.tls_certificate", Kind::Text),
     ("server.tls_key", Kind::Text),
