@@ -31,6 +31,8 @@ const BUNGLERS: usize = 2;
 const OPERATORS: usize = 1;
 /// What anybody waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Shorter than the server keeps an idle connection here.
+const IDLE: Duration = Duration::from_secs(2);
 const DOORS: [Door; 5] = [Door::Raw, Door::WebSocket, Door::Polling, Door::Upgrade, Door::Sse];
 
 /// How often what was done.
@@ -99,7 +101,8 @@ struct Person {
 impl Crowd {
     pub(super) fn gather(server: SocketAddr, deeds: &Deeds) -> Self {
         let (go_home, home_time) = watch::channel(false);
-        let client = Client::builder().timeout(PATIENCE).build().unwrap();
+        // The server must not be the first to give an idle connection up, just as it is used again.
+        let client = Client::builder().timeout(PATIENCE).pool_idle_timeout(IDLE).build().unwrap();
         let person = || Person {
             server,
             client: client.clone(),
