@@ -159,14 +159,15 @@ impl App {
         for address in &addresses {
             log::info!("listening on {address}");
         }
+        welcome::warn(&settings);
         match settings.mode {
+            Mode::Production => {}
             Mode::Development => {
                 if let Some(profile) = welcome::host() {
                     running.services.persistence.do_send(Greet { profile });
                 }
                 welcome::say(&settings, &addresses);
             }
-            Mode::Production => welcome::warn(&settings),
         }
         stop.await;
         let drained = drain::drain(running, &settings.server).await;
