@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app;
 use crate::auth::{AuthSetupError, MintError, Minter};
-use crate::config::{Lifetime, Settings};
+use crate::config::{self, Lifetime, Settings};
 use crate::domain::recipient::check_email;
 use crate::domain::{IdGenerator, Identity, Invalid, Role, Room, TimeOrderedIds, Timestamp, UserId};
 
@@ -147,6 +147,9 @@ pub fn token(
 pub fn check_config(out: &mut impl Write, settings: &Settings) -> Result<(), CliError> {
     if settings.secret_is_random {
         writeln!(out, "# auth.jwt_secret is not set: serve makes a random one at each start.\n")?;
+    }
+    for said in config::warnings(settings) {
+        writeln!(out, "# WARNING: {said}")?;
     }
     out.write_all(toml::to_string(settings)?.as_bytes())?;
     Ok(())

@@ -22,6 +22,7 @@ mod codecs;
 mod conformance;
 mod crash;
 mod delivery;
+mod deploy;
 mod email_smtp;
 mod faults;
 mod front_ends;

@@ -159,14 +159,15 @@ impl App {
         for address in &addresses {
             log::info!("listening on {address}");
         }
+        welcome::warn(&settings);
         match settings.mode {
+            Mode::Production => {}
             Mode::Development => {
                 if let Some(profile) = welcome::host() {
                     running.services.persistence.do_send(Greet { profile });
                 }
                 welcome::say(&settings, &addresses);
             }
-            Mode::Production => welcome::warn(&settings),
         }
         stop.await;
         let drained = drain::drain(running, &settings.server).await;
@@ -270,7 +271,10 @@ fn serve(
     let warden = web::Data::new(warden);
     let office = TicketOffice::new(services.persistence.clone(), &settings.auth, &settings.limits);
     let authenticator = Authenticator::new(Arc::clone(&services.tokens), &settings.auth.cookie, office);
-    let socketio = socketio_door(settings, services, &authenticator, secret);
+    let quotas = Limits::new(&listen::affordable(&settings.limits), &settings.server, &services.metrics);
+    let gate = Gate::new(quotas.clone(), services.metrics.clone(), &settings.server)?;
+    let socketio = socketio_door(settings, services, &authenticator, secret, quotas.clone());
+    let quotas = web::Data::new(quotas);
     let sse = web::Data::new(SseDoor::new(settings.sse.clone()));
     let authenticator = web::Data::new(authenticator);
     let development = settings.mode == Mode::Development;
@@ -281,9 +285,6 @@ fn serve(
     let reader = web::Data::new(services.reader.clone());
     let metrics = web::Data::new(services.metrics.clone());
     let limits = web::Data::new(settings.limits.clone());
-    let quotas = Limits::new(&listen::affordable(&settings.limits), &settings.server, &services.metrics);
-    let gate = Gate::new(quotas.clone(), services.metrics.clone(), &settings.server)?;
-    let quotas = web::Data::new(quotas);
     let origins = settings.server.cors_origin.clone();
     let allowed = web::Data::new(AllowedOrigins::new(origins.clone()));
     let request_timeout = Duration::from_millis(settings.server.request_timeout_ms);
@@ -327,9 +328,10 @@ fn socketio_door(
     services: &Arc<Services>,
     authenticator: &Authenticator,
     secret: &SharedSecret,
+    quotas: Limits,
 ) -> web::Data<Door<Bellhop>> {
     let recovery = RecoveryIds::new(secret.reveal());
-    let host = Host::new(Arc::clone(services), authenticator.clone(), recovery, &settings.socketio);
+    let host = Host::new(Arc::clone(services), authenticator.clone(), recovery, &settings.socketio, quotas);
     let guests = Guests {
         reception: Arc::new(host),
         connect_timeout: Duration::from_millis(settings.socketio.connect_timeout_ms),

@@ -5,22 +5,13 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use crate::auth::Minter;
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::domain::{Clock, Identity, Profile, Role, SystemClock, UserId};
 
-/// Says what a production server should have been told and was not.
+/// Says what is allowed and hardly meant.
 pub(super) fn warn(settings: &Settings) {
-    for (missing, what) in [
-        (settings.server.public_url.is_empty(), "PUBLIC_URL is not set: mail has no link"),
-        (settings.mail.smtp_url.is_empty(), "SMTP_URL is not set: mail is written to files"),
-        (
-            settings.mail.from.contains("@localhost"),
-            "MAIL_FROM is not set: mail servers will refuse the sender",
-        ),
-    ] {
-        if missing {
-            log::warn!("{what}");
-        }
+    for said in config::warnings(settings) {
+        log::warn!("{said}");
     }
 }
 

@@ -22,6 +22,7 @@ pub mod session;
 pub mod socketio;
 pub mod sse;
 mod validate;
+mod warnings;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,7 @@ pub use server::{ForwardedHeader, ServerSettings};
 pub use session::SessionSettings;
 pub use socketio::SocketIoSettings;
 pub use sse::SseSettings;
+pub use warnings::warnings;
 
 /// How careful the server is by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -35,6 +35,11 @@ impl Network {
         if bits > widest { Err(EXPECTED) } else { Ok(Self { address, bits }) }
     }
 
+    /// Whether it is no network but all of them.
+    pub fn is_everything(&self) -> bool {
+        self.bits == 0
+    }
+
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         width(address) == width(self.address)

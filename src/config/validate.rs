@@ -1,14 +1,19 @@
 //! What settings must keep to beyond their types. All problems are found at once, so that an operator
 //! corrects them in one go. For `load` only.
 
+use std::collections::BTreeSet;
+
 use log::LevelFilter;
 use url::Url;
 
 use super::error::Problem;
-use super::{Mode, Settings};
+use super::{Mode, Network, Settings};
 
 /// The least length of an HS256 secret in production: that of the hash (RFC 7518 §3.2).
 const SECRET_BYTES_MIN: usize = 32;
+
+/// How many different bytes it has at least: a random one has many more, a filler like `aaaa…` fewer.
+const SECRET_LETTERS_MIN: usize = 8;
 
 /// Everything that is wrong, in the order of the sections.
 pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
@@ -49,6 +54,10 @@ fn server(settings: &Settings, found: &mut Found) {
     found.check(server.tls_certificate.is_some() == server.tls_key.is_some(), "server.tls_key", || {
         "and server.tls_certificate go together".to_owned()
     });
+    let trusts_all = server.trusted_proxies.iter().any(Network::is_everything);
+    found.check(settings.mode == Mode::Development || !trusts_all, "server.trusted_proxies", || {
+        "must not be everybody in production: whoever connects could claim any address".to_owned()
+    });
     for text in &server.cors_origin {
         found.check(is_origin(text), "server.cors_origin", || {
             format!("must have scheme://host[:port] as a browser sends it, without a path; {text:?} is not")
@@ -88,6 +97,12 @@ fn auth(settings: &Settings, found: &mut Found) {
         found.check(has_key, "auth.jwt_secret", || {
             "is required in production: set JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_FILE".to_owned()
         });
+        let letters = secret.bytes().collect::<BTreeSet<u8>>().len();
+        found.check(
+            secret.len() < SECRET_BYTES_MIN || letters >= SECRET_LETTERS_MIN,
+            "auth.jwt_secret",
+            || "is too easy to guess for production: let `openssl rand -base64 48` make one".to_owned(),
+        );
         found.check(secret.is_empty() || secret.len() >= SECRET_BYTES_MIN, "auth.jwt_secret", || {
             format!("must have at least {SECRET_BYTES_MIN} bytes in production")
         });

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::answer::Answer;
 use crate::support::app::{Database, TestApp, TestAppBuilder};
 use crate::support::deadline::{SOON, wait_until_async};
-use crate::support::door::{Door, NAMESPACE};
+use crate::support::door::{Call, Close, Door, NAMESPACE};
 use crate::support::event_stream::{Ask, EventStream};
 use crate::support::proxy::Proxy;
 use crate::support::raw_socket::RawSocket;
@@ -153,6 +153,19 @@ async fn guessing_uses_an_address_up_and_harms_nobody_whose_token_is_good() {
     app.connect("ann").await;
 }
 
+#[tokio::test]
+async fn guessing_on_a_socket_counts_as_guessing() {
+    let app = app(&[("API_RATE_LIMIT_PER_MINUTE", "4")]).await;
+    for guess in 0..5 {
+        let call = Call::new(Door::WebSocket, app.address(), &format!("guess-{guess}"));
+        let mut socket = TestSocket::call(&call).await;
+        let Close::Refused(said) = socket.end().await.close else { panic!("let in") };
+        let code = if guess < 4 { "token_malformed" } else { "rate_limited" };
+        assert!(said.to_string().contains(code), "{said}");
+    }
+    refused(app.get("/openapi.json", "").await, 1..=2);
+}
+
 fn handshake() -> Vec<(&'static str, &'static str)> {
     vec![
         ("Connection", "Upgrade"),
@@ -267,7 +280,7 @@ async fn a_flood_of_handshakes_is_refused_at_every_door_and_requests_are_not() {
         app.connect("ann").await;
     }
     for door in [Door::Raw, Door::WebSocket, Door::Polling] {
-        let call = crate::support::door::Call::new(door, app.address(), &token);
+        let call = Call::new(door, app.address(), &token);
         assert_eq!(TestSocket::try_call(&call).await.err(), Some(429), "{door:?}");
     }
     let request = EventStream::request_at(&app.url("/notifications/sse"), &Ask::new(&token)).await;

@@ -45,7 +45,7 @@ pub async fn admit(
         Err(problem) if problem.code() == "token_missing" => Sender::Stranger,
         Err(_) => Sender::Pretender,
     };
-    let standing = limits.charge(request.request(), sender);
+    let standing = limits.charge(limits.customer(request.request()), sender);
     let problem = standing.as_ref().and_then(super::Standing::problem);
     let mut response: ServiceResponse<EitherBody<_>> = if let Some(problem) = problem {
         request.into_response(problem.error_response()).map_into_right_body()

@@ -20,10 +20,10 @@ pub(super) struct Proxies {
 
 /// Whom limits of addresses are counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Customer(IpAddr);
+pub struct Customer(IpAddr);
 
 impl Customer {
-    pub(crate) fn of(address: IpAddr) -> Self {
+    pub(super) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) => {
                 let network = address.to_bits() & (u128::MAX << (Ipv6Addr::BITS - CUSTOMER_BITS));

@@ -19,10 +19,11 @@ use actix_web::HttpRequest;
 use tokio::time::Instant;
 
 pub use admission::{admit, is_free};
+pub use client::Customer;
 pub use connections::Place;
 pub use entry::Entry;
 
-use client::{Customer, Proxies};
+use client::Proxies;
 use connections::{Full, Places};
 use rate::Rate;
 use standing::{Policy, Standing};
@@ -140,18 +141,17 @@ impl Limits {
     }
 
     /// Notes that what came to a door with a token, or a ticket, is not believed; answers what to say to it.
-    pub fn disbelieve(&self, request: &HttpRequest, problem: Problem) -> Problem {
+    pub fn disbelieve(&self, customer: Customer, problem: Problem) -> Problem {
         if !problem.is_unauthorized() {
             return problem;
         }
-        let standing = self.charge(request, Sender::Pretender);
+        let standing = self.charge(customer, Sender::Pretender);
         standing.and_then(|standing| standing.problem()).unwrap_or(problem)
     }
 
     /// Charges one request; answers what is left to whoever it counts for, if there is a limit.
-    fn charge(&self, request: &HttpRequest, sender: Sender<'_>) -> Option<Standing> {
+    fn charge(&self, customer: Customer, sender: Sender<'_>) -> Option<Standing> {
         let Shared { users, services, addresses, strangers, metrics, .. } = &*self.0;
-        let customer = || self.customer(request);
         let take = |table: &Option<Table>, policy, name: &dyn Fn(&Table) -> rate::Left| {
             table.as_ref().map(|table| Standing::new(policy, *table.rate(), name(table)))
         };
@@ -164,13 +164,13 @@ impl Limits {
                 if own.as_ref().is_none_or(Standing::is_refused) {
                     own
                 } else {
-                    let all = take(addresses, Policy::Address, &|table| table.take(customer(), 1));
+                    let all = take(addresses, Policy::Address, &|table| table.take(customer, 1));
                     all.filter(Standing::is_refused).or(own)
                 }
             }
-            Sender::Stranger => take(strangers, Policy::Address, &|table| table.take(customer(), 1)),
+            Sender::Stranger => take(strangers, Policy::Address, &|table| table.take(customer, 1)),
             Sender::Pretender => {
-                take(strangers, Policy::Address, &|table| table.take(customer(), FAILURE_COST))
+                take(strangers, Policy::Address, &|table| table.take(customer, FAILURE_COST))
             }
         };
         if let Some(standing) = standing.as_ref().filter(|standing| standing.is_refused()) {
@@ -179,7 +179,8 @@ impl Limits {
         standing
     }
 
-    fn customer(&self, request: &HttpRequest) -> Customer {
+    /// Whom a request counts for that comes from this address.
+    pub fn customer(&self, request: &HttpRequest) -> Customer {
         Customer::of(self.0.proxies.client(peer(request), request.headers()))
     }
 }

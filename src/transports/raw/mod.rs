@@ -41,7 +41,7 @@ pub async fn open(
         response.as_ref().map_err(Problem::clone)?;
     }
     let identity = authenticator.admit(&request, Door::WebSocket).await;
-    let identity = identity.map_err(|problem| limits.disbelieve(&request, problem))?;
+    let identity = identity.map_err(|problem| limits.disbelieve(limits.customer(&request), problem))?;
     let (wishes, response) = (wishes?, response?);
     let wire = Wire::Raw(wishes.wanted());
     let terms = wishes.terms(&identity, &services, wire, None);

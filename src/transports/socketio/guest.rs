@@ -17,7 +17,8 @@ use crate::auth::RecoveryIds;
 use crate::config::SocketIoSettings;
 use crate::domain::{CloseReason, Identity, Member, Profile};
 use crate::http::credentials::{Presented, query_value};
-use crate::http::{Authenticator, Door, Problem};
+use crate::http::limits::Customer;
+use crate::http::{Authenticator, Door, Limits, Problem};
 use crate::protocol::frame;
 use crate::protocol::offset::Offset;
 use crate::protocol::socketio;
@@ -32,6 +33,7 @@ pub struct Host {
     authenticator: Authenticator,
     recovery: RecoveryIds,
     spellings: Spellings,
+    limits: Limits,
 }
 
 impl Host {
@@ -40,8 +42,9 @@ impl Host {
         authenticator: Authenticator,
         recovery: RecoveryIds,
         settings: &SocketIoSettings,
+        limits: Limits,
     ) -> Self {
-        Self { services, authenticator, recovery, spellings: Spellings::new(settings) }
+        Self { services, authenticator, recovery, spellings: Spellings::new(settings), limits }
     }
 
     /// How a client is spoken to that asks for this.
@@ -60,6 +63,7 @@ impl Reception for Arc<Host> {
             query: request.query_string().into(),
             socket: socket.clone(),
             frames: frames.clone(),
+            customer: self.limits.customer(request),
         }))
     }
 
@@ -87,6 +91,8 @@ struct Facts {
     query: Box<str>,
     socket: Socket,
     frames: FrameRate,
+    /// From where it comes.
+    customer: Customer,
 }
 
 /// Where a client that comes back says that it was.
@@ -109,7 +115,8 @@ impl Facts {
         let words = Said::parse(auth)?;
         let token = words.text("token").filter(|token| !token.is_empty());
         let identity = self.host.authenticator.identify(&self.presented, token, Door::SocketIo).await;
-        let identity = identity.map_err(|problem| refused(&problem))?;
+        let identity =
+            identity.map_err(|problem| refused(&self.host.limits.disbelieve(self.customer, problem)))?;
         let asked = |name: &str| words.text(name).or_else(|| query_value(&self.query, name));
         let mut wishes = Wishes::parse(asked, &services.settings).map_err(|problem| refused(&problem))?;
         let me = Arc::new(Member::from(&identity));

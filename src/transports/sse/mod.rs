@@ -109,7 +109,7 @@ pub async fn open(
     let last = last_event_id(&request)?;
     let identity = match authenticator.admit(&request, Door::Sse).await {
         Err(problem) if problem.is_unavailable() => return Ok(door.turn_away(CloseReason::TryAgainLater)),
-        admitted => admitted.map_err(|problem| limits.disbelieve(&request, problem))?,
+        admitted => admitted.map_err(|problem| limits.disbelieve(limits.customer(&request), problem))?,
     };
     let last = last.filter(|last| !last.is_of_another_than(&identity.user));
     if request.method() == Method::HEAD {
