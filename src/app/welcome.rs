@@ -17,6 +17,7 @@ pub(super) fn warn(settings: &Settings) {
             settings.mail.from.contains("@localhost"),
             "MAIL_FROM is not set: mail servers will refuse the sender",
         ),
+        (settings.metrics.token.is_empty(), "metrics.token is not set: /metrics answers 404"),
     ] {
         if missing {
             log::warn!("{what}");

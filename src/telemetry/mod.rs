@@ -3,5 +3,7 @@
 
 pub mod logging;
 pub mod metrics;
+pub mod process;
+mod status;
 
 pub use metrics::Metrics;
