@@ -70,7 +70,9 @@ macro_rules! figures {
                     let $field = figures!(@new $kind $name, $help.trim(), $($extra),*);
                     registry.register(Box::new($field.clone()))?;
                 )*
-                Ok(Self(Arc::new(Figures { registry, $($field,)* })))
+                let metrics = Self(Arc::new(Figures { registry, $($field,)* }));
+                metrics.begin_at_zero();
+                Ok(metrics)
             }
 
             $(figures!(@accessor $kind $field $help $($extra),*);)*
@@ -227,7 +229,23 @@ figures! {
         /// Total user and system CPU time spent in seconds.
 }
 
+/// What waits, see [`Metrics::queue_items`].
+const QUEUES: [&str; 6] = ["write", "clerical", "read", "hub", "mail", "confirmations"];
+
 impl Metrics {
+    /// Figures that rules compare with others are there from the start: nothing is greater than what is missing.
+    fn begin_at_zero(&self) {
+        for queue in QUEUES {
+            self.queue_items(queue);
+        }
+        for outcome in ["sent", "refused", "failed"] {
+            self.mail_attempts(outcome);
+        }
+        for cause in ["away", "unconfirmed"] {
+            self.escalations(cause);
+        }
+    }
+
     /// Counts an HTTP request that was answered with `status`.
     pub fn http_request(&self, route: &'static str, status: u16) {
         self.http_requests_of(route, status_label(status)).inc();

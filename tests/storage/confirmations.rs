@@ -208,7 +208,7 @@ on_both_stores! {
                     })
                 };
                 let writers: Vec<_> = (0..WRITERS).map(write).collect();
-                writers.into_iter().map(|writer| writer.join().unwrap()).sum()
+                writers.into_iter().map(|writer| writer.join().unwrap().len()).sum()
             });
             assert_eq!(confirmed, ids.len());
         }
