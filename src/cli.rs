@@ -11,6 +11,7 @@ use crate::auth::{AuthSetupError, MintError, Minter};
 use crate::config::{self, Lifetime, Settings};
 use crate::domain::recipient::check_email;
 use crate::domain::{IdGenerator, Identity, Invalid, Role, Room, TimeOrderedIds, Timestamp, UserId};
+use crate::telemetry::catalogue;
 
 /// A self-hosted real-time notification server for booking platforms.
 #[derive(Debug, Parser)]
@@ -43,6 +44,8 @@ pub enum Command {
     CheckConfig(Files),
     /// Print a Postman collection of the API.
     Postman(Files),
+    /// Print the list of the figures in /metrics.
+    Metrics(Files),
 }
 
 impl Cli {
@@ -59,9 +62,11 @@ impl Cli {
 impl Command {
     fn files(&self) -> &Files {
         match self {
-            Self::Serve(files) | Self::Migrate(files) | Self::CheckConfig(files) | Self::Postman(files) => {
-                files
-            }
+            Self::Serve(files)
+            | Self::Migrate(files)
+            | Self::CheckConfig(files)
+            | Self::Postman(files)
+            | Self::Metrics(files) => files,
             Self::Token(arguments) => &arguments.files,
         }
     }
@@ -111,6 +116,11 @@ pub enum CliError {
     Json(#[from] serde_json::Error),
     #[error("cannot write to standard output")]
     Output(#[from] io::Error),
+}
+
+/// `bellhop metrics`: writes the list of figures as Markdown.
+pub fn metrics(out: &mut impl Write) -> Result<(), CliError> {
+    Ok(out.write_all(catalogue::page().as_bytes())?)
 }
 
 /// `bellhop token`: writes a token and nothing else, so that a script can use it as it is.
@@ -206,6 +216,7 @@ mod tests {
             ("bellhop migrate", Command::Migrate(Files::default())),
             ("bellhop check-config", Command::CheckConfig(Files::default())),
             ("bellhop postman", Command::Postman(Files::default())),
+            ("bellhop metrics", Command::Metrics(Files::default())),
         ] {
             assert_eq!(parse(line).into_parts(), (expected, Vec::new()), "{line}");
         }

@@ -29,6 +29,7 @@ fn run() -> anyhow::Result<()> {
         Command::Serve(_) => serve(settings),
         Command::Migrate(_) => migrate(&settings),
         Command::Token(arguments) => Ok(cli::token(&mut stdout(), &settings, &arguments, SystemClock.now())?),
+        Command::Metrics(_) => Ok(cli::metrics(&mut stdout())?),
         Command::Postman(_) => Ok(cli::postman(&mut stdout(), &settings)?),
         Command::CheckConfig(_) => Ok(cli::check_config(&mut stdout(), &settings)?),
     }

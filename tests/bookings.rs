@@ -234,7 +234,7 @@ on_both_databases! {
         step(&app, "host-7", &taken_back["booking"], "cancel").await.expect(200);
         assert_eq!(app.delivery(&taken_back["notification"]).state, "withdrawn");
         let figures = app.get("/metrics", "").await.text;
-        let counted = "bellhop_deliveries_finished_total{state=\"withdrawn\"} 1";
+        let counted = "bellhop_deliveries_finished_total{channel=\"none\",state=\"withdrawn\"} 1";
         assert!(figures.lines().any(|line| line == counted), "{figures}");
 
         // What is due later has been mailed: the deadline of the first is over.

@@ -64,10 +64,12 @@ fn text(value: &Value) -> String {
 
 /// Waits until every delivery has come to this end.
 async fn until_all_are(app: &TestApp, state: &str) {
-    let line = format!("bellhop_deliveries_finished_total{{state=\"{state}\"}} {BOOKINGS}");
+    let of_state = format!("state=\"{state}\"}} ");
     wait_within(LONGEST, format_args!("all deliveries to be {state}"), async || {
         let page = app.get("/metrics", "").await.text;
-        page.lines().any(|found| found == line).then_some(())
+        let finished = page.lines().filter(|line| line.starts_with("bellhop_deliveries_finished_total"));
+        let counts = finished.filter_map(|line| line.split_once(&of_state)?.1.parse::<usize>().ok());
+        (counts.sum::<usize>() == BOOKINGS).then_some(())
     })
     .await;
 }

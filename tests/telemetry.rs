@@ -1,3 +1,7 @@
 //! What operators see: log lines, figures, health.
 
+mod figures;
+mod lost;
+mod pages;
 mod requests;
+mod secrets;

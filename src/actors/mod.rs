@@ -8,3 +8,4 @@ pub mod persistence;
 pub mod reader;
 pub mod session;
 pub mod warden;
+pub mod watch;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::storage::{AnyConnection, Pool, StorageError};
+use crate::telemetry::Metrics;
 
 /// Why nothing was read.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,11 @@ impl ReadError {
     }
 }
 
+/// Whether a queue is so full that what comes next may be refused.
+pub fn is_crowded(waiting: usize, most: usize) -> bool {
+    waiting.saturating_mul(5) >= most.saturating_mul(4)
+}
+
 /// Runs queries on threads of their own.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -42,19 +49,34 @@ pub struct Reader {
     patient: Arc<Semaphore>,
     /// How long a request waits for a connection.
     patience: Duration,
+    /// All places in the line.
+    places: usize,
+    metrics: Metrics,
 }
 
 impl Reader {
     /// `queue` requests may wait, each for as long as `patience`, beside those that the pool's
     /// `connections` serve.
-    pub fn new(pool: Pool, connections: usize, queue: usize, patience: Duration) -> Self {
+    pub fn new(pool: Pool, connections: usize, queue: usize, patience: Duration, metrics: Metrics) -> Self {
         Self {
             pool,
             line: Arc::new(Semaphore::new(queue + connections)),
             connections: Arc::new(Semaphore::new(connections.max(1))),
             patient: Arc::new(Semaphore::new((connections / 2).max(1))),
             patience,
+            places: queue + connections,
+            metrics,
         }
+    }
+
+    /// How many requests read or wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.places.saturating_sub(self.line.available_permits())
+    }
+
+    /// Whether the line is nearly full.
+    pub fn is_crowded(&self) -> bool {
+        is_crowded(self.waiting(), self.places)
     }
 
     pub async fn run<T: Send + 'static>(
@@ -80,12 +102,14 @@ impl Reader {
         place: OwnedSemaphorePermit,
         query: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, ReadError> {
+        let began = Instant::now();
         let turn = Arc::clone(&self.connections).acquire_owned();
         // The pool's own timeout never begins: there is a connection for everybody whose turn it is.
         let turn = tokio::time::timeout(self.patience, turn)
             .await
             .map_err(|_| StorageError::Unavailable("no connection was free in time".to_owned()))?
             .map_err(|_| ReadError::Failed)?;
+        self.metrics.database_wait("readers").observe(began.elapsed().as_secs_f64());
         let pool = self.pool.clone();
         let work = move || {
             // Held until the query ends, also when whoever asked has gone meanwhile.

@@ -17,3 +17,4 @@ mod tickets;
 
 pub use development::TokenDesk;
 pub use documentation::Document;
+pub use operations::MetricsGate;

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::ContentType;
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::{AUTHORIZATION, ContentType};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::openapi::shapes;
 use crate::actors::email::MailHealth;
+use crate::actors::hub::Measure;
 use crate::actors::persistence::WriteHealth;
-use crate::actors::reader::Reader;
+use crate::actors::reader::{Reader, is_crowded};
 use crate::actors::session::Services;
+use crate::config::{LimitSettings, MetricsSettings, Mode, Secret};
 use crate::http::Problem;
 use crate::http::openapi::{codes, refusals};
 use crate::storage::deliveries;
@@ -50,6 +53,7 @@ pub(super) async fn ready(
     reader: web::Data<Reader>,
     writing: web::Data<WriteHealth>,
     mailing: web::Data<MailHealth>,
+    limits: web::Data<LimitSettings>,
 ) -> Result<HttpResponse, Problem> {
     if services.is_draining() {
         return Err(Problem::unavailable("draining", "the server is stopping"));
@@ -59,23 +63,86 @@ pub(super) async fn ready(
     let Ok(Ok(overdue)) = tokio::time::timeout(PATIENCE, look).await else {
         return Err(Problem::unavailable("database_unavailable", "the database is not available"));
     };
+    let metrics = &services.metrics;
+    let figure = |value: i64| usize::try_from(value).unwrap_or_default();
+    let waiting = |queue| figure(metrics.queue_items(queue).get());
+    let (write, clerical) = (waiting("write"), waiting("clerical"));
+    let measured = tokio::time::timeout(PATIENCE, services.hub.send(Measure)).await;
     let state = |degraded: bool| if degraded { "degraded" } else { "ok" };
     // Readable and not writable, a full disk for example: requests must go on coming for that to show.
-    let (database, mail) = (writing.is_failing(), overdue > 0 || mailing.is_failing());
+    let database = writing.is_failing();
+    let mail = overdue > 0 || mailing.is_failing();
+    let is_full = |waiting| is_crowded(waiting, limits.write_queue);
+    let queues = is_full(write) || is_full(clerical) || reader.is_crowded();
+    let hub = !matches!(measured, Ok(Ok(_)));
+    let audit = metrics.notifications_lost().get() > 0;
+    let registry = measured.ok().and_then(Result::ok).unwrap_or_default().bytes;
     Ok(HttpResponse::Ok().json(json!({
-        "status": state(database || mail),
-        "parts": { "database": state(database), "mail": state(mail) },
+        "status": state(database || mail || queues || hub || audit),
+        "parts": {
+            "database": state(database), "mail": state(mail), "queues": state(queues), "hub": state(hub),
+            "audit": state(audit),
+        },
         "overdueMails": overdue,
+        "waiting": {
+            "write": write, "clerical": clerical, "read": reader.waiting(), "mail": waiting("mail"),
+            "confirmations": services.unreported(),
+        },
+        "memory": {
+            "resident": figure(metrics.process_memory().get()),
+            "presence": registry + figure(metrics.presence_bytes("sessions").get()),
+        },
     })))
 }
+
+/// Who may read the figures: whoever has the token, or everybody where there is none in development.
+#[derive(Debug)]
+pub struct MetricsGate {
+    token: Secret,
+    development: bool,
+}
+
+impl MetricsGate {
+    pub fn new(settings: &MetricsSettings, mode: Mode) -> Self {
+        Self { token: settings.token.clone(), development: mode == Mode::Development }
+    }
+
+    fn check(&self, request: &HttpRequest) -> Result<(), Problem> {
+        if self.token.is_empty() {
+            // Figures tell how a business goes: without a decision they are nobody's.
+            return if self.development { Ok(()) } else { Err(Problem::not_found()) };
+        }
+        let header = request.headers().get(AUTHORIZATION);
+        let Some(header) = header else {
+            return Err(Problem::unauthorized("token_missing", "the figures' token is needed"));
+        };
+        // By their digests, so that the time it takes tells nothing of the token.
+        let shown = header.as_bytes().strip_prefix(b"Bearer ").map(Sha256::digest);
+        if shown == Some(Sha256::digest(self.token.reveal().as_bytes())) {
+            return Ok(());
+        }
+        Err(Problem::unauthorized("token_signature", "this is not the figures' token"))
+    }
+}
+
+refusals!(MetricsRefusals: codes::METRICS);
 
 /// All figures in Prometheus' text format.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "metrics", tag = "operations", security(()),
     summary = "Read the figures",
-    description = "In Prometheus' text format.",
-    responses((status = 200, description = "The figures", body = String, content_type = "text/plain")),
+    description = "In Prometheus' text format. With a token where one is configured; in production there is no such \
+        path without.",
+    responses(
+        (status = 200, description = "The figures", body = String, content_type = "text/plain"),
+        MetricsRefusals,
+    ),
 )]
-pub(super) async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
-    HttpResponse::Ok().insert_header(ContentType::plaintext()).body(metrics.render())
+pub(super) async fn metrics(
+    request: HttpRequest,
+    gate: web::Data<MetricsGate>,
+    metrics: web::Data<Metrics>,
+) -> Result<HttpResponse, Problem> {
+    gate.check(&request)?;
+    Ok(HttpResponse::Ok().insert_header(ContentType::plaintext()).body(metrics.render()))
 }

@@ -33,7 +33,8 @@ use crate::actors::persistence::{Greet, Parts, Persistence, WriteHealth};
 use crate::actors::reader::Reader;
 use crate::actors::session::Services;
 use crate::actors::warden::{self, Warden};
-use crate::api::{Document, TokenDesk, routes};
+use crate::actors::watch::Watch;
+use crate::api::{Document, MetricsGate, TokenDesk, routes};
 use crate::auth::{Minter, RecoveryIds, Tokens, Verifier};
 use crate::config::{Mode, Settings};
 use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds, Timestamp};
@@ -90,7 +91,9 @@ impl App {
         }));
         let ids: Arc<dyn IdGenerator> = Arc::new(TimeOrderedIds);
         let metrics = Metrics::new()?;
-        let pool = open_pool(&settings).await?;
+        let pool = open_pool(&settings, &metrics).await?;
+        metrics.build_info(env!("CARGO_PKG_VERSION")).set(1);
+        metrics.process_started().set(wall.now().as_seconds());
         let secret = shared_secret(&pool, clock.now()).await?;
         let tokens = Arc::new(Tokens::new(Verifier::new(&settings.auth)?, Arc::clone(&wall)));
         let ordered = recall_orders(&pool, &tokens).await?;
@@ -111,10 +114,11 @@ impl App {
         };
         let persistence = start_persistence(&settings, parts, &mut arbiters);
         let reader = Reader::new(
-            pool,
+            pool.clone(),
             settings.database.read_connections as usize,
             settings.limits.read_queue,
             Duration::from_millis(settings.database.connection_timeout_ms),
+            metrics.clone(),
         );
         let warden = Warden::new(
             reader.clone(),
@@ -137,6 +141,7 @@ impl App {
             metrics,
         ));
         let (server, addresses) = serve(&settings, &services, &wall, &secret, health, warden)?;
+        start_watch(&services, pool, &settings, &mut arbiters);
         let running = Running { handle: server.handle(), services, email, arbiters };
         Ok(Self { addresses, server, running, settings })
     }
@@ -176,8 +181,8 @@ impl App {
     }
 }
 
-async fn open_pool(settings: &Arc<Settings>) -> anyhow::Result<Pool> {
-    let for_thread = Arc::clone(settings);
+async fn open_pool(settings: &Arc<Settings>, metrics: &Metrics) -> anyhow::Result<Pool> {
+    let (for_thread, metrics) = (Arc::clone(settings), metrics.clone());
     let open = move || -> anyhow::Result<Pool> {
         let settings = &for_thread.database;
         let mail = u32::try_from(for_thread.mail.concurrency).unwrap_or(u32::MAX).saturating_add(1);
@@ -187,7 +192,7 @@ async fn open_pool(settings: &Arc<Settings>) -> anyhow::Result<Pool> {
                 log::info!("applied migration {name}");
             }
         }
-        Pool::open(settings, size).context("the database cannot be opened")
+        Pool::open_measured(settings, size, &metrics).context("the database cannot be opened")
     };
     tokio::task::spawn_blocking(open).await?
 }
@@ -259,6 +264,13 @@ fn start_persistence(settings: &Settings, parts: Parts, arbiters: &mut Vec<Arbit
     persistence
 }
 
+fn start_watch(services: &Arc<Services>, pool: Pool, settings: &Settings, arbiters: &mut Vec<Arbiter>) {
+    let (services, settings) = (Arc::clone(services), settings.metrics.clone());
+    let arbiter = Arbiter::new();
+    Watch::start_in_arbiter(&arbiter.handle(), move |_| Watch::new(services, pool, &settings));
+    arbiters.push(arbiter);
+}
+
 fn serve(
     settings: &Arc<Settings>,
     services: &Arc<Services>,
@@ -283,6 +295,7 @@ fn serve(
     let persistence = web::Data::new(services.persistence.clone());
     let acquaintances = web::Data::new(Acquaintances::new(services.persistence.clone()));
     let reader = web::Data::new(services.reader.clone());
+    let figures = web::Data::new(MetricsGate::new(&settings.metrics, settings.mode));
     let metrics = web::Data::new(services.metrics.clone());
     let limits = web::Data::new(settings.limits.clone());
     let origins = settings.server.cors_origin.clone();
@@ -301,6 +314,7 @@ fn serve(
             .app_data(reader.clone())
             .app_data(warden.clone())
             .app_data(metrics.clone())
+            .app_data(figures.clone())
             .app_data(writing.clone())
             .app_data(mailing.clone())
             .app_data(limits.clone())

@@ -12,6 +12,7 @@ pub mod limits;
 mod load;
 pub mod log;
 pub mod mail;
+pub mod metrics;
 pub mod network;
 pub mod retention;
 mod schema;
@@ -35,6 +36,7 @@ pub use limits::LimitSettings;
 pub use load::{Sources, load};
 pub use log::{LogFormat, LogSettings};
 pub use mail::MailSettings;
+pub use metrics::MetricsSettings;
 pub use network::Network;
 pub use retention::RetentionSettings;
 pub use secret::Secret;
@@ -71,6 +73,7 @@ pub struct Settings {
     pub sse: SseSettings,
     pub limits: LimitSettings,
     pub retention: RetentionSettings,
+    pub metrics: MetricsSettings,
     pub log: LogSettings,
     /// Whether `auth.jwt_secret` was made up by `load`: a token signed elsewhere is then not believed.
     #[serde(skip)]

@@ -218,6 +218,7 @@ fn nonzero(settings: &Settings, found: &mut Found) {
         ("auth.ticket_seconds", settings.auth.ticket_seconds == 0),
         ("auth.key_poll_ms", settings.auth.key_poll_ms == 0),
         ("auth.revocation_poll_ms", settings.auth.revocation_poll_ms == 0),
+        ("metrics.watch_interval_ms", settings.metrics.watch_interval_ms == 0),
     ] {
         found.check(!is_zero, key, || "must not be zero".to_owned());
     }

@@ -54,6 +54,10 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
             is_production && (limits.connections_per_address == 0 || limits.handshakes_per_minute == 0),
             "limits.connections_per_address or limits.handshakes_per_minute is 0: one address may take all there is",
         ),
+        (
+            is_production && settings.metrics.token.is_empty(),
+            "metrics.token (BELLHOP__METRICS__TOKEN) is not set: /metrics answers 404",
+        ),
     ];
     found.into_iter().filter(|(holds, _)| *holds).map(|(_, said)| said.to_owned()).collect()
 }

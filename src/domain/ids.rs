@@ -104,6 +104,16 @@ impl NotificationId {
     }
 }
 
+impl NotificationId {
+    /// When it was made, to the millisecond; the epoch for one that is not of version 7.
+    pub fn made_at(self) -> Timestamp {
+        let made = self.0.get_timestamp().map(|timestamp| timestamp.to_unix());
+        let micros =
+            made.map(|(seconds, nanos)| seconds.saturating_mul(1_000_000) + u64::from(nanos / 1_000));
+        Timestamp::from_micros(micros.and_then(|micros| i64::try_from(micros).ok()).unwrap_or_default())
+    }
+}
+
 /// Makes new ids. Injected: the production one orders ids by time, a test's counts.
 pub trait IdGenerator: fmt::Debug + Send + Sync {
     fn next(&self) -> Uuid;

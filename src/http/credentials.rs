@@ -10,6 +10,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use tokio::sync::OnceCell;
 
+use super::access::KnownCaller;
 use super::acquaintances::Acquaintances;
 use super::origin::AllowedOrigins;
 use super::problem::Problem;
@@ -43,7 +44,9 @@ impl Authenticator {
 
     /// The same for a door that stays open, which also takes a ticket: after the cookie, before `?token=`.
     pub async fn admit(&self, request: &HttpRequest, door: Door) -> Result<Identity, Problem> {
-        self.identify(&self.presented(request), None, door).await
+        let identity = self.identify(&self.presented(request), None, door).await?;
+        request.extensions_mut().insert(KnownCaller(identity.user.clone()));
+        Ok(identity)
     }
 
     /// Whether a ticket decides who sent a request.
@@ -160,6 +163,9 @@ impl FromRequest for Caller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = identify(request);
+        if let Ok(identity) = &caller {
+            request.extensions_mut().insert(KnownCaller(identity.user.clone()));
+        }
         if let (Ok(identity), Some(acquaintances)) = (&caller, request.app_data::<web::Data<Acquaintances>>())
         {
             acquaintances.note(identity);

@@ -1,5 +1,6 @@
 //! What every HTTP door shares: errors as problem+json, request ids, credentials, origins, bodies.
 
+mod access;
 mod acquaintances;
 mod administrator;
 pub mod body;

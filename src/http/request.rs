@@ -12,6 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 use uuid::Uuid;
 
+use super::access::Access;
 use super::problem::Problem;
 use crate::domain::RequestId;
 use crate::telemetry::Metrics;
@@ -49,19 +50,17 @@ pub async fn surround(
     let id = known_id(&request).unwrap_or_else(|| RequestId::fresh(Uuid::now_v7()));
     let metrics = request.app_data::<web::Data<Metrics>>().cloned();
     let value = HeaderValue::from_str(id.as_str()).ok();
-    let route = route_class(request.path());
+    let access = Access::begin(&request);
     let is_secure = request.request().conn_data::<Secure>().is_some();
     CURRENT
-        .scope(id, async move {
+        .scope(id.clone(), async move {
             let mut response = explained(next.call(request).await?);
             let headers = response.headers_mut();
             if let Some(value) = value {
                 headers.insert(REQUEST_ID, value);
             }
             protect(headers, is_secure);
-            if let Some(metrics) = metrics {
-                metrics.http_request(route, response.status().as_u16());
-            }
+            access.end(&response, &id, metrics.as_deref().map(AsRef::as_ref));
             Ok(response)
         })
         .await
@@ -114,17 +113,4 @@ fn explained<B: MessageBody>(response: ServiceResponse<B>) -> ServiceResponse<Ei
 /// The client's own id, where it is harmless in a header and a log line.
 fn known_id(request: &ServiceRequest) -> Option<RequestId> {
     RequestId::parse(request.headers().get(REQUEST_ID)?.to_str().ok()?)
-}
-
-/// A few classes of routes, so that figures stay few whatever paths are asked for.
-fn route_class(path: &str) -> &'static str {
-    match path.split('/').nth(1).unwrap_or_default() {
-        "bookings" => "bookings",
-        "notifications" => "notifications",
-        "ws" => "websocket",
-        "socket.io" => "socketio",
-        "dev" => "dev",
-        "health" | "ready" | "metrics" => "operations",
-        _ => "other",
-    }
 }

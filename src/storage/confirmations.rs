@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use diesel::RunQueryDsl;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 
 use super::arrays::{Column, Statement};
 use super::connection::AnyConnection;
@@ -12,7 +12,7 @@ use super::deliveries::{self, Ending, finish_pending};
 use super::error::StorageError;
 use super::receipts::{self, NewRow, device_name};
 use super::{inboxes, notifications};
-use crate::domain::{Proven, Step, Timestamp, UpTo};
+use crate::domain::{Channel, Proven, Step, Timestamp, UpTo};
 
 /// How many unread notifications below a seq are looked at together when a device says that it has everything up
 /// to there. Where one of them was pending, the next older ones are looked at as well.
@@ -36,26 +36,26 @@ WITH confirmed AS (
             WHERE r.notification_id = p.notification_id AND r.step = 'confirmed') < $
     ON CONFLICT DO NOTHING
 )
-SELECT count(*) FROM confirmed";
+SELECT notification_id FROM confirmed";
 
-/// Ends the pending deliveries of what was proven; answers how many there were. Every proof leaves a
+/// Ends the pending deliveries of what was proven; answers by which door each of them came to its end. Every proof leaves a
 /// receipt, also a second device's and one that comes after the mail, up to [`REPLAYED_MAX`] of them.
 pub fn confirm(
     connection: &mut AnyConnection,
     proofs: &[Proven],
     now: Timestamp,
-) -> Result<usize, StorageError> {
+) -> Result<Vec<Channel>, StorageError> {
     if proofs.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     // By id: two writers lock in one order, and the index of receipts takes them in its own.
     let mut proofs: Vec<(String, &Proven)> =
         proofs.iter().map(|proven| (proven.notification.to_string(), proven)).collect();
     proofs.sort_by(|(one, _), (other, _)| one.cmp(other));
     if let AnyConnection::Postgres(connection) = connection {
-        let statement: Statement<'_, BigInt> = Statement::new(CONFIRM, proof_columns(&proofs, now));
-        let confirmed: i64 = statement.get_result(connection)?;
-        return Ok(usize::try_from(confirmed).unwrap_or_default());
+        let statement: Statement<'_, Text> = Statement::new(CONFIRM, proof_columns(&proofs, now));
+        let confirmed: Vec<String> = statement.get_results(connection)?;
+        return Ok(channels_of(&confirmed, &proofs));
     }
     let ids: Vec<&str> = proofs.iter().map(|(id, _)| id.as_str()).collect();
     let confirmed = finish_pending(connection, &ids, Ending::Confirmed, now)?;
@@ -68,7 +68,16 @@ pub fn confirm(
         .map(|(id, proven)| NewRow::on_device(id, &proven.device, Step::Confirmed, proven.at))
         .collect();
     receipts::insert(connection, &rows)?;
-    Ok(confirmed.len())
+    Ok(channels_of(&confirmed, &proofs))
+}
+
+/// The doors by which these were proven; `proofs` are in the order of ids.
+fn channels_of(confirmed: &[String], proofs: &[(String, &Proven)]) -> Vec<Channel> {
+    let channel_of = |id: &String| {
+        let first = proofs.partition_point(|(proven, _)| proven < id);
+        proofs.get(first).map(|(_, proven)| proven.device.channel)
+    };
+    confirmed.iter().filter_map(channel_of).collect()
 }
 
 fn proof_columns<'a>(proofs: &'a [(String, &Proven)], now: Timestamp) -> Vec<Column<'a>> {
@@ -116,6 +125,8 @@ GROUP BY u.position";
 pub struct ConfirmedUpTo {
     /// How many deliveries ended.
     pub count: usize,
+    /// By which door each of them did.
+    pub channels: Vec<Channel>,
     /// What is to be confirmed next: older notifications than were looked at, of devices with whom that may be
     /// worth while.
     pub rest: Vec<UpTo>,
@@ -124,6 +135,10 @@ pub struct ConfirmedUpTo {
 impl ConfirmedUpTo {
     /// Of one device `looked_at` were looked at, `ended` of them were pending.
     fn add(&mut self, device: &UpTo, looked_at: i64, lowest: i64, ended: i64) {
+        // What two devices of one user say that they have came to its end once.
+        let left = self.count - self.channels.len().min(self.count);
+        let ended_here = usize::try_from(ended).unwrap_or_default().min(left);
+        self.channels.extend(std::iter::repeat_n(device.device.channel, ended_here));
         if ended > 0 && looked_at >= UP_TO_MAX && lowest - 1 > device.above {
             self.rest.push(UpTo { seq: lowest - 1, ..device.clone() });
         }

@@ -110,13 +110,16 @@ pub fn finish_pending<S: AsRef<str>>(
 }
 
 /// Removes the deliveries of notifications that are removed. Who is sending a mail of one will find nothing to
-/// write its end to, and leaves a receipt of what was sent.
-pub(super) fn remove(connection: &mut AnyConnection, notifications: &[&str]) -> Result<(), StorageError> {
+/// write its end to, and leaves a receipt of what was sent. Answers how many were pending.
+pub(super) fn remove(connection: &mut AnyConnection, notifications: &[&str]) -> Result<usize, StorageError> {
+    let mut pending = 0;
     for some in notifications.chunks(IDS_PER_STATEMENT) {
         let theirs = deliveries::table.filter(deliveries::notification_id.eq_any(some));
-        diesel::delete(theirs).execute(connection)?;
+        let states: Vec<String> =
+            on_db!(connection, |c| diesel::delete(theirs).returning(deliveries::state).get_results(c))?;
+        pending += states.iter().filter(|state| *state == PENDING).count();
     }
-    Ok(())
+    Ok(pending)
 }
 
 /// Which of these notifications somebody is still to be told of.
@@ -388,4 +391,10 @@ pub fn count_overdue(
         .limit(limit)
         .load(connection)?;
     Ok(overdue.len())
+}
+
+/// How many deliveries wait for a device or a mail, up to `limit`.
+pub fn count_pending(connection: &mut AnyConnection, limit: i64) -> Result<usize, StorageError> {
+    let pending = deliveries::table.filter(is_pending()).select(deliveries::escalate_at).limit(limit);
+    Ok(pending.load::<i64>(connection)?.len())
 }

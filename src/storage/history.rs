@@ -35,6 +35,8 @@ impl Course {
 pub struct Taken {
     /// What changed.
     pub ids: Vec<String>,
+    /// How many deliveries came to their end by it.
+    pub ended: usize,
     /// Where the inbox stands afterwards.
     pub standing: Standing,
     /// The last seq of the stretch that was selected, where one was.
@@ -61,10 +63,10 @@ pub fn read(
     }
     let ids = share.ids();
     notifications::set_read(connection, &ids, now)?;
-    finish_pending(connection, &ids, Ending::Confirmed, now)?;
+    let ended = finish_pending(connection, &ids, Ending::Confirmed, now)?.len();
     receipts::keep(connection, &ids, device, Step::Read, now)?;
     uncount(connection, &share.items, |_| Less { total: 0, unread: 1 })?;
-    share.taken(connection, &device.user)
+    Ok(Taken { ended, ..share.taken(connection, &device.user)? })
 }
 
 /// Removes what is selected, one step further, and what is still to be delivered of it: it is mailed no more.
@@ -81,22 +83,24 @@ pub fn delete(
     };
     let share = share(connection, &device.user, selection, course, held, false)?;
     let ids = share.ids();
-    remove(connection, &share.items)?;
+    let ended = remove(connection, &share.items)?;
     receipts::keep(connection, &ids, device, Step::Deleted, now)?;
-    share.taken(connection, &device.user)
+    Ok(Taken { ended, ..share.taken(connection, &device.user)? })
 }
 
-/// Removes these from inboxes that are held, and from all that counts them.
-pub(super) fn remove(connection: &mut AnyConnection, items: &[Item]) -> Result<(), StorageError> {
+/// Removes these from inboxes that are held, and from all that counts them; answers how many deliveries were still
+/// to be made.
+pub(super) fn remove(connection: &mut AnyConnection, items: &[Item]) -> Result<usize, StorageError> {
     if items.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
-    deliveries::remove(connection, &ids)?;
+    let ended = deliveries::remove(connection, &ids)?;
     notifications::remove(connection, &ids)?;
     uncount(connection, items, |item| Less { total: 1, unread: i64::from(item.is_unread()) })?;
     let users: BTreeSet<&str> = items.iter().map(|item| item.user_id.as_str()).collect();
-    categories::forget_empty(connection, &Vec::from_iter(users))
+    categories::forget_empty(connection, &Vec::from_iter(users))?;
+    Ok(ended)
 }
 
 /// What one step is about.
@@ -135,7 +139,7 @@ impl Share {
     fn taken(self, connection: &mut AnyConnection, user: &UserId) -> Result<Taken, StorageError> {
         let standing = inboxes::standing(connection, user)?.unwrap_or_default();
         let ids = self.items.into_iter().map(|item| item.id).collect();
-        Ok(Taken { ids, standing, up_to: self.up_to, rest: self.rest })
+        Ok(Taken { ids, ended: 0, standing, up_to: self.up_to, rest: self.rest })
     }
 }
 

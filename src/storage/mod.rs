@@ -16,6 +16,7 @@ mod error;
 pub mod history;
 pub mod idempotency;
 pub mod inboxes;
+pub mod lost;
 mod migrations;
 pub mod notifications;
 mod pool;

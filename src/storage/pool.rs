@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::connection::AnyConnection;
 use super::error::StorageError;
 use crate::config::DatabaseSettings;
+use crate::telemetry::Metrics;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,23 @@ pub struct Pool {
 impl Pool {
     /// Opens the pool and proves that the database answers, within the configured time.
     pub fn open(settings: &DatabaseSettings, size: u32) -> Result<Self, ConnectError> {
+        Self::open_watched(settings, size, Box::new(r2d2::NopEventHandler))
+    }
+
+    /// The same, counting how long is waited for connections.
+    pub fn open_measured(
+        settings: &DatabaseSettings,
+        size: u32,
+        metrics: &Metrics,
+    ) -> Result<Self, ConnectError> {
+        Self::open_watched(settings, size, Box::new(PoolWatch(metrics.clone())))
+    }
+
+    fn open_watched(
+        settings: &DatabaseSettings,
+        size: u32,
+        watch: Box<dyn r2d2::HandleEvent>,
+    ) -> Result<Self, ConnectError> {
         let manager = Manager::new(settings)?;
         // r2d2 reports a connect error only as "timed out", so the first connection is opened by hand.
         drop(manager.open()?);
@@ -76,6 +94,7 @@ impl Pool {
             .test_on_check_out(false)
             .connection_timeout(Duration::from_millis(settings.connection_timeout_ms))
             .error_handler(Box::new(PoolLog::default()))
+            .event_handler(watch)
             .build(ManagerHandle(manager))
             .map_err(|error| ConnectError::Pool(error.to_string()))?;
         Ok(Self { connections, turn })
@@ -84,6 +103,12 @@ impl Pool {
     /// Waits for a free connection, at most the configured time.
     pub fn get(&self) -> Result<PooledConnection, StorageError> {
         self.connections.get().map_err(|error| StorageError::Unavailable(error.to_string()))
+    }
+
+    /// How many connections are idle, and how many in use.
+    pub fn connections(&self) -> (usize, usize) {
+        let state = self.connections.state();
+        (state.idle_connections as usize, state.connections.saturating_sub(state.idle_connections) as usize)
     }
 
     pub fn is_postgres(&self) -> bool {
@@ -154,6 +179,20 @@ impl Pool {
     /// A writer that panicked has rolled back: the turn it held is free.
     fn take_turn(&self) -> Option<MutexGuard<'_, ()>> {
         self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Notes how long is waited for a connection.
+#[derive(Debug)]
+struct PoolWatch(Metrics);
+
+impl r2d2::HandleEvent for PoolWatch {
+    fn handle_checkout(&self, event: r2d2::event::CheckoutEvent) {
+        self.0.database_wait("pool").observe(event.duration().as_secs_f64());
+    }
+
+    fn handle_timeout(&self, event: r2d2::event::TimeoutEvent) {
+        self.0.database_wait("pool").observe(event.timeout().as_secs_f64());
     }
 }
 

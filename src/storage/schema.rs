@@ -166,6 +166,7 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     deliveries,
+    receipts,
     recipients,
     recipient_roles,
     inboxes

@@ -5,16 +5,27 @@ use std::fmt::{self, Display, Write as _};
 use std::io::{self, Write};
 
 use log::kv::{self, Key, Value, VisitSource, VisitValue};
-use log::{Record, SetLoggerError};
+use log::{LevelFilter, Record, SetLoggerError};
 use serde::ser::{SerializeMap, Serializer as _};
 
 use crate::config::{LogFormat, LogSettings};
 
+/// Modules of others that say more than they should, unless an operator names them. Below these levels they write
+/// what strangers sent: headers, paths; and of strangers' broken requests and frames they make errors, with which
+/// anybody could fill a disk. What comes of those is an answer, a close reason and a figure.
+const QUIET: [(&str, LevelFilter); 4] = [
+    ("actix_http", LevelFilter::Warn),
+    ("actix_http::h1", LevelFilter::Off),
+    ("actix_http::ws", LevelFilter::Off),
+    ("actix_web", LevelFilter::Info),
+];
+
 /// Directs every `log` call of the process to standard error. Fails when it was called before.
 pub fn init(settings: &LogSettings) -> Result<(), SetLoggerError> {
     let mut builder = env_logger::Builder::new();
-    // Strangers' broken frames, as errors: what comes of them is a close reason and a figure.
-    builder.filter_module("actix_http::ws::codec", log::LevelFilter::Off);
+    for (module, most) in QUIET {
+        builder.filter_module(module, most);
+    }
     builder.parse_filters(&settings.level);
     match settings.format {
         LogFormat::Json => builder.format(|out, record| {

@@ -33,7 +33,7 @@ on_both_stores! {
             let confirmed = i64::try_from(CROWD / 2 * 3).unwrap();
             assert_eq!(bench.store.deliveries("confirmed"), confirmed);
             assert_eq!(bench.store.number("SELECT COUNT(*) FROM receipts"), confirmed);
-            let counted = bench.metrics.deliveries_finished("confirmed").get();
+            let counted = bench.metrics.deliveries_finished("confirmed", "websocket").get();
             assert_eq!(i64::try_from(counted).unwrap(), confirmed);
         });
     }

@@ -51,22 +51,22 @@ on_both_stores! {
     fn every_device_leaves_a_receipt_and_the_first_ends_the_delivery(store) {
         let ids = told(&store, "host", 3);
         let first = [proven(ids[0], "host", "phone", after(2)), proven(ids[0], "host", "tablet", after(1))];
-        assert_eq!(store.write(|connection| confirm(connection, &first, NOW)), 1);
+        assert_eq!(store.write(|connection| confirm(connection, &first, NOW)).len(), 1);
         let later = [proven(ids[1], "host", "phone", after(3)), proven(ids[0], "host", "laptop", after(3))];
-        assert_eq!(store.write(|connection| confirm(connection, &later, NOW)), 1);
+        assert_eq!(store.write(|connection| confirm(connection, &later, NOW)).len(), 1);
         assert_eq!(steps(&store, ids[0]), of_devices("confirmed", &["tablet", "phone", "laptop"]));
         assert_eq!(steps(&store, ids[1]), of_devices("confirmed", &["phone"]));
         assert_eq!(steps(&store, ids[2]), []);
         assert_eq!((store.deliveries("confirmed"), store.deliveries("pending")), (2, 1));
-        assert_eq!(store.write(|connection| confirm(connection, &[], NOW)), 0);
+        assert_eq!(store.write(|connection| confirm(connection, &[], NOW)).len(), 0);
     }
 
     fn a_batch_that_is_written_twice_is_recorded_once(store) {
         let ids = told(&store, "host", 50);
         let mut proofs: Vec<Proven> = ids.iter().map(|id| proven(*id, "host", "phone", after(7))).collect();
         proofs.extend(proofs.clone());
-        assert_eq!(store.write(|connection| confirm(connection, &proofs, NOW)), 50);
-        assert_eq!(store.write(|connection| confirm(connection, &proofs, after(9))), 0);
+        assert_eq!(store.write(|connection| confirm(connection, &proofs, NOW)).len(), 50);
+        assert_eq!(store.write(|connection| confirm(connection, &proofs, after(9))).len(), 0);
         assert_eq!(receipts(&store), 50);
         assert_eq!(
             store.number("SELECT COUNT(DISTINCT finished_at) FROM deliveries"),
@@ -79,7 +79,7 @@ on_both_stores! {
         let ids = told(&store, "host", 1);
         store.write(|connection| finish(connection, ids[0], &user("host"), Ending::Emailed, None, after(1)));
         let late = [proven(ids[0], "host", "phone", after(2))];
-        assert_eq!(store.write(|connection| confirm(connection, &late, after(2))), 0);
+        assert_eq!(store.write(|connection| confirm(connection, &late, after(2))).len(), 0);
         assert_eq!(store.deliveries("emailed"), 1);
         let wanted = [("emailed".to_owned(), String::new()), ("confirmed".to_owned(), "phone".to_owned())];
         assert_eq!(steps(&store, ids[0]), wanted);
@@ -89,7 +89,7 @@ on_both_stores! {
         let ids = told(&store, "host", 2);
         let odd = format!("a\0b{}", "é".repeat(5_000));
         let proofs = [proven(ids[0], "host", &odd, NOW), proven(ids[1], "host", "phone", NOW)];
-        assert_eq!(store.write(|connection| confirm(connection, &proofs, NOW)), 2);
+        assert_eq!(store.write(|connection| confirm(connection, &proofs, NOW)).len(), 2);
         assert_eq!(receipts(&store), 2);
         let devices = [UpTo { device: device("host", &odd), above: 0, seq: 9 }];
         assert_eq!(confirm_all(&store, &devices, NOW).count, 0);
@@ -157,7 +157,7 @@ on_both_stores! {
             });
         }
         let again = Proven { replayed: true, ..proven(ids[0], "host", "phone", after(100)) };
-        assert_eq!(store.write(|connection| confirm(connection, &[again], after(100))), 1);
+        assert_eq!(store.write(|connection| confirm(connection, &[again], after(100))).len(), 1);
         let steps = steps(&store, ids[0]);
         assert_eq!(steps.last(), Some(&("confirmed".to_owned(), "phone".to_owned())));
     }
@@ -208,7 +208,7 @@ on_both_stores! {
                     })
                 };
                 let writers: Vec<_> = (0..WRITERS).map(write).collect();
-                writers.into_iter().map(|writer| writer.join().unwrap()).sum()
+                writers.into_iter().map(|writer| writer.join().unwrap().len()).sum()
             });
             assert_eq!(confirmed, ids.len());
         }

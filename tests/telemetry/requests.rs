@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::answer::Answer;
 use crate::support::app::{JWT_SECRET, booking, mail_of, token_for, token_with_mail};
 use crate::support::both::on_both_databases;
-use crate::support::deadline::wait_until;
+use crate::support::deadline::wait_until_async;
 use crate::support::process::{Process, ProcessBuilder};
 use crate::support::smtp_sink::{Behaviour, SmtpSink};
 use crate::support::socket::TestSocket;
@@ -51,10 +51,11 @@ fn lines(server: &Process, target: &str, message: &str) -> Vec<Value> {
 }
 
 /// Waits for such a line of this notification.
-fn line_of(server: &Process, target: &str, message: &str, notification: &str) -> Value {
-    wait_until(format_args!("{target}: {message} of {notification}"), || {
+async fn line_of(server: &Process, target: &str, message: &str, notification: &str) -> Value {
+    wait_until_async(format_args!("{target}: {message} of {notification}"), async || {
         lines(server, target, message).into_iter().find(|fields| fields["notification"] == notification)
     })
+    .await
 }
 
 async fn book(server: &Process, host: &str, request: &str) -> Value {
@@ -87,10 +88,14 @@ async fn a_bookings_whole_way_is_found_by_its_request() {
         ("bellhop::actors::hub", "routed"),
         ("bellhop::actors::session", "pushed"),
     ] {
-        assert_eq!(line_of(&server, target, message, id_of(&booked))["request"], "to-a-device", "{message}");
+        assert_eq!(
+            line_of(&server, target, message, id_of(&booked)).await["request"],
+            "to-a-device",
+            "{message}"
+        );
     }
     assert_eq!(
-        line_of(&server, "bellhop::actors::session", "confirmed", id_of(&booked))["door"],
+        line_of(&server, "bellhop::actors::session", "confirmed", id_of(&booked)).await["door"],
         "websocket"
     );
 
@@ -104,13 +109,45 @@ async fn a_bookings_whole_way_is_found_by_its_request() {
     .expect(200);
     sink.set(Behaviour::Busy);
     let booked = book(&server, "away", "to-nobody").await;
-    let tried = line_of(&server, "bellhop::actors::email", "mail will be tried again", id_of(&booked));
+    let tried = line_of(&server, "bellhop::actors::email", "mail will be tried again", id_of(&booked)).await;
     assert_eq!(tried["request"], "to-nobody");
     server.kill();
     sink.set(Behaviour::Accept);
     server.restart().await;
-    let mailed = line_of(&server, "bellhop::actors::email", "mailed", id_of(&booked));
+    let mailed = line_of(&server, "bellhop::actors::email", "mailed", id_of(&booked)).await;
     assert_eq!(mailed["request"], "to-nobody");
     assert!(mailed["attempt"].as_i64().unwrap() > 1, "{mailed}");
     assert!(!server.output().contains(&mail_of("away")), "an address is nobody's business");
+}
+
+#[tokio::test]
+async fn requests_are_told_at_debug_by_their_route_and_never_by_their_path() {
+    let server = ProcessBuilder::new(&[])
+        .with("JWT_SECRET", JWT_SECRET)
+        .with("LOG_LEVEL", "info,bellhop::access=debug")
+        .with("BELLHOP__LOG__FORMAT", "json")
+        .serve()
+        .await;
+    book(&server, "host", "told-of").await;
+    let look = Client::new().get(server.url("/bookings/secret-path?token=secret-query"));
+    let look = look.header("x-request-id", "looked-for").bearer_auth(token_for("guest", &[]));
+    Answer::of(look).await.expect_problem(404, "not_found");
+    let nowhere = Client::new().get(server.url("/secret-nowhere")).header("x-request-id", "nowhere");
+    Answer::of(nowhere).await.expect_problem(404, "not_found");
+    for (request, method, route, status, user) in [
+        ("told-of", "POST", "/bookings", 201, "guest"),
+        ("looked-for", "GET", "/bookings/{id}", 404, "guest"),
+        ("nowhere", "GET", "-", 404, "-"),
+    ] {
+        let line = wait_until_async(format_args!("the line of {request}"), async || {
+            let found = lines(&server, "bellhop::access", "answered");
+            found.into_iter().find(|fields| fields["request"] == request)
+        })
+        .await;
+        assert_eq!((&line["method"], &line["route"]), (&json!(method), &json!(route)), "{line}");
+        assert_eq!((&line["status"], &line["user"]), (&json!(status), &json!(user)), "{line}");
+        assert!(line["seconds"].as_f64().unwrap() >= 0.0, "{line}");
+    }
+    assert!(!server.output().contains("secret-"), "{}", server.output());
+    assert!(lines(&server, "bellhop::actors", "").is_empty(), "nothing else was asked for");
 }

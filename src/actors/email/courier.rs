@@ -97,7 +97,8 @@ impl Courier {
 
     pub(super) async fn claim_handed(&self, ids: Vec<NotificationId>) -> Result<Vec<Letter>, StorageError> {
         let until = self.lease_end();
-        self.claim(until, move |connection| deliveries::claim_new(connection, &ids, until)).await
+        let claim = move |connection: &mut AnyConnection| deliveries::claim_new(connection, &ids, until);
+        self.claim(until, "away", claim).await
     }
 
     pub(super) async fn claim_overdue(&self) -> Result<Vec<Letter>, StorageError> {
@@ -105,7 +106,7 @@ impl Courier {
         let (now, until) = (self.clock.now(), self.lease_end());
         let claim =
             move |connection: &mut AnyConnection| deliveries::claim_overdue(connection, now, until, portion);
-        self.claim(until, claim).await
+        self.claim(until, "unconfirmed", claim).await
     }
 
     /// Makes due what a clock that was ahead put off further than anything is ever put off; to be done
@@ -153,10 +154,13 @@ impl Courier {
     async fn claim(
         &self,
         lease_until: Timestamp,
+        cause: &'static str,
         claim: impl FnOnce(&mut AnyConnection) -> Result<Vec<Claimed>, StorageError> + Send + 'static,
     ) -> Result<Vec<Letter>, StorageError> {
+        let escalations = self.metrics.escalations(cause);
         self.blocking(move |pool| {
             let claimed = pool.write(claim)?;
+            escalations.inc_by(claimed.iter().filter(|claimed| claimed.attempt == 1).count() as u64);
             let ids: Vec<NotificationId> = claimed.iter().map(|claimed| claimed.notification).collect();
             let attempts: HashMap<NotificationId, i32> =
                 claimed.into_iter().map(|claimed| (claimed.notification, claimed.attempt)).collect();
@@ -213,6 +217,8 @@ impl Courier {
                     log::warn!(notification:% = id, request = request_of(&letter); "no mail: {error}");
                 }
                 if ending == Ending::Emailed {
+                    let took = self.clock.now().since(letter.notification.created_at);
+                    self.metrics.created_to_mail().observe(took.as_secs_f64());
                     log::debug!(notification:% = id, request = request_of(&letter), attempt = letter.attempt;
                         "mailed");
                 }
@@ -221,9 +227,10 @@ impl Courier {
                     deliveries::finish(connection, id, &user, ending, error.as_deref(), now)
                 })
                 .await;
-                self.metrics.deliveries_finished(ending.as_str()).inc();
+                self.metrics.deliveries_finished(ending.as_str(), "email").inc();
             }
             Attempt::Again(error) => {
+                self.metrics.mail_retries().inc();
                 let pause = backoff::pause(
                     Duration::from_millis(self.settings.retry_first_ms),
                     Duration::from_millis(self.settings.retry_longest_ms),

@@ -26,6 +26,7 @@ use super::hub::Away;
 use crate::config::DeliverySettings;
 use crate::domain::{NotificationId, UserId};
 use crate::telemetry::Metrics;
+use crate::telemetry::metrics::set;
 
 /// How many messages may wait for the actor.
 const MAILBOX: usize = 4_096;
@@ -85,6 +86,11 @@ impl EmailActor {
 
     /// Does whatever can be done now; called whenever something changed.
     fn pump(&mut self, ctx: &mut Context<Self>) {
+        self.work(ctx);
+        set(&self.metrics.queue_items("mail"), self.queue.len() + self.handed.len());
+    }
+
+    fn work(&mut self, ctx: &mut Context<Self>) {
         if self.stopping.is_some() {
             // So that nobody waits for the end of a lease.
             let waiting = self.queue.take(|_| true);

@@ -97,6 +97,11 @@ impl<T> Queue<T> {
         taken
     }
 
+    /// Claimed mails, those under way included.
+    pub(super) fn len(&self) -> usize {
+        self.waiting_count + self.busy.len()
+    }
+
     pub(super) fn under_way(&self) -> usize {
         self.busy.len()
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::time::Instant;
 
 use crate::domain::{
     Channel, CloseReason, InboxState, Member, NotificationId, RequestId, Role, Room, Timestamp, UserId,
@@ -122,6 +123,8 @@ pub struct Parcel {
     pub notification: Option<NotificationId>,
     /// The request that it comes of, for log lines.
     pub request: Option<RequestId>,
+    /// When it was taken to be written, where that was here.
+    pub accepted: Option<Instant>,
     /// Where the user's inbox stands with this.
     pub inbox: Option<InboxState>,
     /// An order to close instead.
@@ -133,7 +136,15 @@ pub struct Parcel {
 impl Parcel {
     /// An event that concerns an inbox but is no notification.
     pub fn event(said: Vec<Said>, inbox: Option<InboxState>) -> Self {
-        Self { words: Words::new(said), notification: None, request: None, inbox, close: None, except: None }
+        Self {
+            words: Words::new(said),
+            notification: None,
+            request: None,
+            accepted: None,
+            inbox,
+            close: None,
+            except: None,
+        }
     }
 
     /// The stored notification that this is, with its seq.
@@ -229,6 +240,19 @@ pub struct Connection {
     pub session: SessionRef,
     pub member: Arc<Member>,
     pub arrival: Arrival,
+}
+
+/// Asks how large presence is.
+#[derive(Debug, Message)]
+#[rtype(result = "Measured")]
+pub struct Measure;
+
+/// How large presence is on this instance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Measured {
+    pub sessions: usize,
+    /// The memory of the registry, estimated.
+    pub bytes: usize,
 }
 
 /// Closes every session, spread over a time; answers how many there are.

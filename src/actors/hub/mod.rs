@@ -12,8 +12,8 @@ use actix::prelude::*;
 
 pub use messages::{
     Admission, Announce, Arrival, Away, Batch, CallRoll, CloseSessions, CloseUser, Connect, Connection,
-    Deliver, Disconnected, GetPresence, Join, Joined, Leave, Online, Parcel, Presence, Publication, Publish,
-    Recast, RegisterShard, Roll, SessionRef, ShardId,
+    Deliver, Disconnected, GetPresence, Join, Joined, Leave, Measure, Measured, Online, Parcel, Presence,
+    Publication, Publish, Recast, RegisterShard, Roll, SessionRef, ShardId,
 };
 use registry::{Registry, Seat};
 
@@ -23,6 +23,23 @@ use crate::telemetry::Metrics;
 
 /// How many messages may wait for the hub; what comes on top is refused at its sender.
 const MAILBOX: usize = 16_384;
+
+/// What the hub's mailbox is called among the queues.
+const QUEUE: &str = "hub";
+
+/// Sends publications to the hub. What it cannot take is not lost: the deadlines in the database bring notifications
+/// home, and the next change of a count tells it.
+pub fn publish(hub: &Addr<NotificationHub>, publications: Vec<Publication>, metrics: &Metrics) {
+    if publications.is_empty() {
+        return;
+    }
+    // Before it is sent, for it may be taken at once.
+    metrics.queue_items(QUEUE).inc();
+    if hub.try_send(Publish { publications }).is_err() {
+        metrics.queue_items(QUEUE).dec();
+        metrics.refused("hub_mailbox").inc();
+    }
+}
 
 /// The hub of one instance.
 #[derive(Debug)]
@@ -179,6 +196,7 @@ impl Handler<Publish> for NotificationHub {
     type Result = ();
 
     fn handle(&mut self, message: Publish, _: &mut Context<Self>) {
+        self.metrics.queue_items(QUEUE).dec();
         self.publish(message.publications);
     }
 }
@@ -192,6 +210,14 @@ impl Handler<Announce> for NotificationHub {
             None => self.registry.sessions(),
         };
         self.announce(Arc::new(parcel), sessions, ctx);
+    }
+}
+
+impl Handler<Measure> for NotificationHub {
+    type Result = MessageResult<Measure>;
+
+    fn handle(&mut self, _: Measure, _: &mut Context<Self>) -> MessageResult<Measure> {
+        MessageResult(Measured { sessions: self.registry.len(), bytes: self.registry.bytes() })
     }
 }
 

@@ -174,6 +174,26 @@ impl Registry {
         self.sessions.keys().copied().collect()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The memory that all of this takes, estimated without looking at each: what the tables have room for, and
+    /// what a session owns beside them.
+    pub(super) fn bytes(&self) -> usize {
+        /// A hash table's own byte for each place.
+        const TAG: usize = 1;
+        /// A session's rooms, as many as most have (its user's, a role's, its own), with an allocation's overhead.
+        const ROOMS: usize = 3 * size_of::<Room>() + 16;
+        /// The texts of ids, roles and names that it shares with nobody.
+        const TEXTS: usize = 160;
+        let tables = self.rooms.capacity() * (size_of::<(Room, Sessions)>() + TAG)
+            + self.users.len() * size_of::<(UserId, Sessions)>() * 3 / 2
+            + self.sessions.capacity() * (size_of::<(SessionRef, Seat)>() + TAG)
+            + self.logins.capacity() * (size_of::<(Box<str>, usize)>() + TAG);
+        tables + self.sessions.len() * (size_of::<Member>() + ROOMS + TEXTS)
+    }
+
     pub(super) fn presence(&self, asked: &[UserId]) -> Presence {
         Presence {
             users: self.users.len(),

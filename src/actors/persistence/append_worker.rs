@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use super::line::Weigh;
+use super::append_job::{AppendBatch, AppendJob, Arrived};
 use super::messages::{Announce, BookingEvent, Notify, NotifyRole, Pass, WriteError};
 use super::{Parts, publications};
-use crate::actors::hub::{self, Publication, Publish};
+use crate::actors::hub::{self, Publication};
 use crate::domain::request_id::shown;
 use crate::domain::{
     BookingId, BookingStatus, Draft, Notification, NotificationId, RequestId, Room, Timestamp, Transition,
@@ -25,59 +26,8 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
 /// How many recipients of a role are written by one transaction.
 const ROLE_CHUNK: i64 = 500;
 
-/// A piece of work and who waits for it.
-#[derive(Debug)]
-pub(super) enum AppendJob {
-    Booking(BookingEvent, Reply<Acceptance>),
-    Notify(Notify, Reply<Acceptance>),
-    NotifyRole(NotifyRole, Reply<usize>),
-    Pass(Pass, Reply<()>),
-    Announce(Announce, Reply<()>),
-    /// A portion of what is broadcast.
-    WorkOff,
-}
-
-impl AppendJob {
-    /// Answers without doing it. Who waits may have gone.
-    pub(super) fn refuse(self, error: WriteError) {
-        match self {
-            Self::Booking(_, reply) | Self::Notify(_, reply) => drop(reply.send(Err(error))),
-            Self::NotifyRole(_, reply) => drop(reply.send(Err(error))),
-            Self::Pass(_, reply) | Self::Announce(_, reply) => drop(reply.send(Err(error))),
-            // Nobody waits, and it is looked for again.
-            Self::WorkOff => {}
-        }
-    }
-}
-
-/// So many bytes of a notification weigh as much as a row.
-pub(super) const ROW_BYTES: usize = 4_096;
-
-impl Weigh for AppendJob {
-    fn weight(&self) -> usize {
-        match self {
-            // All drafts of one message say the same.
-            Self::Notify(Notify { drafts, .. }, _) => {
-                let each = drafts.first().map_or(0, |draft| draft.content.bytes() / ROW_BYTES);
-                drafts.len().max(1).saturating_mul(1 + each)
-            }
-            // A role is written a chunk at a time.
-            Self::NotifyRole(NotifyRole { draft, .. }, _)
-            | Self::Pass(Pass { draft, .. }, _)
-            | Self::Announce(Announce { draft, .. }, _) => 1 + draft.content.bytes() / ROW_BYTES,
-            Self::Booking(..) => 1,
-            // There is one at most, and it takes nobody's place.
-            Self::WorkOff => 0,
-        }
-    }
-}
-
-/// A batch from the front actor; answered when all of it is done, with whether there is more to work off.
-#[derive(Debug, Message)]
-#[rtype(result = "bool")]
-pub(super) struct AppendBatch {
-    pub(super) jobs: Vec<AppendJob>,
-}
+/// What a figure says of a delivery that ended by no channel.
+const NO_CHANNEL: &str = "none";
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -110,29 +60,29 @@ impl AppendWorker {
     }
 
     /// Answers whether there is more to work off.
-    fn run(&self, jobs: Vec<AppendJob>) -> bool {
+    fn run(&self, jobs: Vec<Arrived>) -> bool {
         let mut more = false;
         let mut gathered = Gathered::default();
-        for job in jobs {
+        for Arrived { at, job } in jobs {
             match job {
                 AppendJob::Booking(BookingEvent::Created { booking, claim, request }, reply) => {
                     let now = self.parts.clock.now();
                     let booking = booking.into_booking(BookingId::from_uuid(self.parts.ids.next()), now);
                     let draft = Draft::booking_created(self.next_notification(), &booking);
                     let drafts = vec![Draft { request, ..draft }];
-                    gathered.push(Entry { booking: Some(booking), drafts, claim }, reply);
+                    gathered.push(Entry { booking: Some(booking), drafts, claim }, Waiting { at, reply });
                 }
                 AppendJob::Notify(Notify { drafts, claim }, reply) => {
-                    gathered.push(Entry { booking: None, drafts, claim }, reply);
+                    gathered.push(Entry { booking: None, drafts, claim }, Waiting { at, reply });
                 }
                 // The rest goes alone, after what came before it.
                 AppendJob::Booking(BookingEvent::Moved { booking, step, by, request }, reply) => {
                     self.write_gathered(&mut gathered);
-                    answer(reply, self.move_booking(booking, step, &by, request));
+                    answer(reply, self.move_booking(booking, step, &by, request, at));
                 }
                 AppendJob::NotifyRole(message, reply) => {
                     self.write_gathered(&mut gathered);
-                    answer(reply, self.notify_role(&message));
+                    answer(reply, self.notify_role(&message, at));
                 }
                 AppendJob::Pass(Pass { room, draft }, reply) => {
                     self.write_gathered(&mut gathered);
@@ -167,16 +117,16 @@ impl AppendWorker {
     /// Writes what was gathered in one transaction. If that fails for a reason of its own, each entry is
     /// tried alone, so that a bad one fails alone.
     fn write_gathered(&self, gathered: &mut Gathered) {
-        let Gathered { entries, replies } = std::mem::take(gathered);
+        let Gathered { entries, waiting } = std::mem::take(gathered);
         if entries.is_empty() {
             return;
         }
         self.parts.metrics.write_batch().observe(f64::from(u32::try_from(entries.len()).unwrap_or(u32::MAX)));
         match self.write(&entries) {
-            Ok(outcomes) => self.settle(outcomes, replies),
+            Ok(outcomes) => self.settle(outcomes, waiting),
             Err(error) if error.is_unavailable() => {
                 let error = report_of(&error, &requests_of(&entries));
-                for reply in replies {
+                for Waiting { reply, .. } in waiting {
                     answer(reply, Err(error.clone()));
                 }
             }
@@ -184,12 +134,12 @@ impl AppendWorker {
                 if entries.len() > 1 {
                     log::warn!("a batch failed and is written one by one: {error}");
                 }
-                for (entry, reply) in entries.iter().zip(replies) {
+                for (entry, waiting) in entries.iter().zip(waiting) {
                     match self.write_alone(entry) {
-                        Ok(outcomes) => self.settle(outcomes, vec![reply]),
+                        Ok(outcomes) => self.settle(outcomes, vec![waiting]),
                         Err(error) => {
                             let requests = requests_of(std::slice::from_ref(entry));
-                            answer(reply, Err(report_of(&error, &requests)));
+                            answer(waiting.reply, Err(report_of(&error, &requests)));
                         }
                     }
                 }
@@ -208,7 +158,7 @@ impl AppendWorker {
     }
 
     fn write(&self, entries: &[Entry]) -> Result<Vec<Outcome>, StorageError> {
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         let now = self.parts.clock.now();
         let outcomes = append_alone(&self.parts.pool, entries, now, &|c| self.escalate_after(c));
         self.parts.metrics.commit().observe(began.elapsed().as_secs_f64());
@@ -217,10 +167,10 @@ impl AppendWorker {
     }
 
     /// Pushes first, then answers: both only after the commit.
-    fn settle(&self, outcomes: Vec<Outcome>, replies: Vec<Reply<Acceptance>>) {
-        self.push_stored(&outcomes);
-        for (outcome, reply) in outcomes.into_iter().zip(replies) {
-            answer(reply, acceptance_of(outcome));
+    fn settle(&self, outcomes: Vec<Outcome>, waiting: Vec<Waiting>) {
+        self.push_accepted(outcomes.iter().zip(waiting.iter().map(|waiting| Some(waiting.at))));
+        for (outcome, waiting) in outcomes.into_iter().zip(waiting) {
+            answer(waiting.reply, acceptance_of(outcome));
         }
     }
 
@@ -230,6 +180,7 @@ impl AppendWorker {
         step: Transition,
         by: &UserId,
         request: Option<RequestId>,
+        at: Instant,
     ) -> Result<Acceptance, WriteError> {
         let asked = request.clone();
         let moved = self.transaction(|connection, now| {
@@ -263,8 +214,11 @@ impl AppendWorker {
         });
         let (booking, outcomes, withdrawn) =
             moved.map_err(|error| report_of(&error, shown(asked.as_ref())))??;
-        self.parts.metrics.deliveries_finished(Ending::Withdrawn.as_str()).inc_by(withdrawn as u64);
-        self.push_stored(&outcomes);
+        self.parts
+            .metrics
+            .deliveries_finished(Ending::Withdrawn.as_str(), NO_CHANNEL)
+            .inc_by(withdrawn as u64);
+        self.push_accepted(outcomes.iter().map(|outcome| (outcome, Some(at))));
         let mut acceptance = outcomes.into_iter().next().map_or(Err(WriteError::Failed), acceptance_of)?;
         acceptance.booking = Some(booking);
         Ok(acceptance)
@@ -272,7 +226,7 @@ impl AppendWorker {
 
     /// Writes to all who hold a role, a chunk at a time. A chunk that fails ends it: those before it have
     /// theirs, and the asker is told that not everybody has.
-    fn notify_role(&self, message: &NotifyRole) -> Result<usize, WriteError> {
+    fn notify_role(&self, message: &NotifyRole, at: Instant) -> Result<usize, WriteError> {
         let mut after = String::new();
         let mut told = 0;
         loop {
@@ -289,7 +243,7 @@ impl AppendWorker {
                     Ok((users, outcomes))
                 })
                 .map_err(|error| report_of(&error, shown(message.draft.request.as_ref())))?;
-            self.push_stored(&outcomes);
+            self.push_accepted(outcomes.iter().map(|outcome| (outcome, Some(at))));
             told += users.len();
             match users.last() {
                 Some(last) => last.as_str().clone_into(&mut after),
@@ -303,29 +257,39 @@ impl AppendWorker {
         &self,
         body: impl FnOnce(&mut AnyConnection, Timestamp) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         let result = self.parts.pool.write(|connection| body(connection, self.parts.clock.now()));
         self.parts.metrics.commit().observe(began.elapsed().as_secs_f64());
         self.parts.health.note(result.as_ref().is_err_and(StorageError::is_unavailable));
         result
     }
 
-    /// Counts and pushes what is new: a repeat was counted and pushed when it came first.
+    /// Counts and pushes what was written in portions, of which nobody waits for one.
     pub(super) fn push_stored(&self, outcomes: &[Outcome]) {
-        for outcome in outcomes {
+        self.push_accepted(outcomes.iter().map(|outcome| (outcome, None)));
+    }
+
+    /// Counts and pushes what is new, with when it was accepted: a repeat was counted and pushed when it came first.
+    fn push_accepted<'a>(&self, outcomes: impl Iterator<Item = (&'a Outcome, Option<Instant>)>) {
+        let metrics = &self.parts.metrics;
+        let mut publications = Vec::new();
+        for (outcome, at) in outcomes {
             let Outcome::Stored { acceptance, notifications } = outcome else { continue };
-            self.parts.metrics.bookings_accepted().inc_by(u64::from(acceptance.booking.is_some()));
-            self.parts.metrics.notifications_stored().inc_by(notifications.len() as u64);
-            notifications.iter().for_each(|stamped| tell_stored(&stamped.notification));
+            if let Some(at) = at {
+                metrics.accepted_to_commit().observe(at.elapsed().as_secs_f64());
+            }
+            metrics.bookings_accepted().inc_by(u64::from(acceptance.booking.is_some()));
+            metrics.notifications_stored().inc_by(notifications.len() as u64);
+            for stamped in notifications {
+                tell_stored(&stamped.notification);
+            }
+            publications.extend(notifications.iter().map(|stamped| publications::of_stored(stamped, at)));
         }
-        self.publish(outcomes.iter().flat_map(stored_of).map(publications::of_stored).collect());
+        self.publish(publications);
     }
 
     fn publish(&self, publications: Vec<Publication>) {
-        if !publications.is_empty() && self.parts.hub.try_send(Publish { publications }).is_err() {
-            // Nothing is lost: the deadlines in the database bring these home.
-            self.parts.metrics.refused("hub_mailbox").inc();
-        }
+        hub::publish(&self.parts.hub, publications, &self.parts.metrics);
     }
 
     pub(super) fn next_notification(&self) -> NotificationId {
@@ -337,24 +301,24 @@ impl AppendWorker {
     }
 }
 
+/// Who waits for an entry, and since when.
+#[derive(Debug)]
+struct Waiting {
+    at: Instant,
+    reply: Reply<Acceptance>,
+}
+
 /// Entries that will share a transaction, and who waits for each.
 #[derive(Debug, Default)]
 struct Gathered {
     entries: Vec<Entry>,
-    replies: Vec<Reply<Acceptance>>,
+    waiting: Vec<Waiting>,
 }
 
 impl Gathered {
-    fn push(&mut self, entry: Entry, reply: Reply<Acceptance>) {
+    fn push(&mut self, entry: Entry, waiting: Waiting) {
         self.entries.push(entry);
-        self.replies.push(reply);
-    }
-}
-
-fn stored_of(outcome: &Outcome) -> &[crate::storage::append::Stamped] {
-    match outcome {
-        Outcome::Stored { notifications, .. } => notifications,
-        Outcome::Repeated(_) | Outcome::KeyReused => &[],
+        self.waiting.push(waiting);
     }
 }
 

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::Parts;
-use super::append_worker::{AppendWorker, ROW_BYTES, report};
+use super::append_job::ROW_BYTES;
+use super::append_worker::{AppendWorker, report};
 use super::messages::{AcceptBroadcast, WriteError};
 use crate::domain::{Draft, Timestamp};
 use crate::storage::append::{Entry, Outcome, append};

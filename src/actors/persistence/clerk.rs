@@ -19,8 +19,8 @@ use super::messages::{
 use super::retention::Sweep;
 use super::selections::{Task, Work};
 use super::tickets;
-use crate::domain::{Identity, InboxState, Profile, Timestamp, UpTo};
-use crate::storage::confirmations::{ConfirmedUpTo, confirm, confirm_up_to};
+use crate::domain::{Channel, Identity, InboxState, Profile, Timestamp, UpTo};
+use crate::storage::confirmations::{confirm, confirm_up_to};
 use crate::storage::deliveries::Ending;
 use crate::storage::revocations::Kept;
 use crate::storage::{AnyConnection, StorageError, audit, idempotency, inboxes, recipients, revocations};
@@ -227,8 +227,10 @@ impl Clerk {
             return;
         }
         let (pool, now) = (&self.parts.pool, self.parts.clock.now());
-        let count = |count| {
-            self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str()).inc_by(count as u64);
+        let count = |channels: Vec<Channel>| {
+            for channel in channels {
+                self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str(), channel.as_str()).inc();
+            }
         };
         let done = pool
             .write_batch(|connection| confirm(connection, &confirmed.proofs, now))
@@ -241,17 +243,19 @@ impl Clerk {
     }
 
     /// A page of older and older notifications at a time, while there is something to confirm.
-    fn confirm_up_to(&self, devices: &[UpTo], now: Timestamp) -> Result<usize, StorageError> {
-        let mut done = ConfirmedUpTo { count: 0, rest: devices.to_vec() };
+    fn confirm_up_to(&self, devices: &[UpTo], now: Timestamp) -> Result<Vec<Channel>, StorageError> {
+        let mut rest = devices.to_vec();
+        let mut channels = Vec::new();
         for _ in 0..UP_TO_PAGES_MAX {
-            if done.rest.is_empty() {
+            if rest.is_empty() {
                 break;
             }
-            let devices = std::mem::take(&mut done.rest);
+            let devices = std::mem::take(&mut rest);
             let next = self.parts.pool.write_batch(|connection| confirm_up_to(connection, &devices, now))?;
-            done = ConfirmedUpTo { count: done.count + next.count, rest: next.rest };
+            channels.extend(next.channels);
+            rest = next.rest;
         }
-        Ok(done.count)
+        Ok(channels)
     }
 
     /// Answers where the inboxes stand and keeps what the tokens say, where that is new: in the usual

@@ -5,6 +5,7 @@
 //! transaction. Two lines lead to two workers: appends, whose order is the order of every inbox and
 //! which therefore has exactly one worker, and clerical work, which must not hold a booking up.
 
+mod append_job;
 mod append_worker;
 mod broadcasts;
 mod clerk;
@@ -22,8 +23,10 @@ use std::time::Duration;
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use append_worker::{AppendBatch, AppendJob, AppendWorker};
+use append_job::{AppendBatch, AppendJob, Arrived};
+use append_worker::AppendWorker;
 use clerk::{ClericalBatch, ClericalJob, Clerk};
 use line::Line;
 pub use messages::{
@@ -37,6 +40,7 @@ use crate::config::{DeliverySettings, LimitSettings, RetentionSettings};
 use crate::domain::{Clock, IdGenerator};
 use crate::storage::Pool;
 use crate::telemetry::Metrics;
+use crate::telemetry::metrics::set;
 
 /// How many messages may wait for the front actor itself, which does nothing that takes time.
 const MAILBOX: usize = 32_768;
@@ -79,7 +83,7 @@ impl WriteHealth {
 /// The front actor.
 #[derive(Debug)]
 pub struct Persistence {
-    appends: Line<AppendJob>,
+    appends: Line<Arrived>,
     clerical: Line<ClericalJob>,
     append_worker: Addr<AppendWorker>,
     clerk: Addr<Clerk>,
@@ -128,7 +132,7 @@ impl Persistence {
             job.refuse(WriteError::Overloaded);
             return;
         }
-        self.appends.push(job);
+        self.appends.push(Arrived { at: Instant::now(), job });
         self.feed_append_worker(ctx);
         self.show_depth();
     }
@@ -143,12 +147,13 @@ impl Persistence {
         }
         self.clerical.push(job);
         self.feed_clerk(ctx);
+        self.show_clerical_depth();
     }
 
     fn feed_append_worker(&mut self, ctx: &mut Context<Self>) {
         let Some(jobs) = self.appends.next_batch() else { return };
         self.show_depth();
-        let has_portion = jobs.iter().any(|job| matches!(job, AppendJob::WorkOff));
+        let has_portion = jobs.iter().any(|arrived| matches!(arrived.job, AppendJob::WorkOff));
         let request = self.append_worker.send(AppendBatch { jobs });
         let done = request.into_actor(self).map(move |more, front, ctx| {
             front.appends.worker_is_free();
@@ -165,11 +170,16 @@ impl Persistence {
     }
 
     fn show_depth(&self) {
-        self.metrics.write_queue_depth().set(i64::try_from(self.appends.weight()).unwrap_or(i64::MAX));
+        set(&self.metrics.write_queue_depth(), self.appends.weight());
+    }
+
+    fn show_clerical_depth(&self) {
+        set(&self.metrics.queue_items("clerical"), self.clerical.weight());
     }
 
     fn feed_clerk(&mut self, ctx: &mut Context<Self>) {
         let Some(jobs) = self.clerical.next_batch() else { return };
+        self.show_clerical_depth();
         let request = self.clerk.send(ClericalBatch { jobs });
         let done = request.into_actor(self).map(|left, front, ctx| {
             front.clerical.worker_is_free();
@@ -197,7 +207,7 @@ impl Persistence {
     fn work_off(&mut self, ctx: &mut Context<Self>) {
         if !self.works_off && !self.closing {
             self.works_off = true;
-            self.appends.push(AppendJob::WorkOff);
+            self.appends.push(Arrived { at: Instant::now(), job: AppendJob::WorkOff });
             self.feed_append_worker(ctx);
         }
     }

@@ -1,6 +1,7 @@
 //! From what was committed to what is pushed: encodes its data once, for every session that will get it.
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::messages::{Deleted, Read};
 use crate::actors::hub::{Parcel, Publication, SessionRef};
@@ -9,13 +10,13 @@ use crate::protocol::json::{UNREAD_COUNT, UnreadCount};
 use crate::protocol::wire::Said;
 use crate::storage::append::Stamped;
 
-/// A stored notification with the count that it makes.
-pub(super) fn of_stored(stamped: &Stamped) -> Publication {
+/// A stored notification with the count that it makes, of what was accepted at that time.
+pub(super) fn of_stored(stamped: &Stamped, accepted: Option<Instant>) -> Publication {
     let Stamped { notification, unread } = stamped;
     let inbox = InboxState { last_seq: notification.seq, unread: *unread };
     let said = vec![Said::stored(notification), Said::event(UNREAD_COUNT, UnreadCount::from(inbox))];
     let (id, request) = (Some(notification.id), notification.request.clone());
-    let parcel = Parcel { notification: id, request, ..Parcel::event(said, Some(inbox)) };
+    let parcel = Parcel { notification: id, request, accepted, ..Parcel::event(said, Some(inbox)) };
     Publication { room: Room::User(notification.user.clone()), parcel }
 }
 

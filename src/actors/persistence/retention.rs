@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::append_worker::report;
 use super::{Parts, publications};
-use crate::actors::hub::Publish;
+use crate::actors::hub;
 use crate::domain::UserId;
 use crate::storage::StorageError;
 use crate::storage::retention::{Trimmed, trim_notifications, trim_receipts};
@@ -98,8 +98,5 @@ fn tell(trimmed: &Trimmed, parts: &Parts) {
     let publications: Vec<_> = recounted
         .map(|(user, inbox)| publications::of_count(&UserId::from_stored(user.clone()), *inbox))
         .collect();
-    if !publications.is_empty() && parts.hub.try_send(Publish { publications }).is_err() {
-        // The next change of the count tells it.
-        parts.metrics.refused("hub_mailbox").inc();
-    }
+    hub::publish(&parts.hub, publications, &parts.metrics);
 }

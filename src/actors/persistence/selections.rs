@@ -5,8 +5,10 @@
 use super::append_worker::{Reply, answer, report};
 use super::messages::{Delete, Deleted, MarkRead, Read, WriteError};
 use super::{Parts, publications};
-use crate::actors::hub::Publish;
+use crate::actors::hub;
+use crate::domain::Step;
 use crate::protocol::events::IDS_MAX;
+use crate::storage::deliveries::Ending;
 use crate::storage::history::{self, Course, Taken};
 use crate::storage::{AnyConnection, StorageError};
 
@@ -61,6 +63,11 @@ impl Work {
     }
 
     fn go_on(mut self, mut taken: Taken, parts: &Parts) -> Option<Self> {
+        let (how, device) = match &self.task {
+            Task::Read(asked, _) => (Ending::Confirmed.as_str(), &asked.device),
+            Task::Delete(asked, _) => (Step::Deleted.as_str(), &asked.device),
+        };
+        parts.metrics.deliveries_finished(how, device.channel.as_str()).inc_by(taken.ended as u64);
         let room = IDS_MAX.saturating_sub(self.ids.len());
         self.ids.extend(taken.ids.drain(..).take(room));
         let rest = taken.rest.take();
@@ -102,9 +109,6 @@ impl Work {
             }
             Task::Delete(asked, _) => publications::of_deleted(&asked.device.user, &Deleted::new(ids, taken)),
         };
-        if parts.hub.try_send(Publish { publications }).is_err() {
-            // The next change of the count tells it.
-            parts.metrics.refused("hub_mailbox").inc();
-        }
+        hub::publish(&parts.hub, publications, &parts.metrics);
     }
 }

@@ -105,6 +105,11 @@ impl Services {
         self.unreported.load(Ordering::Relaxed) == 0
     }
 
+    /// How much devices proved that is not recorded yet.
+    pub fn unreported(&self) -> usize {
+        self.unreported.load(Ordering::Relaxed)
+    }
+
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }

@@ -90,7 +90,7 @@ impl LocalShard {
         let number = self.services.next_session.fetch_add(1, Ordering::Relaxed);
         let slot = u32::try_from(entry.key()).unwrap_or(u32::MAX);
         let reference = SessionRef { shard: self.id, slot, number };
-        let outbox = Rc::new(Outbox::new(terms, me, socket, reference));
+        let outbox = Rc::new(Outbox::new(terms, me, socket, reference, self.services.metrics.clone()));
         entry.insert(Rc::clone(&outbox));
         // Its token may have been taken back since it was looked at; from now on the shard is told.
         outbox.review(&self.services.tokens);
@@ -125,6 +125,10 @@ impl LocalShard {
         for sent in &proven {
             log::debug!(notification:% = sent.id, seq = sent.seq, door = device.channel.as_str(),
                 session = outbox.reference().number; "confirmed");
+            if !sent.replayed {
+                let took = at.since(sent.id.made_at());
+                self.services.metrics.created_to_confirm().observe(took.as_secs_f64());
+            }
         }
         let proof = |Sent { id: notification, replayed, .. }| {
             let device = Arc::clone(&device);

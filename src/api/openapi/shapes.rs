@@ -316,6 +316,17 @@ fn trail() -> Shape {
 
 fn readiness() -> Shape {
     let state = || one_of(&["ok", "degraded"]);
-    let parts = Shape::closed([("database", state()), ("mail", state())]);
-    Shape::closed([("status", state()), ("parts", parts), ("overdueMails", count())])
+    let parts = ["database", "mail", "queues", "hub", "audit"].map(|part| (part, state()));
+    let waiting = ["write", "clerical", "read", "mail", "confirmations"].map(|queue| (queue, count()));
+    let memory = ["resident", "presence"].map(|part| (part, count()));
+    Shape::closed([
+        ("status", state()),
+        ("parts", Shape::closed(parts)),
+        ("overdueMails", count()),
+        ("waiting", Shape::closed(waiting).with("description", "What waits, by queue.")),
+        (
+            "memory",
+            Shape::closed(memory).with("description", "In bytes: the process's, and presence's share."),
+        ),
+    ])
 }

@@ -51,6 +51,9 @@ impl Outbox {
         if !frames.is_empty() && !self.write(frames) {
             return None;
         }
+        if self.pushed_since.get().is_none() {
+            self.pushed_since.set(parcel.accepted);
+        }
         self.note_inbox(parcel.inbox);
         // Who asked for other names only was not told of this one, and does not have it.
         if !parcel.words.notifies(&self.terms.wire) {

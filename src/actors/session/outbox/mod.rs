@@ -28,6 +28,7 @@ use crate::domain::{
 };
 use crate::protocol::frame;
 use crate::protocol::wire::{Said, Wire};
+use crate::telemetry::Metrics;
 
 /// How long a client has to answer a close frame before its connection is cut.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -120,6 +121,9 @@ pub struct Outbox {
     owes_place: Cell<bool>,
     /// Its own rooms that it left.
     left_own: RefCell<Vec<Room>>,
+    /// When the oldest notification was accepted that waits to be handed to the socket.
+    pushed_since: Cell<Option<Instant>>,
+    metrics: Metrics,
     /// How many pings the client may still answer.
     pings: Cell<u32>,
     /// The notification that ends a `once` session came before its greeting, which is owed first.
@@ -129,7 +133,13 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    pub fn new(terms: Terms, me: Arc<Member>, socket: Socket, reference: SessionRef) -> Self {
+    pub fn new(
+        terms: Terms,
+        me: Arc<Member>,
+        socket: Socket,
+        reference: SessionRef,
+        metrics: Metrics,
+    ) -> Self {
         let now = Instant::now();
         Self {
             reference: Cell::new(reference),
@@ -154,6 +164,8 @@ impl Outbox {
             joined: RefCell::default(),
             owes_place: Cell::new(false),
             left_own: RefCell::default(),
+            pushed_since: Cell::new(None),
+            metrics,
             pings: Cell::new(0),
             ends_when_greeted: Cell::new(false),
             heard_at: Cell::new(now),
@@ -418,6 +430,9 @@ impl Outbox {
             State::Open | State::Closing(_) => {
                 let chunk = self.queue.borrow_mut().take_chunk();
                 if let Some(bytes) = chunk {
+                    if let Some(accepted) = self.pushed_since.take() {
+                        self.metrics.accepted_to_push().observe(accepted.elapsed().as_secs_f64());
+                    }
                     self.wake_replay();
                     return Poll::Ready(Some(bytes));
                 }
