@@ -7,3 +7,4 @@ mod neighbours;
 mod paths;
 mod table;
 mod tls;
+mod tokens;

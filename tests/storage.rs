@@ -11,4 +11,5 @@ mod pool;
 mod receipts;
 mod recipients;
 mod retention;
+mod revocations;
 mod secrets;

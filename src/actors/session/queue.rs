@@ -15,6 +15,8 @@ pub(super) struct Queue {
     first: Option<Bytes>,
     rest: VecDeque<Bytes>,
     bytes: usize,
+    /// Whether the next to go was put before what waited already: the greeting.
+    greets: bool,
     /// Whether what is queued last goes alone.
     ends_apart: bool,
 }
@@ -45,6 +47,16 @@ impl Queue {
         if let Some(second) = self.first.replace(frames) {
             self.rest.push_front(second);
         }
+        self.greets = true;
+    }
+
+    /// Forgets what waits, but a greeting: a goodbye is not understood by who was not greeted.
+    pub(super) fn keep_greeting(&mut self) {
+        let greeting = self.first.take().filter(|_| self.greets);
+        self.clear();
+        if let Some(greeting) = greeting {
+            self.push_front(greeting);
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -54,6 +66,7 @@ impl Queue {
     /// One frame as it is, or as many as fit into a chunk as one run of bytes.
     pub(super) fn take_chunk(&mut self) -> Option<Bytes> {
         let first = self.first.take()?;
+        self.greets = false;
         let mut size = first.len();
         let fits = |frame: &&Bytes| {
             size += frame.len();
@@ -97,6 +110,19 @@ mod tests {
         assert_eq!(queue.bytes(), 3);
         assert_eq!(queue.take_chunk(), Some(frames("abc")));
         assert_eq!((queue.take_chunk(), queue.bytes()), (None, 0));
+    }
+
+    #[test]
+    fn what_waits_is_forgotten_and_a_greeting_is_not() {
+        let mut queue = Queue::default();
+        queue.push_back(frames("b"));
+        queue.push_front(frames("a"));
+        queue.keep_greeting();
+        queue.push_back(frames("c"));
+        assert_eq!((queue.bytes(), queue.take_chunk()), (2, Some(frames("ac"))));
+        queue.push_back(frames("d"));
+        queue.keep_greeting();
+        assert_eq!((queue.bytes(), queue.take_chunk()), (0, None));
     }
 
     #[test]

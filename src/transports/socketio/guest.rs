@@ -149,6 +149,8 @@ impl Facts {
             }
             None => self.host.recovery.issue(&me.user, namespace.name(), &sid, services.clock.now()),
         };
+        // Nothing is waited for between this and the greeting: who is out is told so, and never that they are in.
+        services.tokens.check_still_believed(&identity).map_err(|error| refused(&error.into()))?;
         let connected = socketio::connect(namespace.name(), &sid, Some(&pid));
         // Where nobody knows how the inbox stood before, nothing may be taken for given.
         session.greet(inbox, &frame::text(&connected), Some(stands.map_or(0, |stands| stands.last_seq)));

@@ -370,7 +370,7 @@ impl Outbox {
         }
         let objection = tokens.objection(&self.me.user, &self.terms.pass.borrow().credential);
         if let Some(reason) = objection {
-            self.queue.borrow_mut().clear();
+            self.queue.borrow_mut().keep_greeting();
             self.close(reason);
         }
     }
