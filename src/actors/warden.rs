@@ -17,6 +17,8 @@ use crate::telemetry::Metrics;
 
 /// How many orders are read at once.
 const PAGE: u32 = 1_000;
+/// How often it is looked for what need not be remembered any more.
+const FORGET_EVERY: Duration = Duration::from_mins(10);
 
 /// An order was taken here and is kept; answered when it is in force here.
 #[derive(Debug, Message)]
@@ -97,9 +99,12 @@ impl Warden {
         self.read = orders.last().map_or(self.read, |last| last.id);
         let fresh: Vec<Kept> = orders.into_iter().filter(|kept| !self.ahead.remove(&kept.id)).collect();
         self.carry_out(&fresh);
-        self.tokens.forget_revocations();
-        self.metrics.revocations().set(i64::try_from(self.tokens.revoked()).unwrap_or(i64::MAX));
+        self.show();
         is_more
+    }
+
+    fn show(&self) {
+        self.metrics.revocations().set(i64::try_from(self.tokens.revoked()).unwrap_or(i64::MAX));
     }
 
     fn carry_out(&self, orders: &[Kept]) {
@@ -129,7 +134,8 @@ impl Actor for Warden {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.metrics.revocations().set(i64::try_from(self.tokens.revoked()).unwrap_or(i64::MAX));
+        self.show();
+        ctx.run_interval(FORGET_EVERY, |warden, _| warden.tokens.forget_revocations());
         Self::look_later(self.interval, ctx);
     }
 }

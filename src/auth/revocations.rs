@@ -3,11 +3,15 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Credential, Demand, Order, Timestamp, UserId};
+use crate::domain::{Demand, Order, Timestamp, UserId};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub(super) struct Revocations(HashMap<UserId, Revoked>);
+pub(super) struct Revocations {
+    users: HashMap<UserId, Revoked>,
+    /// How many there are of all of them.
+    count: usize,
+}
 
 /// What was revoked of one user, each with when that was ordered.
 #[derive(Debug, Default)]
@@ -22,55 +26,63 @@ struct Ordered<T> {
     at: Timestamp,
 }
 
+impl Revoked {
+    fn len(&self) -> usize {
+        self.tokens.len() + usize::from(self.issued_before.is_some())
+    }
+}
+
 impl Revocations {
     /// Takes an order; what it says twice changes nothing.
     pub(super) fn take(&mut self, order: &Order) {
+        let known = self.users.get(&order.user).map_or(0, Revoked::len);
         match &order.demand {
             Demand::Disconnect => {}
             Demand::RevokeToken(id) => {
-                let revoked = self.0.entry(order.user.clone()).or_default();
+                let revoked = self.users.entry(order.user.clone()).or_default();
                 let at = revoked.tokens.entry(id.clone()).or_insert(order.at);
                 *at = order.at.max(*at);
             }
             Demand::RevokeIssuedBefore(time) => {
-                let revoked = self.0.entry(order.user.clone()).or_default();
+                let revoked = self.users.entry(order.user.clone()).or_default();
                 // The latest of both counts for as long as any of them would.
                 let known = revoked.issued_before.unwrap_or(Ordered { what: *time, at: order.at });
                 let latest = Ordered { what: known.what.max(*time), at: known.at.max(order.at) };
                 revoked.issued_before = Some(latest);
             }
         }
+        self.count += self.users.get(&order.user).map_or(0, Revoked::len) - known;
     }
 
     /// Whether a user's token is revoked. One that does not say when it was issued may be from any time.
-    pub(super) fn cover(&self, user: &UserId, token: &Credential) -> bool {
-        let Some(revoked) = self.0.get(user) else { return false };
+    pub(super) fn cover(&self, user: &UserId, id: Option<&str>, issued_at: Option<Timestamp>) -> bool {
+        let Some(revoked) = self.users.get(user) else { return false };
         let by_time = revoked
             .issued_before
-            .is_some_and(|before| token.issued_at.is_none_or(|issued_at| issued_at < before.what));
-        let by_id = token.token_id.as_ref().is_some_and(|id| revoked.tokens.contains_key(id));
+            .is_some_and(|before| issued_at.is_none_or(|issued_at| issued_at < before.what));
+        let by_id = id.is_some_and(|id| revoked.tokens.contains_key(id));
         by_time || by_id
     }
 
     /// Whether everything of this user that began before a time is revoked.
     pub(super) fn cover_all_of(&self, user: &UserId, began: Timestamp) -> bool {
-        let before = self.0.get(user).and_then(|revoked| revoked.issued_before);
+        let before = self.users.get(user).and_then(|revoked| revoked.issued_before);
         before.is_some_and(|before| began < before.what)
     }
 
     /// Forgets what was ordered before a time.
     pub(super) fn forget(&mut self, before: Timestamp) {
-        self.0.retain(|_, revoked| {
+        self.users.retain(|_, revoked| {
             revoked.tokens.retain(|_, at| *at >= before);
             revoked.issued_before = revoked.issued_before.filter(|issued_before| issued_before.at >= before);
-            revoked.issued_before.is_some() || !revoked.tokens.is_empty()
+            revoked.len() > 0
         });
+        self.count = self.users.values().map(Revoked::len).sum();
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        let count = |revoked: &Revoked| revoked.tokens.len() + usize::from(revoked.issued_before.is_some());
-        self.0.values().map(count).sum()
+        self.count
     }
 }
 
@@ -86,9 +98,8 @@ mod tests {
         Timestamp::from_micros(seconds * 1_000_000)
     }
 
-    fn token(id: Option<&str>, issued_at: Option<i64>) -> Credential {
-        let (token_id, issued_at) = (id.map(Into::into), issued_at.map(at));
-        Credential { token_id, issued_at, signed_by: None }
+    fn covers(revocations: &Revocations, of: &str, id: Option<&str>, issued_at: Option<i64>) -> bool {
+        revocations.cover(&user(of), id, issued_at.map(at))
     }
 
     fn after(orders: &[(Demand, i64)]) -> Revocations {
@@ -103,10 +114,10 @@ mod tests {
     #[test]
     fn a_token_is_revoked_by_its_id_and_its_bearers_others_are_not() {
         let revocations = after(&[(Demand::RevokeToken("a".into()), 10), (Demand::Disconnect, 11)]);
-        assert!(revocations.cover(&user("7"), &token(Some("a"), Some(99))));
-        assert!(!revocations.cover(&user("7"), &token(Some("b"), Some(1))));
-        assert!(!revocations.cover(&user("7"), &token(None, None)));
-        assert!(!revocations.cover(&user("8"), &token(Some("a"), Some(1))), "another's");
+        assert!(covers(&revocations, "7", Some("a"), Some(99)));
+        assert!(!covers(&revocations, "7", Some("b"), Some(1)));
+        assert!(!covers(&revocations, "7", None, None));
+        assert!(!covers(&revocations, "8", Some("a"), Some(1)), "another's");
     }
 
     #[test]
@@ -115,10 +126,10 @@ mod tests {
         for orders in [[10, 5], [5, 10]] {
             let orders = orders.map(|time| (Demand::RevokeIssuedBefore(at(time)), 20));
             let revocations = after(&orders);
-            assert!(revocations.cover(&user("7"), &token(None, Some(9))));
-            assert!(revocations.cover(&user("7"), &token(None, None)));
-            assert!(!revocations.cover(&user("7"), &token(None, Some(10))));
-            assert!(!revocations.cover(&user("8"), &token(None, None)), "another's");
+            assert!(covers(&revocations, "7", None, Some(9)));
+            assert!(covers(&revocations, "7", None, None));
+            assert!(!covers(&revocations, "7", None, Some(10)));
+            assert!(!covers(&revocations, "8", None, None), "another's");
             assert!(
                 revocations.cover_all_of(&user("7"), at(9)) && !revocations.cover_all_of(&user("7"), at(10))
             );
@@ -136,11 +147,11 @@ mod tests {
         ]);
         assert_eq!(revocations.len(), 4);
         revocations.forget(at(20));
-        assert!(!revocations.cover(&user("7"), &token(Some("old"), Some(1))));
-        assert!(revocations.cover(&user("7"), &token(Some("new"), None)));
-        assert!(revocations.cover(&user("7"), &token(Some("again"), None)));
+        assert!(!covers(&revocations, "7", Some("old"), Some(1)));
+        assert!(covers(&revocations, "7", Some("new"), None));
+        assert!(covers(&revocations, "7", Some("again"), None));
         assert_eq!(revocations.len(), 2);
         revocations.forget(at(31));
-        assert!(revocations.0.is_empty(), "no user is left over");
+        assert!(revocations.users.is_empty(), "no user is left over");
     }
 }

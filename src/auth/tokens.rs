@@ -32,7 +32,7 @@ impl Tokens {
     /// Who the bearer of `token` is, if it is believed.
     pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
         let identity = self.verifier.verify(token, self.wall.now())?;
-        self.check_not_revoked(&identity.user, &Credential::from(&identity))?;
+        self.check_not_revoked(&identity)?;
         Ok(identity)
     }
 
@@ -41,15 +41,16 @@ impl Tokens {
         if self.believed_for(identity) == Some(Duration::ZERO) {
             return Err(TokenError::Expired);
         }
-        let credential = Credential::from(identity);
-        if !self.verifier.trusts(credential.signed_by) {
+        if !self.verifier.trusts(identity.signed_by) {
             return Err(TokenError::NoKeyFits);
         }
-        self.check_not_revoked(&identity.user, &credential)
+        self.check_not_revoked(identity)
     }
 
-    fn check_not_revoked(&self, user: &UserId, credential: &Credential) -> Result<(), TokenError> {
-        if self.revocations().cover(user, credential) { Err(TokenError::Revoked) } else { Ok(()) }
+    fn check_not_revoked(&self, identity: &Identity) -> Result<(), TokenError> {
+        let Identity { user, token_id, issued_at, .. } = identity;
+        let is_revoked = self.revocations().cover(user, token_id.as_deref(), *issued_at);
+        if is_revoked { Err(TokenError::Revoked) } else { Ok(()) }
     }
 
     /// How long the bearer's token is still believed: so long a connection may last.
@@ -59,10 +60,11 @@ impl Tokens {
 
     /// Why a session that goes by this token must end, if it must.
     pub fn objection(&self, user: &UserId, credential: &Credential) -> Option<CloseReason> {
-        if self.revocations().cover(user, credential) {
+        let Credential { token_id, issued_at, signed_by } = credential;
+        if self.revocations().cover(user, token_id.as_deref(), *issued_at) {
             return Some(CloseReason::TokenRevoked);
         }
-        (!self.verifier.trusts(credential.signed_by)).then_some(CloseReason::KeyWithdrawn)
+        (!self.verifier.trusts(*signed_by)).then_some(CloseReason::KeyWithdrawn)
     }
 
     /// Whether everything of this user that began before a time is revoked.

@@ -19,6 +19,10 @@ use crate::http::{Administrator, JsonBody, Problem};
 /// What tokens count their issue in (RFC 7519 §4.1.6), as most issuers write it.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// How many revocations an instance knows at most: some hundred bytes each. Who comes so far has no `max_token_age`,
+/// and revokes single tokens by the million.
+const REVOKED_MAX: usize = 1_000_000;
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct RevokeRequest {
@@ -49,7 +53,8 @@ impl<'a> From<&'a Order> for Answer<'a> {
 }
 
 refusals!(
-    RevokeRefusals: codes::TOKEN, codes::ORIGIN, codes::FORBIDDEN, codes::BODY, codes::FIELD, codes::STORED
+    RevokeRefusals: codes::TOKEN, codes::ORIGIN, codes::FORBIDDEN, codes::BODY, codes::FIELD, codes::STORED,
+    codes::REVOKED
 );
 
 /// `POST /admin/users/{id}/revoke`: an administrator's.
@@ -77,6 +82,12 @@ pub(in crate::api) async fn revoke(
     let at = services.tokens.now();
     let is_now = body.value.jti.is_none() && body.value.issued_before.is_none();
     let (action, demand) = demanded(body.value, at, services.tokens.leeway())?;
+    if services.tokens.revoked() >= REVOKED_MAX {
+        return Err(Problem::unavailable(
+            "too_many_revocations",
+            "as much is revoked as can be remembered: set auth.max_token_age",
+        ));
+    }
     let order = Order { user, demand, at };
     let detail = json!(Answer::from(&order));
     let entry = administrator.entry(action, Some(order.user.as_str()), Some(&detail));

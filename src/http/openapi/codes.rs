@@ -111,6 +111,9 @@ pub const CONNECTIONS: Codes =
 /// Tickets.
 pub const TOO_MANY_TICKETS: Codes = &[code(429, "too_many_tickets", "the user holds as many as one may")];
 
+/// Of revoking.
+pub const REVOKED: Codes = &[code(503, "too_many_revocations", "as much is revoked as can be remembered")];
+
 /// Of doors that take a ticket in place of a token.
 pub const TICKET: Codes =
     &[code(401, "ticket_invalid", "the ticket is none, was used, has expired or is for another door")];
