@@ -7,7 +7,9 @@ use crate::support::app::TestApp;
 use crate::support::both::on_both_databases;
 
 /// Every route of administrators', with a path that exists or does not: that is not to be told.
-const ROUTES: [(&str, &str); 7] = [
+const ROUTES: [(&str, &str); 9] = [
+    ("POST", "/admin/users/mallory/disconnect"),
+    ("POST", "/admin/users/mallory/revoke"),
     ("GET", "/admin/notifications/logs"),
     ("GET", "/admin/notifications/stats"),
     ("POST", "/admin/notifications/broadcast"),
