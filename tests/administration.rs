@@ -3,4 +3,6 @@
 mod access;
 mod audit;
 mod broadcast;
+mod logs;
 mod presence;
+mod stats;

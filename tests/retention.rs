@@ -10,7 +10,8 @@ use crate::support::deadline::wait_until_async;
 use crate::support::records::{execute, texts};
 
 /// Soon and in the smallest batches; nothing is mailed meanwhile.
-const EAGER: [(&str, &str); 7] = [
+const EAGER: [(&str, &str); 8] = [
+    ("BELLHOP__RETENTION__AUDIT_DAYS", "60"),
     ("BELLHOP__RETENTION__NOTIFICATIONS_DAYS", "30"),
     ("BELLHOP__RETENTION__RECEIPTS_DAYS", "60"),
     ("BELLHOP__RETENTION__INTERVAL_MS", "100"),
@@ -99,6 +100,36 @@ on_both_databases! {
         let mut device = app.connect_with(&app.token("ann", &[]), "?since=2").await;
         assert_eq!(device.next_event("gap").await, json!({"after": 2, "oldest": 6}));
         assert_eq!(device.next_event("LIKE").await["seq"], 6);
+    }
+
+    async fn the_audit_and_old_broadcasts_go_by_their_own_age(app, super::EAGER) {
+        let root = app.token("root", &["ADMIN"]);
+        app.get("/admin/presence", &root).await.expect(200);
+        app.get("/admin/audit", &root).await.expect(200);
+        let body = json!({"type": "LIKE", "role": "NOBODY"});
+        for _ in 0..2 {
+            app.post("/admin/notifications/broadcast", &root, &body).await.expect(202);
+        }
+        wait_until_async("the broadcasts are done", async || {
+            let done = "SELECT id AS value FROM broadcasts WHERE finished_at IS NOT NULL ORDER BY 1";
+            (texts(app.database_url(), done).len() == 2).then_some(())
+        })
+        .await;
+        let old = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 1_600_000_000, 0));
+        for change in [
+            "UPDATE audit SET at = at - 8640000000000 WHERE action = 'read_presence'".to_owned(),
+            format!("UPDATE broadcasts SET id = '{old}' WHERE id = (SELECT MIN(id) FROM broadcasts)"),
+        ] {
+            execute(app.database_url(), &change);
+        }
+        wait_until_async("the old ones are gone", async || {
+            let page = app.get("/metrics", "").await.text;
+            let gone = (removed(&page, "audit"), removed(&page, "broadcasts"));
+            (gone == (Some(1.0), Some(1.0))).then_some(())
+        })
+        .await;
+        assert_eq!(ids(&app, "audit", "action"), ["broadcast", "read_audit"]);
+        assert_eq!(ids(&app, "broadcasts", "id").len(), 1);
     }
 
     async fn an_unread_one_that_has_gone_is_taken_from_every_devices_count(app, super::EAGER) {

@@ -15,6 +15,7 @@ pub mod routes;
 mod tag;
 mod tickets;
 
+pub use admin::stats::StatsTurn;
 pub use development::TokenDesk;
 pub use documentation::Document;
 pub use operations::MetricsGate;

@@ -53,6 +53,11 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
             "/admin/notifications/broadcasts/{id}",
             [(Method::GET, web::to(admin::broadcast::read))],
         ))
+        .service(
+            resource("/admin/notifications/logs", [(Method::GET, web::to(admin::logs::read))])
+                .wrap(Compress::default()),
+        )
+        .service(resource("/admin/notifications/stats", [(Method::GET, web::to(admin::stats::read))]))
         .service(resource("/admin/presence", [(Method::GET, web::to(admin::presence::read))]))
         .service(
             resource("/admin/audit", [(Method::GET, web::to(admin::audit::read))]).wrap(Compress::default()),

@@ -34,7 +34,7 @@ use crate::actors::reader::Reader;
 use crate::actors::session::Services;
 use crate::actors::warden::{self, Warden};
 use crate::actors::watch::Watch;
-use crate::api::{Document, MetricsGate, TokenDesk, routes};
+use crate::api::{Document, MetricsGate, StatsTurn, TokenDesk, routes};
 use crate::auth::{Minter, RecoveryIds, Tokens, Verifier};
 use crate::config::{Mode, Settings};
 use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds, Timestamp};
@@ -305,6 +305,7 @@ fn serve(
         web::Data::new(BodyLimits { bytes: settings.limits.body_bytes, timeout: request_timeout });
     let document = serde_json::to_vec(&document(settings)?).context("the document cannot be written")?;
     let document = web::Data::new(Document::new(document));
+    let stats_turn = web::Data::new(StatsTurn::default());
     let application = move || {
         WebApp::new()
             .app_data(services.clone())
@@ -323,6 +324,7 @@ fn serve(
             .app_data(body_limits.clone())
             .app_data(desk.clone())
             .app_data(document.clone())
+            .app_data(stats_turn.clone())
             .app_data(socketio.clone())
             .app_data(sse.clone())
             // Within CORS: a page is to read why it was refused.

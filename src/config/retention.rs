@@ -11,6 +11,8 @@ pub struct RetentionSettings {
     pub notifications_days: u64,
     /// How many days receipts are kept, also of what was deleted; 0 means for ever. Defaults to 730.
     pub receipts_days: u64,
+    /// How many days the audit of what administrators did is kept; 0 means for ever. Defaults to 730.
+    pub audit_days: u64,
     /// How often what has become too old is looked for, in milliseconds. Defaults to 3600000.
     pub interval_ms: u64,
     /// How many rows one transaction looks at. Defaults to 500.
@@ -23,6 +25,11 @@ impl RetentionSettings {
     /// How long notifications are kept; None for ever.
     pub fn of_notifications(&self) -> Option<Duration> {
         days(self.notifications_days)
+    }
+
+    /// How long the audit is kept; None for ever.
+    pub fn of_audit(&self) -> Option<Duration> {
+        days(self.audit_days)
     }
 
     /// How long receipts are kept; None for ever.

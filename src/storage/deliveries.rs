@@ -27,6 +27,16 @@ fn is_pending() -> SqlLiteral<Bool> {
     sql::<Bool>("deliveries.state = 'pending'")
 }
 
+/// Every state that a delivery may be in.
+pub const STATES: [&str; 6] = [
+    PENDING,
+    Ending::Confirmed.as_str(),
+    Ending::Emailed.as_str(),
+    Ending::Suppressed.as_str(),
+    Ending::Withdrawn.as_str(),
+    Ending::Failed.as_str(),
+];
+
 /// How a delivery ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ending {

@@ -25,7 +25,7 @@ pub(super) fn look_through<P: Clone, T>(
     mut read: impl FnMut(Option<&P>, usize) -> Result<Vec<(P, T)>, StorageError>,
     mut fitting: impl FnMut(Vec<(P, T)>) -> Result<Vec<(P, T)>, StorageError>,
 ) -> Result<Found<P, T>, StorageError> {
-    let chunk = if all_fit { wanted + 1 } else { CHUNK };
+    let mut chunk = if all_fit { wanted + 1 } else { (2 * wanted + 1).min(CHUNK) };
     let (mut place, mut items, mut seen) = (after, Vec::new(), 0);
     loop {
         let rows = read(place.as_ref(), chunk)?;
@@ -43,6 +43,8 @@ pub(super) fn look_through<P: Clone, T>(
         if seen >= ROWS_MAX {
             return Ok(Found { items, stopped_at: place });
         }
+        // What is seldom is looked for in larger strides.
+        chunk = CHUNK.min(chunk * 4).min(ROWS_MAX - seen);
     }
 }
 

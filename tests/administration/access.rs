@@ -7,7 +7,11 @@ use crate::support::app::TestApp;
 use crate::support::both::on_both_databases;
 
 /// Every route of administrators', with a path that exists or does not: that is not to be told.
-const ROUTES: [(&str, &str); 5] = [
+const ROUTES: [(&str, &str); 9] = [
+    ("POST", "/admin/users/mallory/disconnect"),
+    ("POST", "/admin/users/mallory/revoke"),
+    ("GET", "/admin/notifications/logs"),
+    ("GET", "/admin/notifications/stats"),
     ("POST", "/admin/notifications/broadcast"),
     ("GET", "/admin/notifications/broadcasts/0198a1b2-0000-7000-8000-000000000001"),
     ("GET", "/admin/presence"),

@@ -108,17 +108,7 @@ struct Line {
 
 /// How the database goes about each statement of a shape, a line each.
 pub fn plan(connection: &mut AnyConnection, shape: &Shape) -> Result<Vec<String>, StorageError> {
-    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
-    let note = Arc::clone(&seen);
-    connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-        if let InstrumentationEvent::StartQuery { query, .. } = event {
-            note.lock().unwrap_or_else(PoisonError::into_inner).push(query.to_string());
-        }
-    });
-    let done = shape.run(connection);
-    connection.set_instrumentation(|_: InstrumentationEvent<'_>| {});
-    done?;
-    let statements = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    let statements = statements_of(connection, |connection| shape.run(connection).map(drop))?;
     let mut lines = Vec::new();
     for statement in statements {
         let (text, binds) = statement.split_once(" -- binds: ").unwrap_or((&statement, "[]"));
@@ -127,17 +117,63 @@ pub fn plan(connection: &mut AnyConnection, shape: &Shape) -> Result<Vec<String>
     Ok(lines)
 }
 
+/// The statements that something makes, with how the database goes about each, whatever the values.
+pub fn plans_of(
+    connection: &mut AnyConnection,
+    run: impl FnOnce(&mut AnyConnection) -> Result<(), StorageError>,
+) -> Result<Vec<(String, Vec<String>)>, StorageError> {
+    let statements = statements_of(connection, run)?;
+    let mut plans = Vec::new();
+    for statement in statements {
+        let text = statement.split(" -- binds: ").next().unwrap_or_default();
+        let lines: Vec<Line> = match connection {
+            AnyConnection::Postgres(c) => {
+                c.batch_execute(&format!("{EXPLAINED}; PREPARE shape AS {text}"))?;
+                // The pool has the generic plan forced, so that the values do not matter.
+                let count = (1..).take_while(|number| text.contains(&format!("${number}"))).count();
+                let call =
+                    if count == 0 { String::new() } else { format!("({})", vec!["NULL"; count].join(", ")) };
+                let explain = format!("EXPLAIN (COSTS OFF) EXECUTE shape {call}");
+                let lines = sql_query(format!("SELECT pg_temp.explained('{explain}') AS detail")).load(c);
+                c.batch_execute("DEALLOCATE shape")?;
+                lines?
+            }
+            AnyConnection::Sqlite(c) => sql_query(format!("EXPLAIN QUERY PLAN {text}")).load(c)?,
+        };
+        let lines = lines.into_iter().map(|line| line.detail.trim_end().to_owned()).collect();
+        plans.push((text.to_owned(), lines));
+    }
+    Ok(plans)
+}
+
+/// Has what `EXPLAIN` says come as rows of text.
+const EXPLAINED: &str = "CREATE OR REPLACE FUNCTION pg_temp.explained(query text) RETURNS SETOF text \
+    LANGUAGE plpgsql AS $$ DECLARE line record; BEGIN \
+    FOR line IN EXECUTE query LOOP RETURN NEXT line.\"QUERY PLAN\"; END LOOP; END $$";
+
+fn statements_of(
+    connection: &mut AnyConnection,
+    run: impl FnOnce(&mut AnyConnection) -> Result<(), StorageError>,
+) -> Result<Vec<String>, StorageError> {
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let note = Arc::clone(&seen);
+    connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            note.lock().unwrap_or_else(PoisonError::into_inner).push(query.to_string());
+        }
+    });
+    let done = run(connection);
+    connection.set_instrumentation(|_: InstrumentationEvent<'_>| {});
+    done?;
+    Ok(std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
 fn explain(connection: &mut AnyConnection, text: &str, binds: &str) -> Result<Vec<String>, StorageError> {
     let lines: Vec<Line> = match connection {
         AnyConnection::Postgres(c) => {
             // Numbers and words without quotes of their own, see `shapes`: good as SQL.
             let values = binds.trim_start_matches('[').trim_end_matches(']').replace('"', "'");
-            c.batch_execute(&format!(
-                "CREATE OR REPLACE FUNCTION pg_temp.explained(query text) RETURNS SETOF text LANGUAGE plpgsql \
-                 AS $$ DECLARE line record; BEGIN \
-                 FOR line IN EXECUTE query LOOP RETURN NEXT line.\"QUERY PLAN\"; END LOOP; END $$; \
-                 PREPARE shape AS {text}"
-            ))?;
+            c.batch_execute(&format!("{EXPLAINED}; PREPARE shape AS {text}"))?;
             // The pool has the generic plan forced, so that this is the one that is always used.
             let call = format!("EXPLAIN (COSTS OFF) EXECUTE shape ({})", values.replace('\'', "''"));
             let lines = sql_query(format!("SELECT pg_temp.explained('{call}') AS detail")).load(c);

@@ -4,7 +4,9 @@
 pub(super) mod audit;
 pub(super) mod broadcast;
 pub(super) mod disconnect;
+pub(super) mod logs;
 pub(super) mod presence;
 pub(super) mod query;
 pub(super) mod revoke;
+pub(super) mod stats;
 pub(super) mod trail;

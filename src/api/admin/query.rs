@@ -26,6 +26,7 @@ pub(super) fn invalid(field: &'static str, reason: &str) -> Problem {
 }
 
 /// The same of a value that the domain refused.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 pub(super) fn unfit(refused: Invalid) -> Problem {
     invalid(refused.field, &refused.reason)
 }

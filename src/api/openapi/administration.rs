@@ -8,12 +8,16 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::shapes::named;
-use super::values::{category, channels, kind, role_name};
+use super::values::{category, channels, delivery_states, kind, role_name};
 use crate::api::admin::query::LIMIT_MAX;
+use crate::api::admin::stats::NAMES_MAX;
 use crate::api::publish::PublishRequest;
 use crate::domain::notification::TITLE_MAX;
 use crate::domain::{AdminAction, Step};
-use crate::http::openapi::shapes::{Shape, any_text, count, one_of, text, timestamp, user_id, uuid};
+use crate::http::openapi::shapes::{
+    Shape, any_text, boolean, count, one_of, seq, text, timestamp, user_id, uuid,
+};
+use crate::storage::deliveries::STATES;
 
 named! {
     /// Who is online.
@@ -27,6 +31,10 @@ named! {
     ]}));
     /// How a broadcast stands.
     Broadcast: broadcast();
+    /// A page of the logs.
+    LogPage: page(log_entry());
+    /// Figures of notifications.
+    Stats: stats();
     /// A page of the audit.
     AuditPage: page(audit_entry());
 }
@@ -99,6 +107,57 @@ fn broadcast() -> Shape {
         ("told", count().with("description", "How many users have it in their inboxes by now.")),
         ("createdAt", timestamp()),
         ("finishedAt", timestamp().or_null()),
+    ])
+}
+
+fn log_entry() -> Shape {
+    let reached = "Through what it first reached its user; null where it did not.";
+    Shape::closed([
+        ("id", uuid()),
+        ("userId", user_id()),
+        ("seq", seq()),
+        ("event", kind().with("description", "The type once more.")),
+        ("type", kind()),
+        ("category", category()),
+        ("payload", Shape::named("Notification")),
+        ("state", delivery_states().or_null()),
+        ("channel", channels().or_null().with("description", reached)),
+        ("delivered", boolean().with("description", "Whether a device has it, or the mail server.")),
+        ("deliveredAt", timestamp().or_null()),
+        ("attempts", count().with("description", "How often mail was tried.")),
+        ("error", any_text().or_null()),
+        ("createdAt", timestamp()),
+        ("readAt", timestamp().or_null()),
+    ])
+}
+
+fn stats() -> Shape {
+    let time = || Shape(json!({"type": ["number", "null"], "minimum": 0}));
+    let times = |description: &str| {
+        let percentiles =
+            [("p50", time()), ("p90", time()), ("p95", time()), ("p99", time()), ("max", time())];
+        let [p50, p90, p95, p99, max] = percentiles;
+        Shape::closed([("count", count()), p50, p90, p95, p99, max]).with("description", description)
+    };
+    let others = |of: &str| count().with("description", format!("Of {of} that are not named."));
+    let states = one_of(&[&STATES[..], &["unknown"]].concat());
+    Shape::closed([
+        ("from", timestamp()),
+        ("to", timestamp()),
+        ("complete", boolean().with("description", "Whether everything of that time was counted.")),
+        ("countedFrom", timestamp().with("description", "From where on it was.")),
+        ("total", count()),
+        ("byType", figures(&kind(), "The hundred that came most often.").with("maxProperties", NAMES_MAX)),
+        ("otherTypes", others("types")),
+        ("byCategory", figures(&category(), "The same by category.").with("maxProperties", NAMES_MAX)),
+        ("otherCategories", others("categories")),
+        ("byState", figures(&states, "By the delivery's state.")),
+        ("byChannel", figures(&channels(), "By through what they first reached their users.")),
+        ("byHour", Shape::closed([("hour", timestamp()), ("count", count())]).list()),
+        ("delivery", times("Milliseconds until a device or the mail server had it.")),
+        ("confirmation", times("Milliseconds until the first device had it.")),
+        ("mail", times("Milliseconds until the mail server had it.")),
+        ("reading", times("Milliseconds until it was read.")),
     ])
 }
 

@@ -49,6 +49,21 @@ parameters! {
         Query "role" False values::role_name(), "Only who holds this role.";
         Query "userId" False user_id(), "Only this user.";
     }
+    LogList {
+        Query "limit" False admin_limit(), "How many.";
+        Query "cursor" False opaque_cursor(), "The `nextCursor` of an earlier answer.";
+        Query "userId" False user_id(), "Only those of this user.";
+        Query "type" False values::chosen_kind(), "Only of this type.";
+        Query "category" False values::category(), "Only of this category.";
+        Query "state" False values::delivery_states(), "Only those whose delivery is in this state.";
+        Query "channel" False values::channels(), "Only those that first reached their user so.";
+        Query "from" False moment(), "Not before this time.";
+        Query "to" False moment(), "Before this time.";
+    }
+    Stats {
+        Query "from" False moment(), "Not before this time; a day before the end unless said.";
+        Query "to" False moment(), "Before this time; now unless said, and at most 31 days after the begin.";
+    }
     AuditList {
         Query "limit" False admin_limit(), "How many.";
         Query "cursor" False opaque_cursor(), "The `nextCursor` of an earlier answer.";

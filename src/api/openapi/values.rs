@@ -9,6 +9,7 @@ use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX, TYPE_M
 use crate::domain::room::ROOM_NAME_MAX;
 use crate::domain::{Channel, Door, Step};
 use crate::http::openapi::shapes::{BLANKS, CONTROLS, Shape, count, email, one_of, text, user_id};
+use crate::storage::deliveries::STATES;
 
 /// A language tag or a time zone.
 pub(in crate::api) fn language_or_zone() -> Shape {
@@ -152,7 +153,7 @@ pub(in crate::api) fn steps() -> Shape {
 
 /// Where a delivery stands.
 pub(in crate::api) fn delivery_states() -> Shape {
-    one_of(&["pending", "confirmed", "emailed", "suppressed", "withdrawn", "failed"])
+    one_of(&STATES)
 }
 
 /// A door that lets in by ticket.

@@ -168,9 +168,7 @@ fn read_seen(
         if let Some(from) = filter.from {
             query = query.filter(receipts::at.ge(from.as_micros()));
         }
-        if let Some(to) = filter.to {
-            query = query.filter(receipts::at.lt(to.as_micros()));
-        }
+        query = query.filter(receipts::at.lt(filter.to.map_or(i64::MAX, Timestamp::as_micros)));
         query = match after {
             Some(Place { at, is_deed: true, .. }) => query.filter(receipts::at.le(*at)),
             Some(Place { at, is_deed: false, key: [id, step, device] }) => {
@@ -209,7 +207,8 @@ fn find_deeds(
     let notification = filter.notification.map(|id| id.to_string());
     let targets: Vec<String> = filter.target.clone().into_iter().chain(user).chain(notification).collect();
     let action = filter.action.map(AdminAction::as_str);
-    let by_index = if filter.actor.is_some() { 0 } else { 1 };
+    // An administrator's are found by an index, and what they concern is looked at; or the other way round.
+    let by_index = usize::from(filter.actor.is_none());
     let fits = |deed: &Deed| {
         let concerns = |target: &String| deed.target.as_ref() == Some(target);
         targets.iter().all(concerns) && action.is_none_or(|action| deed.action == action)
@@ -251,9 +250,7 @@ fn read_deeds(
         if let Some(from) = filter.from {
             query = query.filter(audit::at.ge(from.as_micros()));
         }
-        if let Some(to) = filter.to {
-            query = query.filter(audit::at.lt(to.as_micros()));
-        }
+        query = query.filter(audit::at.lt(filter.to.map_or(i64::MAX, Timestamp::as_micros)));
         query = match after {
             // A receipt comes after the deeds of its time.
             Some(Place { at, is_deed: false, .. }) => query.filter(audit::at.lt(*at)),

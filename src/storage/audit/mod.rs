@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use super::connection::AnyConnection;
 use super::error::StorageError;
 use super::schema::audit;
-use crate::domain::AuditEntry;
+use crate::domain::{AuditEntry, Timestamp};
 
 #[derive(Debug, Insertable)]
 #[diesel(table_name = audit, treat_none_as_default_value = false)]
@@ -45,4 +45,18 @@ pub fn record(connection: &mut AnyConnection, entry: &AuditEntry) -> Result<(), 
         }
     };
     Ok(())
+}
+
+/// Removes at most `batch` of the oldest deeds from before `before`; answers how many.
+pub fn trim(connection: &mut AnyConnection, before: Timestamp, batch: u32) -> Result<usize, StorageError> {
+    let old: Vec<String> = audit::table
+        .filter(audit::at.lt(before.as_micros()))
+        .order((audit::at, audit::id))
+        .limit(i64::from(batch))
+        .select(audit::id)
+        .load(connection)?;
+    if old.is_empty() {
+        return Ok(0);
+    }
+    Ok(diesel::delete(audit::table.filter(audit::id.eq_any(old))).execute(connection)?)
 }
