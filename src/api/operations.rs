@@ -131,8 +131,8 @@ refusals!(MetricsRefusals: codes::METRICS);
 #[utoipa::path(
     get, path = "/metrics", operation_id = "metrics", tag = "operations", security(()),
     summary = "Read the figures",
-    description = "In Prometheus' text format. With a token where one is configured; in production there is no such \
-        path without.",
+    description = "In Prometheus' text format. Where metrics.token is configured, for whoever shows it as a bearer \
+        token, and 401 for others; without it there is no such path in production.",
     responses(
         (status = 200, description = "The figures", body = String, content_type = "text/plain"),
         MetricsRefusals,
