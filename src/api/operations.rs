@@ -65,14 +65,14 @@ pub(super) async fn ready(
     };
     let metrics = &services.metrics;
     let figure = |value: i64| usize::try_from(value).unwrap_or_default();
-    let waiting = |queue| figure(metrics.queue_items(queue).get());
-    let (write, clerical) = (waiting("write"), waiting("clerical"));
+    let depth_of = |queue| figure(metrics.queue_items(queue).get());
+    let (write, clerical) = (depth_of("write"), depth_of("clerical"));
     let measured = tokio::time::timeout(PATIENCE, services.hub.send(Measure)).await;
     let state = |degraded: bool| if degraded { "degraded" } else { "ok" };
     // Readable and not writable, a full disk for example: requests must go on coming for that to show.
     let database = writing.is_failing();
     let mail = overdue > 0 || mailing.is_failing();
-    let is_full = |waiting| is_crowded(waiting, limits.write_queue);
+    let is_full = |depth| is_crowded(depth, limits.write_queue);
     let queues = is_full(write) || is_full(clerical) || reader.is_crowded();
     let hub = !matches!(measured, Ok(Ok(_)));
     let audit = metrics.notifications_lost().get() > 0;
@@ -85,7 +85,7 @@ pub(super) async fn ready(
         },
         "overdueMails": overdue,
         "waiting": {
-            "write": write, "clerical": clerical, "read": reader.waiting(), "mail": waiting("mail"),
+            "write": write, "clerical": clerical, "read": reader.waiting(), "mail": depth_of("mail"),
             "confirmations": services.unreported(),
         },
         "memory": {
@@ -131,8 +131,8 @@ refusals!(MetricsRefusals: codes::METRICS);
 #[utoipa::path(
     get, path = "/metrics", operation_id = "metrics", tag = "operations", security(()),
     summary = "Read the figures",
-    description = "In Prometheus' text format. With a token where one is configured; in production there is no such \
-        path without.",
+    description = "In Prometheus' text format. Where metrics.token is configured, for whoever shows it as a bearer \
+        token, and 401 for others; without it there is no such path in production.",
     responses(
         (status = 200, description = "The figures", body = String, content_type = "text/plain"),
         MetricsRefusals,

@@ -68,7 +68,7 @@ mod tests {
     use crate::config::{Sources, load};
 
     /// Production as it should be.
-    const FINE: [(&str, &str); 8] = [
+    const FINE: [(&str, &str); 9] = [
         ("BELLHOP_MODE", "production"),
         ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
         ("DATABASE_URL", "postgres://app@db/bellhop"),
@@ -76,6 +76,7 @@ mod tests {
         ("PUBLIC_URL", "https://app.example.com"),
         ("SMTP_URL", "smtp://mail.example.com?tls=required"),
         ("MAIL_FROM", "Bookings <bookings@example.com>"),
+        ("BELLHOP__METRICS__TOKEN", "a token of the figures"),
         ("BELLHOP__SERVER__TRUSTED_PROXIES", "10.0.0.1"),
     ];
 

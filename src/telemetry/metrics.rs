@@ -168,7 +168,7 @@ figures! {
     gauge deliveries_pending("bellhop_deliveries_pending"):
         /// Deliveries that wait for a device or a mail, looked up every few seconds; 10000 means that many or more.
     gauge deliveries_overdue("bellhop_deliveries_overdue"):
-        /// Pending deliveries that nobody has looked at for longer than metrics.overdue_grace_ms after their time, looked up every few seconds; 10000 means that many or more.
+        /// Pending deliveries that nobody has looked at for longer than a grace after their time, looked up every few seconds; 10000 means that many or more.
     gauge notifications_lost("bellhop_notifications_lost"):
         /// Notifications that nothing would ever deliver: stored without a delivery or an end of one, or a pending delivery without its notification. Found by an audit of the database that goes round and round; must be 0.
     counter notifications_audited("bellhop_notifications_audited_total"):

@@ -133,7 +133,7 @@ async fn requests_are_told_at_debug_by_their_route_and_never_by_their_path() {
     let look = look.header("x-request-id", "looked-for").bearer_auth(token_for("guest", &[]));
     Answer::of(look).await.expect_problem(404, "not_found");
     let nowhere = Client::new().get(server.url("/secret-nowhere")).header("x-request-id", "nowhere");
-    Answer::of(nowhere).await.expect_problem(404, "not_found");
+    Answer::of(nowhere).await.expect_problem(404, "unknown_route");
     for (request, method, route, status, user) in [
         ("told-of", "POST", "/bookings", 201, "guest"),
         ("looked-for", "GET", "/bookings/{id}", 404, "guest"),

@@ -86,7 +86,7 @@ async fn present_everywhere(server: &Process, token: &str) {
                 request(&format!("{path}?token={token}&ticket={token}&EIO=4&transport=polling")),
                 request(&format!("{path}/{token}")),
                 request(path)
-                    .header("x-request-id", format!("{token} "))
+                    .header("x-request-id", format!("{token} {token}"))
                     .header("origin", format!("https://{MARK}.example")),
                 request(path)
                     .header("content-type", "application/json")
