@@ -273,13 +273,33 @@ impl Person {
         }
     }
 
-    /// An operator looks at everything there is to look at.
+    /// An operator looks at everything there is to look at, tells everybody, and sends some away.
     async fn look(mut self) {
+        const PAGES: [&str; 8] = [
+            "/ready",
+            "/metrics",
+            "/openapi.json",
+            "/docs",
+            "/admin/presence?limit=20",
+            "/admin/audit?limit=20",
+            "/admin/notifications/logs?limit=20",
+            "/admin/notifications/stats",
+        ];
         let admin = token_for("root", &["ADMIN"]);
         while self.stays() {
-            for path in ["/ready", "/metrics", "/openapi.json", "/docs"] {
+            for path in PAGES {
                 self.ask(self.client.get(self.url(path)).bearer_auth(&admin), &[200]).await;
             }
+            if self.choices.random_bool(0.1) {
+                let (url, all) = (
+                    self.url("/admin/notifications/broadcast"),
+                    json!({"all": true, "type": "note", "title": "All"}),
+                );
+                self.ask(self.client.post(url).bearer_auth(&admin).json(&all), &[202]).await;
+            }
+            let host = self.host();
+            let away = self.url(&format!("/admin/users/{host}/disconnect"));
+            self.ask(self.client.post(away).bearer_auth(&admin), &[200, 202, 204]).await;
             one_more(&self.deeds.0.looked);
             self.pause(200..1_000).await;
         }
