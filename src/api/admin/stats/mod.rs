@@ -122,7 +122,9 @@ async fn count(
         let portion = reader
             .run(move |connection| figures::portion(connection, from.minus(ID_AGE_MAX), &below, PORTION))
             .await?;
-        portion.rows.iter().for_each(|row| tally.count(row));
+        for row in &portion.rows {
+            tally.count(row);
+        }
         let Some(next) = portion.next else { return Ok((tally, None)) };
         if tally.seen() >= ROWS_MAX || Instant::now() >= deadline {
             let reached = tally.oldest();

@@ -201,7 +201,9 @@ mod tests {
 
     fn tally(rows: &[Counted]) -> Tally {
         let mut tally = Tally::new(Timestamp::from_micros(1_000), Timestamp::from_micros(i64::MAX));
-        rows.iter().for_each(|row| tally.count(row));
+        for row in rows {
+            tally.count(row);
+        }
         tally
     }
 
