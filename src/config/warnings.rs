@@ -78,6 +78,7 @@ mod tests {
         ("MAIL_FROM", "Bookings <bookings@example.com>"),
         ("BELLHOP__METRICS__TOKEN", "a token of the figures"),
         ("BELLHOP__SERVER__TRUSTED_PROXIES", "10.0.0.1"),
+        ("BELLHOP__METRICS__TOKEN", "0123456789abcdef0123456789abcdef"),
     ];
 
     fn warned(changed: &[(&str, &str)]) -> Vec<String> {
@@ -108,6 +109,7 @@ mod tests {
             ("SMTP_URL", "smtp://user:secret@mail.example.com", "does not require TLS"),
             ("MAIL_FROM", "", "mail.from"),
             ("BELLHOP__SERVER__TRUSTED_PROXIES", "", "no TLS"),
+            ("BELLHOP__METRICS__TOKEN", "", "metrics.token"),
             ("BELLHOP__AUTH__REQUIRE_EXP", "false", "auth.require_exp"),
             ("API_RATE_LIMIT_PER_MINUTE", "0", "limits.requests_per_minute"),
             ("BELLHOP__LIMITS__CONNECTIONS_PER_ADDRESS", "0", "limits.connections_per_address"),

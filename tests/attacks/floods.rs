@@ -271,7 +271,7 @@ async fn a_flood_of_requests_on_one_connection_is_answered_in_order_and_never_ga
 async fn heads_without_end_are_refused() {
     let app = app(&[]).await;
     let long = "x".repeat(200_000);
-    let many: String = (0..200).map(|number| format!("X-{number}: 1\r\n")).collect();
+    let many = (0..200).map(|number| format!("X-{number}: 1\r\n")).collect::<Vec<_>>().concat();
     for (head, status) in [
         (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), "431"),
         (format!("GET /health?{} HTTP/1.1\r\nHost: a\r\n\r\n", &long[..100_000]), "400"),
@@ -345,7 +345,8 @@ async fn compression_of_frames_is_not_agreed_to_and_a_compressed_frame_ends_the_
     assert_eq!(socket.next_close().await.0, 1002);
 
     let mut connection = connect_from(1, app.address());
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines = lines.concat();
     connection
         .write_all(format!("GET /ws/notifications HTTP/1.1\r\nHost: a\r\n{lines}\r\n").as_bytes())
         .unwrap();
