@@ -78,7 +78,6 @@ mod tests {
         ("MAIL_FROM", "Bookings <bookings@example.com>"),
         ("BELLHOP__METRICS__TOKEN", "a token of the figures"),
         ("BELLHOP__SERVER__TRUSTED_PROXIES", "10.0.0.1"),
-        ("BELLHOP__METRICS__TOKEN", "0123456789abcdef0123456789abcdef"),
     ];
 
     fn warned(changed: &[(&str, &str)]) -> Vec<String> {
