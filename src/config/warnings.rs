@@ -108,6 +108,7 @@ mod tests {
             ("SMTP_URL", "smtp://user:secret@mail.example.com", "does not require TLS"),
             ("MAIL_FROM", "", "mail.from"),
             ("BELLHOP__SERVER__TRUSTED_PROXIES", "", "no TLS"),
+            ("BELLHOP__METRICS__TOKEN", "", "metrics.token"),
             ("BELLHOP__AUTH__REQUIRE_EXP", "false", "auth.require_exp"),
             ("API_RATE_LIMIT_PER_MINUTE", "0", "limits.requests_per_minute"),
             ("BELLHOP__LIMITS__CONNECTIONS_PER_ADDRESS", "0", "limits.connections_per_address"),

@@ -40,7 +40,7 @@ async fn figure(app: &TestApp, address: SocketAddr, name: &str) -> u64 {
 async fn every_door_opens_and_closes_over_tls_as_without() {
     let authority = Authority::new();
     let app = secured(&authority).start().await;
-    let tunnel = authority.tunnel(app.address()).await;
+    let tunnel = authority.tunnel(app.address());
     for door in [Door::Raw, Door::WebSocket, Door::Polling, Door::Upgrade, Door::Sse] {
         let host = format!("host-{door:?}");
         let call = Call::new(door, tunnel.address, &app.token(&host, &[]));
@@ -74,7 +74,7 @@ async fn a_stalled_reader_is_cut_off_under_tls_too() {
     const EVENT_BYTES: usize = 50_000;
     let authority = Authority::new();
     let app = secured(&authority).with("BELLHOP__SESSION__QUEUE_BYTES", "131072").start().await;
-    let tunnel = authority.tunnel(app.address()).await;
+    let tunnel = authority.tunnel(app.address());
     let token = app.token("7", &[]);
     let mut stalled = Vec::new();
     for _ in 0..5 {
@@ -111,7 +111,7 @@ async fn who_does_not_shake_hands_in_time_is_cut_off() {
     for connection in [&mut silent, &mut slow] {
         assert_eq!(soon("the end", rest(connection)).await, b"");
     }
-    let tunnel = authority.tunnel(app.address()).await;
+    let tunnel = authority.tunnel(app.address());
     let page = get(&app, tunnel.address, "/metrics").await.expect_text(200);
     assert!(page.contains("bellhop_refused_total{reason=\"tls_handshake\"} 2\n"), "{page}");
 }
@@ -145,7 +145,7 @@ async fn shown(authority: &Authority, app: &TestApp) -> Vec<u8> {
 async fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
     let authority = Authority::new();
     let app = secured(&authority).start().await;
-    let tunnel = authority.tunnel(app.address()).await;
+    let tunnel = authority.tunnel(app.address());
     let mut device = TestSocket::call(&Call::new(Door::Raw, tunnel.address, &app.token("ann", &[]))).await;
     device.await_connected().await;
     let renewed = authority.renew();

@@ -68,7 +68,7 @@ impl Authority {
     }
 
     /// Opens a tunnel to a server.
-    pub async fn tunnel(&self, server: SocketAddr) -> Tunnel {
+    pub fn tunnel(&self, server: SocketAddr) -> Tunnel {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_send_buffer_size(BUFFER).unwrap();
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();

@@ -58,6 +58,8 @@ struct Shared {
     addresses: Option<Table>,
     /// What comes from an address without a token that is believed.
     strangers: Option<Table>,
+    /// What is asked from an address about the server's state.
+    operators: Option<Table>,
     handshakes: Option<Table>,
     complaints: Complaints,
     metrics: Metrics,
@@ -67,6 +69,8 @@ struct Shared {
 #[derive(Debug, Clone, Copy)]
 enum Sender<'a> {
     Known(&'a Identity),
+    /// Whoever asks how the server is.
+    Operator,
     /// Nobody said.
     Stranger,
     /// Somebody with a token that is not believed.
@@ -96,6 +100,7 @@ impl Limits {
             services: table("service", of_service, PUBLISH_WINDOW),
             addresses: table("address", of_address, MINUTE),
             strangers: table("stranger", of_address, MINUTE),
+            operators: table("operator", of_address, MINUTE),
             handshakes: table("handshake", limits.handshakes_per_minute, MINUTE),
             complaints: Complaints::new(),
             metrics: metrics.clone(),
@@ -151,7 +156,7 @@ impl Limits {
 
     /// Charges one request; answers what is left to whoever it counts for, if there is a limit.
     fn charge(&self, customer: Customer, sender: Sender<'_>) -> Option<Standing> {
-        let Shared { users, services, addresses, strangers, metrics, .. } = &*self.0;
+        let Shared { users, services, addresses, strangers, operators, metrics, .. } = &*self.0;
         let take = |table: &Option<Table>, policy, name: &dyn Fn(&Table) -> rate::Left| {
             table.as_ref().map(|table| Standing::new(policy, *table.rate(), name(table)))
         };
@@ -168,6 +173,7 @@ impl Limits {
                     all.filter(Standing::is_refused).or(own)
                 }
             }
+            Sender::Operator => take(operators, Policy::Address, &|table| table.take(customer, 1)),
             Sender::Stranger => take(strangers, Policy::Address, &|table| table.take(customer, 1)),
             Sender::Pretender => {
                 take(strangers, Policy::Address, &|table| table.take(customer, FAILURE_COST))
