@@ -20,7 +20,7 @@ use load::{Crowd, Deeds};
 use plan::Plan;
 
 /// What everybody may take to be gone: longer than the server keeps an idle connection here.
-const QUIET_WITHIN: Duration = Duration::from_secs(60);
+const QUIET_WITHIN: Duration = Duration::from_mins(1);
 /// How long nobody does anything before it is looked at what is left, so that what is due later is done.
 const REST: Duration = Duration::from_secs(3);
 /// What memory may differ by: the allocator keeps pages that it has had, and the database's cache fills.
@@ -37,7 +37,7 @@ struct Holdings {
 
 impl fmt::Display for Holdings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1} MB and {} files", self.memory as f64 / 1e6, self.files.values().sum::<usize>())
+        write!(f, "{} KB and {} files", self.memory / 1024, self.files.values().sum::<usize>())
     }
 }
 

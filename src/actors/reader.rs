@@ -37,6 +37,9 @@ pub fn is_crowded(waiting: usize, most: usize) -> bool {
     waiting.saturating_mul(5) >= most.saturating_mul(4)
 }
 
+/// How many look apart from everybody: for orders of other instances, and for what is overdue.
+pub const APART: u32 = 2;
+
 /// Runs queries on threads of their own.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -47,6 +50,9 @@ pub struct Reader {
     connections: Arc<Semaphore>,
     /// Half of them: what those who are patient may have, so that requests find the others free.
     patient: Arc<Semaphore>,
+    /// One permit for each who looks by the clock and on whom the whole instance depends, with a connection for it
+    /// beside those: sessions that come back by the thousand must not hold up who is to be sent away.
+    apart: Arc<Semaphore>,
     /// How long a request waits for a connection.
     patience: Duration,
     /// All places in the line.
@@ -63,6 +69,7 @@ impl Reader {
             line: Arc::new(Semaphore::new(queue + connections)),
             connections: Arc::new(Semaphore::new(connections.max(1))),
             patient: Arc::new(Semaphore::new((connections / 2).max(1))),
+            apart: Arc::new(Semaphore::new(APART as usize)),
             patience,
             places: queue + connections,
             metrics,
@@ -95,6 +102,22 @@ impl Reader {
     ) -> Result<T, ReadError> {
         let place = Arc::clone(&self.patient).acquire_owned().await.map_err(|_| ReadError::Failed)?;
         self.run_holding(place, query).await
+    }
+
+    /// The same for the few who look by the clock: nobody is in front of them, and the pool has their connections
+    /// beside all others.
+    pub async fn run_apart<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let place = Arc::clone(&self.apart).acquire_owned().await.map_err(|_| ReadError::Failed)?;
+        let pool = self.pool.clone();
+        let work = move || {
+            let _held = place;
+            pool.read(query)
+        };
+        let done = tokio::task::spawn_blocking(work).await.map_err(|_| ReadError::Failed)?;
+        done.map_err(ReadError::Storage)
     }
 
     async fn run_holding<T: Send + 'static>(

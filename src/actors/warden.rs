@@ -70,7 +70,7 @@ impl Warden {
         ctx.run_later(pause, |warden, ctx| {
             let (reader, read) = (warden.reader.clone(), warden.read);
             let look = async move {
-                reader.run_patiently(move |connection| revocations::after(connection, read, PAGE)).await
+                reader.run_apart(move |connection| revocations::after(connection, read, PAGE)).await
             };
             ctx.spawn(look.into_actor(warden).map(|found, warden, ctx| {
                 let is_more = warden.found(found);

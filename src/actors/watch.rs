@@ -139,7 +139,7 @@ impl Watch {
             Ok(Seen { pending, overdue, audited, round })
         };
         let services = Arc::clone(&self.services);
-        let looked = async move { services.reader.run_patiently(query).await };
+        let looked = async move { services.reader.run_apart(query).await };
         ctx.spawn(looked.into_actor(self).map(move |seen, watch, _| {
             watch.looking = false;
             watch.show(seen, now);

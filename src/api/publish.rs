@@ -3,6 +3,7 @@
 use actix::Addr;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -54,6 +55,9 @@ pub(super) struct PublishRequest {
     role: Option<String>,
     #[schema(schema_with = values::optional_room)]
     room: Option<String>,
+    /// Not served: who says it must not be taken for somebody who said nothing.
+    #[schema(ignore)]
+    near: Option<IgnoredAny>,
     /// Pushed to whoever is there now, kept for nobody.
     #[serde(default)]
     #[schema(schema_with = boolean)]
@@ -83,6 +87,9 @@ impl Target {
 
 impl PublishRequest {
     fn target(&self, most: usize) -> Result<Target, Problem> {
+        if self.near.is_some() {
+            return Err(one_target());
+        }
         match (&self.user_id, &self.user_ids, &self.role, &self.room) {
             (Some(user), None, None, None) => Ok(Target::Users(vec![UserId::parse("userId", user)?])),
             (None, Some(users), None, None) => {
@@ -107,7 +114,8 @@ impl PublishRequest {
 
     /// Whom a broadcast is for: exactly one of a role and everybody, which is none.
     pub(super) fn audience(&self, all: bool) -> Result<Option<Role>, Problem> {
-        let names_others = self.user_id.is_some() || self.user_ids.is_some() || self.room.is_some();
+        let names_others =
+            self.user_id.is_some() || self.user_ids.is_some() || self.room.is_some() || self.near.is_some();
         match &self.role {
             Some(role) if !all && !names_others => role_named(role).map(Some),
             None if all && !names_others => Ok(None),

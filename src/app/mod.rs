@@ -30,7 +30,7 @@ use crate::actors::email::{Courier, EmailActor, MailHealth};
 use crate::actors::hub::NotificationHub;
 use crate::actors::locksmith::watch_keys;
 use crate::actors::persistence::{Greet, Parts, Persistence, WriteHealth};
-use crate::actors::reader::Reader;
+use crate::actors::reader::{APART, Reader};
 use crate::actors::session::Services;
 use crate::actors::warden::{self, Warden};
 use crate::actors::watch::Watch;
@@ -50,7 +50,7 @@ use crate::transports::entrance;
 use crate::transports::socketio::{Bellhop, Guests, Host};
 use crate::transports::sse::SseDoor;
 
-/// Threads that write beside those that mail and read: the append worker and the clerk.
+/// Threads that write beside those that mail, read and look by the clock: the append worker and the clerk.
 const WRITERS: u32 = 2;
 
 /// A server that is wired and bound, and not yet running.
@@ -186,7 +186,7 @@ async fn open_pool(settings: &Arc<Settings>, metrics: &Metrics) -> anyhow::Resul
     let open = move || -> anyhow::Result<Pool> {
         let settings = &for_thread.database;
         let mail = u32::try_from(for_thread.mail.concurrency).unwrap_or(u32::MAX).saturating_add(1);
-        let size = settings.read_connections.saturating_add(WRITERS).saturating_add(mail);
+        let size = settings.read_connections.saturating_add(WRITERS + APART).saturating_add(mail);
         if settings.migrate_on_start {
             for name in bring_up_to_date(settings)? {
                 log::info!("applied migration {name}");

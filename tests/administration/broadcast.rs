@@ -1,13 +1,11 @@
 //! One notification for everybody: kept and worked off, whatever happens meanwhile, or passing.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::support::answer::Answer;
 use crate::support::app::{JWT_SECRET, TestApp, token_for};
 use crate::support::both::{on_both_databases, on_both_databases_and_every_door};
-use crate::support::deadline::wait_until_async;
+use crate::support::deadline::{wait_until, wait_until_async};
 use crate::support::postgres;
 use crate::support::process::{Process, ProcessBuilder};
 use crate::support::records::{execute, texts};
@@ -182,10 +180,7 @@ fn told(url: &str) -> usize {
 
 /// Kills the server as soon as so many have it.
 fn kill_at(server: &mut Process, url: &str, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while told(url) < count {
-        assert!(Instant::now() < deadline, "{} of {count} after a minute:\n{}", told(url), server.output());
-    }
+    wait_until(format_args!("{count} who were told"), || (told(url) >= count).then_some(()));
     server.kill();
 }
 

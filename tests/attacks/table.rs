@@ -28,7 +28,9 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn every_attack_names_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    ["src", "tests"].iter().for_each(|folder| sources(&root.join(folder), &mut files));
+    for folder in ["src", "tests"] {
+        sources(&root.join(folder), &mut files);
+    }
     let named = named();
     assert!(named.len() > 30, "{named:?}");
     for test in named {

@@ -16,7 +16,7 @@ pub(crate) mod reconnect;
 pub(crate) mod refused;
 mod returning;
 #[path = "../../../tests/support/shapes.rs"]
-#[expect(unreachable_pub, reason = "shared with the tests")]
+#[expect(unreachable_pub, dead_code, reason = "shared with the tests")]
 mod shapes;
 mod spent;
 pub(crate) mod stalled;

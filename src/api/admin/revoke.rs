@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
 use super::disconnect::give;
@@ -23,11 +23,20 @@ const SECOND: Duration = Duration::from_secs(1);
 /// and revokes single tokens by the million.
 const REVOKED_MAX: usize = 1_000_000;
 
+/// Neither takes the most back that there is to take: so what is misspelt, or null where a script's variable was
+/// not set, is refused.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::api) struct RevokeRequest {
+    #[serde(default, deserialize_with = "given")]
     jti: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     issued_before: Option<Timestamp>,
+}
+
+/// A value that is there is not null.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 #[derive(Serialize)]

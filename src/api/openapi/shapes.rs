@@ -118,11 +118,9 @@ fn token_id() -> Shape {
 fn revocation() -> Shape {
     Shape(json!({
         "type": "object",
-        "properties": {"jti": token_id().or_null(), "issuedBefore": timestamp().or_null()},
-        "not": {
-            "required": ["jti", "issuedBefore"],
-            "properties": {"jti": {"type": "string"}, "issuedBefore": {"type": "string"}},
-        },
+        "properties": {"jti": token_id(), "issuedBefore": timestamp()},
+        "additionalProperties": false,
+        "maxProperties": 1,
         "examples": [{}],
     }))
 }
