@@ -4,5 +4,6 @@ mod access;
 mod audit;
 mod broadcast;
 mod logs;
+mod oversight;
 mod presence;
 mod stats;

@@ -10,7 +10,7 @@ use crate::support::socket::TestSocket;
 use crate::support::socketio::Place;
 
 /// Comes with a place to go on from.
-async fn come_back(app: &TestApp, door: Door, token: &str, place: &Place) -> TestSocket {
+pub(super) async fn come_back(app: &TestApp, door: Door, token: &str, place: &Place) -> TestSocket {
     let call = Call::new(door, app.address(), token)
         .with("pid", json!(place.pid))
         .with("offset", json!(place.offset));

@@ -1,10 +1,13 @@
-//! What administrators do and look at, as it is kept for whoever asks later. Made at the routes, kept before the
-//! deed is done or the answer given.
+//! What administrators do and look at, as it is kept for whoever asks later. Made at the routes and by sessions, kept
+//! before the deed is done or the answer given.
 
 use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::ids::UserId;
+
+/// How much of a device's name is kept, in bytes.
+const DEVICE_MAX: usize = 200;
 
 /// What an administrator did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,11 +26,13 @@ pub enum AdminAction {
     Disconnect,
     RevokeToken,
     RevokeUser,
+    /// A connection came into a room that is open to nobody else but its parties.
+    JoinRoom,
 }
 
 impl AdminAction {
     /// Every action, for filters and documents.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ReadPresence,
         Self::ReadLogs,
         Self::ReadStats,
@@ -42,6 +47,7 @@ impl AdminAction {
         Self::Disconnect,
         Self::RevokeToken,
         Self::RevokeUser,
+        Self::JoinRoom,
     ];
 
     /// As it is stored and shown.
@@ -61,6 +67,7 @@ impl AdminAction {
             Self::Disconnect => "disconnect",
             Self::RevokeToken => "revoke_token",
             Self::RevokeUser => "revoke_user",
+            Self::JoinRoom => "join_room",
         }
     }
 }
@@ -81,4 +88,12 @@ pub struct AuditEntry {
     pub detail: Option<String>,
     /// The request's id, as log lines and answers carry it.
     pub request_id: String,
+}
+
+impl AuditEntry {
+    /// What is noted of a log-in's name.
+    pub fn device_of(session: Option<&str>) -> String {
+        let device = session.unwrap_or_default();
+        device.get(..device.floor_char_boundary(DEVICE_MAX)).unwrap_or_default().to_owned()
+    }
 }

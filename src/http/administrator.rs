@@ -12,9 +12,6 @@ use crate::actors::persistence::{Audit, WriteError};
 use crate::actors::session::Services;
 use crate::domain::{AdminAction, AuditEntry, Identity};
 
-/// How much of a device's name is kept.
-const DEVICE_MAX: usize = 200;
-
 /// A caller who is an administrator; taken as a handler's argument it refuses everybody else with 401 or 403.
 #[derive(Debug)]
 pub struct Administrator {
@@ -31,12 +28,11 @@ impl Administrator {
     /// The note of a deed, for whoever keeps it in the same transaction. `target` is whom or what it concerns,
     /// `detail` an object of how it was asked.
     pub fn entry(&self, action: AdminAction, target: Option<&str>, detail: Option<&Value>) -> AuditEntry {
-        let device = self.identity.session.as_deref().unwrap_or_default();
         AuditEntry {
             id: self.services.ids.next(),
             at: self.services.clock.now(),
             actor: self.identity.user.clone(),
-            device: device.get(..device.floor_char_boundary(DEVICE_MAX)).unwrap_or_default().to_owned(),
+            device: AuditEntry::device_of(self.identity.session.as_deref()),
             action,
             target: target.map(ToOwned::to_owned),
             detail: detail.map(Value::to_string),

@@ -62,7 +62,7 @@ impl TestApp {
 
     /// Holds up whoever writes, until what is returned is dropped.
     pub fn hold_writers(&self) -> Hold {
-        self.hold("LOCK TABLE inboxes IN EXCLUSIVE MODE")
+        self.hold("LOCK TABLE inboxes, audit IN EXCLUSIVE MODE")
     }
 
     /// The same for whoever reads, on PostgreSQL only: nothing keeps a reader of SQLite waiting.

@@ -261,9 +261,10 @@ impl Registry {
     }
 }
 
-/// Whether a room admits the one and not the other.
+/// Whether a room is no longer open for the reason that it was: an administrator, too, is out of what no claim opens
+/// any more, until it is noted that they are in it as one.
 fn before_admits_alone(before: &Member, after: &Member, room: &Room) -> bool {
-    room.admits(before) && !room.admits(after)
+    room.admits(before) && !room.admits(after) || room.is_open_to(before) && !room.is_open_to(after)
 }
 
 fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Sessions>, key: &K, session: SessionRef) {

@@ -5,6 +5,7 @@
 mod cursor;
 mod lookups;
 mod outbox;
+mod oversight;
 mod proof;
 mod queue;
 mod rate;
@@ -72,7 +73,7 @@ pub enum Reaction {
 #[derive(Debug)]
 pub struct Session {
     /// Another one for each fresh token, always of the same user.
-    me: RefCell<Arc<Member>>,
+    me: Rc<RefCell<Arc<Member>>>,
     outbox: Rc<Outbox>,
     rate: RefCell<RateWindow>,
     frames: FrameRate,
@@ -92,7 +93,8 @@ impl Session {
         let services = Arc::clone(shard.services());
         let rate = RefCell::new(RateWindow::new(&services.settings));
         let (lookups, claimed) = (Lookups::default(), Cell::new(0));
-        Self { me: me.into(), outbox, rate, frames, lookups, claimed, shard, services }
+        let me = Rc::new(RefCell::new(me));
+        Self { me, outbox, rate, frames, lookups, claimed, shard, services }
     }
 
     fn me(&self) -> Arc<Member> {

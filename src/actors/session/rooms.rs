@@ -1,6 +1,7 @@
 //! What a session does with rooms and presence: joining, leaving, and asking who is there. Whom a room
 //! admits is the domain's to say, and a booking's parties the database's.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::lookups::Lookups;
+use super::oversight::{self, Bearer};
 use super::{Answer, Outbox, Reaction, Services, Session};
 use crate::actors::hub::{GetPresence, Join, Joined, Leave, Presence};
 use crate::actors::reader::ReadError;
-use crate::domain::{BookingId, Member, Role, Room, UserId};
+use crate::domain::{BookingId, Channel, Member, Role, Room, UserId};
 use crate::protocol::events::Refusal;
 use crate::protocol::offset::Rooms;
 use crate::storage::bookings;
@@ -69,52 +71,49 @@ impl Session {
     pub(super) fn join_room(&self, name: &str) -> Result<Reaction, Refusal> {
         let room = self.parse_room(name)?;
         let joined = Answer::new("joinedRoom", json!({ "room": name }));
-        if room.admits(&self.me()) {
+        let me = self.me();
+        if room.is_open_to(&me) {
             return Ok(Reaction::Later(self.join(room, joined)));
         }
-        self.join_as_party(room, joined).map(Reaction::Later)
+        if booking_of(&room).is_none() && !room.admits(&me) {
+            return Err(oversight::forbidden());
+        }
+        Ok(Reaction::Later(self.join_if_let_in(room, joined)))
     }
 
-    /// A booking's own parties are let in, which the database knows.
-    fn join_as_party(&self, room: Room, joined: Answer) -> Result<LocalBoxFuture<'static, Answer>, Refusal> {
-        let forbidden = Refusal::new("forbidden", "this room is not open to you");
-        let Some(id) = booking_of(&room) else { return Err(forbidden) };
-        let party = is_party(&self.services, self.outbox.user(), id);
-        let (services, outbox) = (Arc::clone(&self.services), Rc::clone(&self.outbox));
+    /// A booking's own parties are let in, which the database knows, and administrators when that is noted.
+    fn join_if_let_in(&self, room: Room, joined: Answer) -> LocalBoxFuture<'static, Answer> {
+        let (services, outbox, bearer) = (Arc::clone(&self.services), Rc::clone(&self.outbox), self.bearer());
         let (lookups, ticket) = (self.lookups.clone(), self.lookups.begin(room.clone()));
-        let answer = async move {
-            let party = party.await;
+        async move {
+            let entered = bearer.enter(&room).await;
             let wanted = lookups.end(ticket);
-            match party {
-                Ok(true) if !wanted => Refusal::new("left", "the room was left before it was joined").into(),
+            match entered {
+                Ok(()) if !wanted => Refusal::new("left", "the room was left before it was joined").into(),
                 // Not a moment earlier: the hub is told when this is called, not when it is awaited.
-                Ok(true) => join(&services, &outbox, &lookups, room, joined).await,
-                Ok(false) => forbidden.into(),
-                Err(error) => Refusal::new(error.code(), "the room could not be looked up: try again").into(),
+                Ok(()) => join(&services, &outbox, &lookups, room, joined).await,
+                Err(refusal) => refusal.into(),
             }
-        };
-        Ok(answer.boxed_local())
+        }
+        .boxed_local()
     }
 
-    /// Whether a client that comes back may have these rooms again: looked up anew.
+    /// Whether a client that comes back may have these rooms again: looked up, and noted, anew.
     pub fn may_rejoin(
         services: &Arc<Services>,
         me: &Arc<Member>,
+        channel: Channel,
         rooms: &Rooms,
     ) -> LocalBoxFuture<'static, bool> {
         let Rooms::All(rooms) = rooms else { return std::future::ready(false).boxed_local() };
         if rooms.len() > services.settings.max_rooms {
             return std::future::ready(false).boxed_local();
         }
-        let parties: Vec<_> = rooms
-            .iter()
-            .filter(|room| !room.admits(me))
-            .map(|room| booking_of(room).map(|id| is_party(services, &me.user, id)))
-            .collect();
+        let closed: Vec<Room> = rooms.iter().filter(|room| !room.is_open_to(me)).cloned().collect();
+        let bearer = Bearer::new(Rc::new(RefCell::new(Arc::clone(me))), channel, Arc::clone(services));
         async move {
-            for party in parties {
-                let Some(party) = party else { return false };
-                if !party.await.unwrap_or(false) {
+            for room in closed {
+                if bearer.enter(&room).await.is_err() {
                     return false;
                 }
             }
@@ -152,6 +151,11 @@ impl Session {
         join(&self.services, &self.outbox, &self.lookups, room, done)
     }
 
+    /// Who is here, for what outlives the event.
+    pub(super) fn bearer(&self) -> Bearer {
+        Bearer::new(Rc::clone(&self.me), self.outbox.channel(), Arc::clone(&self.services))
+    }
+
     /// Joins rooms on behalf of an answer that outlives the event.
     pub(super) fn rejoiner(&self) -> impl Fn(Room) -> LocalBoxFuture<'static, Answer> + use<> {
         let (services, outbox) = (Arc::clone(&self.services), Rc::clone(&self.outbox));
@@ -170,10 +174,13 @@ impl Session {
     pub(super) fn presence(&self, asked: Vec<UserId>) -> LocalBoxFuture<'static, Answer> {
         let me = self.me();
         let all = me.has_role(Role::ADMIN) || me.has_role(Role::SERVICE);
-        let visible = asked.iter().filter(|user| all || **user == me.user).cloned().collect();
-        let request = self.services.hub.send(GetPresence { users: visible });
+        let visible: Vec<UserId> = asked.iter().filter(|user| all || **user == me.user).cloned().collect();
+        let (hub, bearer) = (self.services.hub.clone(), self.bearer());
         async move {
-            let Ok(presence) = request.await else {
+            if let Err(refusal) = bearer.look_at(&visible).await {
+                return refusal.into();
+            }
+            let Ok(presence) = hub.send(GetPresence { users: visible }).await else {
                 return Refusal::new("unavailable", "presence is not known: try again").into();
             };
             Answer::new("presenceStats", json!(PresenceStats::new(&presence, &asked)))

@@ -15,7 +15,7 @@ use super::{Guest, NoSeat, Reception, Seat};
 use crate::actors::session::{FrameRate, LocalShard, NotAdmitted, Services, Session, Socket};
 use crate::auth::RecoveryIds;
 use crate::config::SocketIoSettings;
-use crate::domain::{CloseReason, Identity, Member, Profile};
+use crate::domain::{Channel, CloseReason, Identity, Member, Profile};
 use crate::http::credentials::{Presented, query_value};
 use crate::http::limits::Customer;
 use crate::http::{Authenticator, Door, Limits, Problem};
@@ -125,7 +125,7 @@ impl Facts {
         if let Some(back) = &returns {
             // Who remembers more than there is remembers another inbox.
             let is_known = stands.is_none_or(|stands| back.offset.seq <= stands.last_seq);
-            if !is_known || !Session::may_rejoin(services, &me, &back.offset.rooms).await {
+            if !is_known || !Session::may_rejoin(services, &me, Channel::SocketIo, &back.offset.rooms).await {
                 returns = None;
             }
         }

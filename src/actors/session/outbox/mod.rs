@@ -190,6 +190,11 @@ impl Outbox {
         self.me.session.clone().or_else(|| self.terms.name.clone()).unwrap_or_else(own)
     }
 
+    /// What the other end comes by.
+    pub(super) fn channel(&self) -> Channel {
+        self.terms.channel
+    }
+
     /// The device at the other end, as the audit names it.
     pub(super) fn device(&self, services: &Services) -> Arc<Device> {
         let name = self.name(services);
