@@ -1,7 +1,7 @@
 //! Carries out what administrators order of tokens and connections, on this instance: orders that were taken here at
 //! once, those of others as soon as they are found in the database. While that is away, what is known stays in force.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use actix::prelude::*;
 use super::hub::{CloseUser, NotificationHub};
 use super::reader::{ReadError, Reader};
 use crate::auth::Tokens;
-use crate::domain::{CloseReason, Demand};
+use crate::domain::{CloseReason, Demand, Order, Timestamp};
 use crate::storage::revocations::{self, Kept};
 use crate::storage::{Pool, StorageError};
 use crate::telemetry::Metrics;
@@ -19,6 +19,8 @@ use crate::telemetry::Metrics;
 const PAGE: u32 = 1_000;
 /// How often it is looked for what need not be remembered any more.
 const FORGET_EVERY: Duration = Duration::from_mins(10);
+/// How many orders are remembered as carried out: more than are given between two looks.
+const LATELY_MAX: usize = 1_000;
 
 /// An order was taken here and is kept; answered when it is in force here.
 #[derive(Debug, Message)]
@@ -34,22 +36,27 @@ pub struct Warden {
     metrics: Metrics,
     /// The pause between two looks at the database.
     interval: Duration,
-    /// Everything up to this id was read.
-    read: i64,
-    /// What was carried out before it was read.
-    ahead: BTreeSet<i64>,
+    /// The newest order that was read, with all before it.
+    read: Option<Kept>,
+    /// When that was.
+    looked: Timestamp,
+    /// Whether everything is read once more, because the table was set back.
+    is_rereading: bool,
+    /// What was carried out last, so that nobody is disconnected twice by what is both taken and read here.
+    lately: VecDeque<Kept>,
     /// Whether the last look failed, which is said once.
     is_blind: bool,
 }
 
-/// Has everything that was ever revoked be in force; answers up to which order that was read. Blocks.
-pub fn recall(pool: &Pool, tokens: &Tokens) -> Result<i64, StorageError> {
-    let mut read = 0;
+/// Has everything that was ever revoked be in force; answers which order was the last. Blocks.
+pub fn recall(pool: &Pool, tokens: &Tokens) -> Result<Option<Kept>, StorageError> {
+    let mut read: Option<Kept> = None;
     loop {
-        let page = pool.read(|connection| revocations::after(connection, read, PAGE))?;
-        let Some(last) = page.last() else { return Ok(read) };
-        read = last.id;
+        let behind = read.as_ref().map_or(0, |last| last.id);
+        let mut page = pool.read(|connection| revocations::after(connection, behind, PAGE))?;
         tokens.revoke(page.iter().map(|kept| &kept.order));
+        let Some(last) = page.pop() else { return Ok(read) };
+        read = Some(last);
     }
 }
 
@@ -61,28 +68,49 @@ impl Warden {
         hub: Addr<NotificationHub>,
         metrics: Metrics,
         interval: Duration,
-        read: i64,
+        read: Option<Kept>,
     ) -> Self {
-        Self { reader, tokens, hub, metrics, interval, read, ahead: BTreeSet::new(), is_blind: false }
+        let (looked, lately) = (tokens.now(), VecDeque::new());
+        Self {
+            reader,
+            tokens,
+            hub,
+            metrics,
+            interval,
+            read,
+            looked,
+            is_rereading: false,
+            lately,
+            is_blind: false,
+        }
     }
 
     fn look_later(pause: Duration, ctx: &mut Context<Self>) {
         ctx.run_later(pause, |warden, ctx| {
-            let (reader, read) = (warden.reader.clone(), warden.read);
+            let (reader, read, now) = (warden.reader.clone(), warden.read.clone(), warden.tokens.now());
             let look = async move {
-                reader.run_apart(move |connection| revocations::after(connection, read, PAGE)).await
+                let query = move |connection: &mut _| revocations::behind(connection, read.as_ref(), PAGE);
+                reader.run_apart(query).await
             };
-            ctx.spawn(look.into_actor(warden).map(|found, warden, ctx| {
-                let is_more = warden.found(found);
+            ctx.spawn(look.into_actor(warden).map(move |found, warden, ctx| {
+                let is_more = warden.found(found, now);
                 Self::look_later(if is_more { Duration::ZERO } else { warden.interval }, ctx);
             }));
         });
     }
 
-    /// Answers whether there is more.
-    fn found(&mut self, found: Result<Vec<Kept>, ReadError>) -> bool {
+    /// Takes what a look that began at this time found; answers whether there is more.
+    fn found(&mut self, found: Result<Option<Vec<Kept>>, ReadError>, began: Timestamp) -> bool {
         let orders = match found {
-            Ok(orders) => orders,
+            Ok(Some(orders)) => orders,
+            Ok(None) => {
+                log::warn!(
+                    "orders that were read are gone from the database, as if it was set back to a copy of before: \
+                     those known stay in force, and all that are there are read again"
+                );
+                (self.read, self.is_rereading) = (None, true);
+                return true;
+            }
             Err(error) => {
                 if !std::mem::replace(&mut self.is_blind, true) {
                     log::warn!(
@@ -96,10 +124,12 @@ impl Warden {
             log::info!("orders of other instances can be read again");
         }
         let is_more = u32::try_from(orders.len()).is_ok_and(|found| found >= PAGE);
-        self.read = orders.last().map_or(self.read, |last| last.id);
-        let fresh: Vec<Kept> = orders.into_iter().filter(|kept| !self.ahead.remove(&kept.id)).collect();
-        self.carry_out(&fresh);
+        self.read = orders.last().cloned().or_else(|| self.read.take());
+        self.carry_out(orders);
         self.show();
+        if !is_more {
+            (self.looked, self.is_rereading) = (began, false);
+        }
         is_more
     }
 
@@ -107,18 +137,30 @@ impl Warden {
         self.metrics.revocations().set(i64::try_from(self.tokens.revoked()).unwrap_or(i64::MAX));
     }
 
-    fn carry_out(&self, orders: &[Kept]) {
-        if orders.is_empty() {
+    /// An order is in force whatever its id: revoking what is revoked changes nothing.
+    fn carry_out(&mut self, orders: Vec<Kept>) {
+        let fresh: Vec<Kept> = orders.into_iter().filter(|kept| !self.lately.contains(kept)).collect();
+        if fresh.is_empty() {
             return;
         }
-        self.tokens.revoke(orders.iter().map(|kept| &kept.order));
-        for Kept { id, order } in orders {
+        self.tokens.revoke(fresh.iter().map(|kept| &kept.order));
+        for kept in fresh {
+            let Kept { id, order } = &kept;
             let (order_id, user) = (*id, order.user.clone());
             log::info!(order = order_id, user = user.as_str(); "an order to {} is in force", what(&order.demand));
-            if order.demand == Demand::Disconnect {
+            if order.demand == Demand::Disconnect && !self.is_over(order) {
                 self.hub.do_send(CloseUser { user, reason: CloseReason::Disconnected });
             }
+            if self.lately.len() >= LATELY_MAX {
+                self.lately.pop_front();
+            }
+            self.lately.push_back(kept);
         }
+    }
+
+    /// Whether an order that is read once more was surely carried out before: who came back since is to stay.
+    fn is_over(&self, order: &Order) -> bool {
+        self.is_rereading && order.at < self.looked.minus(self.tokens.leeway())
     }
 }
 
@@ -144,9 +186,7 @@ impl Handler<CarryOut> for Warden {
     type Result = ();
 
     fn handle(&mut self, CarryOut(kept): CarryOut, _: &mut Context<Self>) {
-        // It may have been read meanwhile.
-        if kept.id > self.read && self.ahead.insert(kept.id) {
-            self.carry_out(&[kept]);
-        }
+        self.carry_out(vec![kept]);
+        self.show();
     }
 }

@@ -42,6 +42,7 @@ use crate::email::{self, Composer};
 use crate::http::body::BodyLimits;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Acquaintances, Authenticator, Limits, TicketOffice, limits, request, route};
+use crate::storage::revocations::Kept;
 use crate::storage::secrets::{self, SharedSecret};
 use crate::storage::{Pool, bring_up_to_date};
 use crate::telemetry::Metrics;
@@ -205,7 +206,7 @@ async fn shared_secret(pool: &Pool, now: Timestamp) -> anyhow::Result<SharedSecr
 }
 
 /// What was revoked before is in force before anybody can ask; answers up to which order that is.
-async fn recall_orders(pool: &Pool, tokens: &Arc<Tokens>) -> anyhow::Result<i64> {
+async fn recall_orders(pool: &Pool, tokens: &Arc<Tokens>) -> anyhow::Result<Option<Kept>> {
     let (pool, tokens) = (pool.clone(), Arc::clone(tokens));
     let recall = move || warden::recall(&pool, &tokens);
     tokio::task::spawn_blocking(recall).await?.context("what was revoked cannot be read")

@@ -63,6 +63,19 @@ pub fn after(connection: &mut AnyConnection, id: i64, most: u32) -> Result<Vec<K
     rows.into_iter().map(kept).collect()
 }
 
+/// The oldest orders behind the one that was read last, at most so many; none where that one is not in its place any
+/// more. The newest is never removed, so the table was set back then, to a copy of before for example, and its ids may
+/// be others' by now.
+pub fn behind(
+    connection: &mut AnyConnection,
+    read: Option<&Kept>,
+    most: u32,
+) -> Result<Option<Vec<Kept>>, StorageError> {
+    let Some(read) = read else { return after(connection, 0, most).map(Some) };
+    let mut orders = after(connection, read.id - 1, most.saturating_add(1))?.into_iter();
+    Ok((orders.next().as_ref() == Some(read)).then(|| orders.collect()))
+}
+
 fn kept((id, user, kind, token, before, at): Row) -> Result<Kept, StorageError> {
     let demand = match (kind.as_str(), token, before) {
         (DISCONNECT, _, _) => Demand::Disconnect,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellhop::domain::{Demand, Order, UserId};
-use bellhop::storage::revocations::{Kept, add, after, forget};
+use bellhop::storage::revocations::{Kept, add, after, behind, forget};
 
 use crate::support::both::on_both_stores;
 use crate::support::store::{NOW, TestStore};
@@ -46,6 +46,27 @@ on_both_stores! {
         assert_eq!(forget(Some(NOW.plus(HOUR))), 0, "the newest stays");
         assert_eq!(read(&store, 0, 10), std::slice::from_ref(&young));
         assert!(keep(&store, Demand::Disconnect, Duration::ZERO).id > young.id);
+    }
+
+    fn whoever_reads_on_notices_that_the_table_was_set_back(store) {
+        let behind = |read: Option<&Kept>, most| store.pool.read(|c| behind(c, read, most)).unwrap();
+        assert_eq!(behind(None, 10), Some(Vec::new()));
+        let kept = ["a", "b", "c"].map(|id| keep(&store, Demand::RevokeToken(id.into()), HOUR));
+        assert_eq!(behind(None, 2), Some(kept[..2].to_vec()));
+        assert_eq!(behind(Some(&kept[0]), 1), Some(kept[1..2].to_vec()));
+        assert_eq!(behind(Some(&kept[2]), 1), Some(Vec::new()));
+        // What is old and not the newest may be forgotten, and is not missed.
+        assert_eq!(store.write(|connection| forget(connection, NOW, Some(NOW))), 2);
+        assert_eq!(behind(Some(&kept[2]), 1), Some(Vec::new()));
+        store.write(|connection| {
+            Ok(diesel::RunQueryDsl::execute(diesel::sql_query("DELETE FROM revocations"), connection)?)
+        });
+        assert_eq!(behind(Some(&kept[2]), 1), None);
+        // Its id is another's now.
+        for id in ["d", "e", "f", "g"] {
+            keep(&store, Demand::RevokeToken(id.into()), HOUR);
+        }
+        assert_eq!(behind(Some(&kept[2]), 10), None);
     }
 
     fn whoever_reads_while_many_add_passes_none_over(store) {
