@@ -40,6 +40,8 @@ fn spoilt_tokens() -> Vec<(&'static str, String)> {
         ("token_malformed", "..".to_owned()),
         ("token_malformed", "x".repeat(70_000)),
         ("token_malformed", with("exp", json!("tomorrow"))),
+        ("token_malformed", with("jti", json!(""))),
+        ("token_malformed", with("jti", json!("x".repeat(257)))),
         ("token_signature", signed(Algorithm::HS256, "another secret, just as long as the right one", &good)),
         ("token_signature", format!("{other_head}.{signature}")),
         ("token_signature", format!("{head}.")),

@@ -7,9 +7,8 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Number;
 
 use super::error::TokenError;
-use crate::domain::order::TOKEN_ID_MAX;
 use crate::domain::recipient::check_email;
-use crate::domain::{Identity, KeyMark, Role, Timestamp, UserId};
+use crate::domain::{Demand, Identity, KeyMark, Role, Timestamp, UserId};
 
 /// 9999-12-31T23:59:59Z: a later `exp` means never, and this is the last second that every
 /// database, template and client can write.
@@ -73,6 +72,11 @@ impl Claims {
     /// The bearer of a token that was signed by this key.
     pub(super) fn into_identity(self, signed_by: KeyMark) -> Result<Identity, TokenError> {
         let (expires_at, issued_at) = (self.expires_at(), self.issued_at());
+        let token_id = self.jti.map(|id| id.0);
+        // By an id that no order can name, a token could not be taken back.
+        if token_id.as_deref().is_some_and(|id| Demand::revoke_token("jti", id).is_err()) {
+            return Err(TokenError::Malformed);
+        }
         let user = self.user_id.or(self.sub).or(self.id).or(self.host_id).ok_or(TokenError::MissingUser)?;
         let user = UserId::parse("userId", &user.0).map_err(|_| TokenError::UnacceptableUser)?;
         let mut roles = Vec::new();
@@ -93,8 +97,7 @@ impl Claims {
             time_zone: self.tz.and_then(present),
             rooms: self.rooms.map(|rooms| rooms.0).unwrap_or_default(),
             expires_at,
-            // One that no order can name is revoked with all the others of its bearer.
-            token_id: self.jti.and_then(|id| present(id.0)).filter(|id| id.chars().count() <= TOKEN_ID_MAX),
+            token_id,
             issued_at,
             signed_by: Some(signed_by),
         })

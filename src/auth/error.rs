@@ -4,7 +4,7 @@
 /// A token that is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    #[error("the token is not a JWT, or one of its claims has the wrong type")]
+    #[error("the token is not a JWT, one of its claims has the wrong type, or no order could name its jti")]
     Malformed,
     #[error("no key is configured for the token's algorithm and key id")]
     NoKeyFits,

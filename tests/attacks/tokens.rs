@@ -56,6 +56,10 @@ fn tokens() -> Vec<(&'static str, String)> {
     let mine = EncodingKey::from_secret(b"mine");
     let (hs, rs) = (Algorithm::HS256, Algorithm::RS256);
     vec![
+        // By such a jti they could not be revoked.
+        ("token_malformed", token_of(&with("jti", json!("")))),
+        ("token_malformed", token_of(&with("jti", json!("x".repeat(257))))),
+        ("token_malformed", token_of(&with("jti", json!("a\nb")))),
         ("token_expired", token_of(&with("exp", json!(seconds_from_now(-60))))),
         ("token_not_yet_valid", token_of(&with("nbf", json!(seconds_from_now(600))))),
         ("token_key", unsigned("none")),
