@@ -125,18 +125,14 @@ impl MetricsGate {
     }
 }
 
-refusals!(MetricsRefusals: codes::METRICS);
-
 /// All figures in Prometheus' text format.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "metrics", tag = "operations", security(()),
     summary = "Read the figures",
     description = "In Prometheus' text format. Where metrics.token is configured, for whoever shows it as a bearer \
         token, and 401 for others; without it there is no such path in production.",
-    responses(
-        (status = 200, description = "The figures", body = String, content_type = "text/plain"),
-        MetricsRefusals,
-    ),
+    // Whom they are refused, and whether they want a token, depends on the configuration: `app` says it.
+    responses((status = 200, description = "The figures", body = String, content_type = "text/plain")),
 )]
 pub(super) async fn metrics(
     request: HttpRequest,

@@ -10,6 +10,9 @@ use crate::http::limits;
 use crate::http::openapi::{ProblemSchema, codes, responses};
 use crate::transports;
 
+/// What the figures' own token is called.
+const FIGURES: &str = "figures";
+
 #[derive(OpenApi)]
 #[openapi(
     info(title = "bellhop", description = include_str!("document.md"), license(identifier = "MIT OR Apache-2.0")),
@@ -31,7 +34,13 @@ pub fn document(settings: &Settings) -> serde_json::Result<Value> {
     for (name, scheme) in schemes(&settings.auth.cookie) {
         components.add_security_scheme(name, scheme);
     }
+    if has_figures_token(settings) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let bearer = bearer.description(Some("`metrics.token` of the configuration, for the figures alone."));
+        components.add_security_scheme(FIGURES, SecurityScheme::Http(bearer.build()));
+    }
     let mut whole = serde_json::to_value(whole)?;
+    guard_figures(&mut whole, settings)?;
     add_limits(&mut whole)?;
     let most = settings.limits.recipients_per_request;
     let users = whole.pointer_mut("/components/schemas/Publication/allOf/0/properties/userIds");
@@ -39,6 +48,30 @@ pub fn document(settings: &Settings) -> serde_json::Result<Value> {
         users.insert("maxItems".to_owned(), json!(most));
     }
     Ok(whole)
+}
+
+fn has_figures_token(settings: &Settings) -> bool {
+    !settings.metrics.token.is_empty()
+}
+
+/// Says who is refused the figures: as it is configured, whoever has not their token, or everybody, or nobody.
+fn guard_figures(document: &mut Value, settings: &Settings) -> serde_json::Result<()> {
+    let has_token = has_figures_token(settings);
+    let refused = match (has_token, settings.mode) {
+        (true, _) => codes::METRICS_TOKEN,
+        (false, Mode::Production) => codes::METRICS_HIDDEN,
+        (false, Mode::Development) => return Ok(()),
+    };
+    let refusals = serde_json::to_value(responses(&[refused]))?;
+    let Some(Value::Object(figures)) = document.pointer_mut("/paths/~1metrics/get") else { return Ok(()) };
+    if has_token {
+        figures.insert("security".to_owned(), json!([{ FIGURES: [] }]));
+    }
+    if let (Some(Value::Object(answers)), Value::Object(refusals)) = (figures.get_mut("responses"), refusals)
+    {
+        answers.extend(refusals);
+    }
+    Ok(())
 }
 
 /// Every request may be one too many, except where that is not looked at or a door says so itself.

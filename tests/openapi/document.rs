@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::app::{Database, TestApp};
+use crate::support::app::{Database, TestApp, TestAppBuilder};
 
 async fn document() -> (TestApp, Value) {
     let app = TestApp::start(Database::Sqlite).await;
@@ -71,6 +71,39 @@ async fn every_operation_has_a_name_of_its_own_and_its_refusals_have_codes() {
             assert_eq!(!open, responses.contains_key("401"), "{method} {path}: a token, or none");
         }
     }
+}
+
+/// What the document says of `/metrics`: the statuses that it answers, and what it wants.
+async fn figures(environment: &[(&str, &str)]) -> (TestApp, BTreeSet<String>, Value) {
+    let app = TestAppBuilder::new(Database::Sqlite).with_all(environment).start().await;
+    let document = app.get("/openapi.json", "").await.expect(200);
+    let figures = &document["paths"]["/metrics"]["get"];
+    let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+    for needed in figures["security"].as_array().unwrap().iter().filter_map(Value::as_object) {
+        assert!(needed.keys().all(|name| schemes.contains_key(name)), "{needed:?}");
+    }
+    let statuses = figures["responses"].as_object().unwrap().keys();
+    // Who asks too much is told so everywhere.
+    let statuses = statuses.filter(|status| *status != "429").cloned().collect();
+    (app, statuses, figures["security"].clone())
+}
+
+#[tokio::test]
+async fn the_figures_want_what_the_configuration_says() {
+    let statuses = |all: &[&str]| all.iter().map(|&status| status.to_owned()).collect::<BTreeSet<_>>();
+    let (app, answers, needs) = figures(&[]).await;
+    assert_eq!((answers, needs), (statuses(&["200"]), json!([{}])));
+    app.get("/metrics", "").await.expect_text(200);
+
+    let token = ("BELLHOP__METRICS__TOKEN", "the-figures-token");
+    let (app, answers, needs) = figures(&[token]).await;
+    assert_eq!((answers, needs), (statuses(&["200", "401"]), json!([{"figures": []}])));
+    app.get("/metrics", "").await.expect_problem(401, "token_missing");
+
+    let production = [("BELLHOP_MODE", "production"), ("BELLHOP__SERVER__DRAIN_NOTICE_MS", "0")];
+    let (app, answers, needs) = figures(&production).await;
+    assert_eq!((answers, needs), (statuses(&["200", "404"]), json!([{}])));
+    app.get("/metrics", "").await.expect_problem(404, "not_found");
 }
 
 #[tokio::test]

@@ -21,7 +21,11 @@ const fn code(status: u16, name: &'static str, means: &'static str) -> Code {
 pub const TOKEN: Codes = &[
     code(401, "token_missing", "no token came"),
     code(401, "authorization_malformed", "the Authorization header is not Bearer and a token"),
-    code(401, "token_malformed", "the token is not a JWT, or one of its claims has the wrong type"),
+    code(
+        401,
+        "token_malformed",
+        "the token is not a JWT, one of its claims has the wrong type, or no order could name its jti",
+    ),
     code(401, "token_key", "no key is configured for the token's algorithm and key id"),
     code(401, "token_signature", "the token's signature does not match"),
     code(401, "token_expired", "the token has expired"),
@@ -38,8 +42,15 @@ pub const TOKEN: Codes = &[
 /// Of routes that change something: a cookie alone does not do for another site's page.
 pub const ORIGIN: Codes = &[code(403, "origin_not_allowed", "the page's origin is not allowed")];
 
-/// Of the figures. Their own token is no user's, and is not told of here.
-pub const METRICS: Codes = &[code(404, "not_found", "in production there are no figures without a token")];
+/// Of the figures, where they have a token, which is no user's.
+pub const METRICS_TOKEN: Codes = &[
+    code(401, "token_missing", "no token came"),
+    code(401, "token_signature", "this is not the figures' token"),
+];
+
+/// Of the figures, where production was not told whom to show them to.
+pub const METRICS_HIDDEN: Codes =
+    &[code(404, "not_found", "in production there are no figures without a token")];
 
 /// Of routes that may be somebody else's.
 pub const FORBIDDEN: Codes = &[code(403, "forbidden", "the token's bearer may not do this")];
