@@ -110,7 +110,9 @@ impl Reader {
         &self,
         query: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, ReadError> {
+        let began = Instant::now();
         let place = Arc::clone(&self.apart).acquire_owned().await.map_err(|_| ReadError::Failed)?;
+        self.metrics.database_wait("apart").observe(began.elapsed().as_secs_f64());
         let pool = self.pool.clone();
         let work = move || {
             let _held = place;

@@ -196,7 +196,7 @@ figures! {
     gauges database_connections("bellhop_database_connections", state):
         /// Connections to the database, idle and in use.
     histograms database_wait("bellhop_database_wait_seconds", whom, SECONDS_BUCKETS):
-        /// Time that was waited for a connection to the database, in seconds: by requests that read, and by the pool's every user.
+        /// Time that was waited for a connection to the database, in seconds: by requests that read, by who looks by the clock (apart), and by the pool's every user.
     counters mail_attempts("bellhop_mail_attempts_total", outcome):
         /// Attempts to send a mail, by outcome.
     counter mail_retries("bellhop_mail_retries_total"):

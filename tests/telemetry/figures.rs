@@ -58,6 +58,7 @@ build_on_both_databases! {
         app.book("guest", "here").await;
         phone.next_event("booking.created").await;
         phone.events_so_far().await;
+        app.get("/notifications/count", &app.token("here", &[])).await.expect(200);
         sink.set(Behaviour::Busy);
         app.book("guest", "away").await;
         await_figure(&app, "bellhop_mail_retries_total", 1.0).await;
@@ -73,6 +74,7 @@ build_on_both_databases! {
             ("bellhop_mail_attempts_total{outcome=\"sent\"}", 1.0),
             ("bellhop_database_wait_seconds_count{whom=\"pool\"}", 1.0),
             ("bellhop_database_wait_seconds_count{whom=\"readers\"}", 1.0),
+            ("bellhop_database_wait_seconds_count{whom=\"apart\"}", 1.0),
             ("bellhop_database_connections{state=\"idle\"}", 1.0),
             ("bellhop_http_request_seconds_count{route=\"bookings\"}", 2.0),
             ("bellhop_presence_bytes{part=\"registry\"}", 100.0),
