@@ -46,10 +46,26 @@ impl Access {
             let route = request.match_pattern();
             let extensions = request.extensions();
             let user = extensions.get::<KnownCaller>().map_or("-", |KnownCaller(user)| user.as_str());
-            log::debug!(target: TARGET, method = self.method.as_str(), route = route.as_deref().unwrap_or("-"),
+            log::debug!(target: TARGET, method = known(&self.method), route = route.as_deref().unwrap_or("-"),
                 status = status, seconds = seconds, request = id.as_str(), user = user; "answered");
         }
     }
+}
+
+/// A method by its name where it is one of HTTP's own: any other word is a client's, and may say anything.
+fn known(method: &Method) -> &str {
+    let methods = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::CONNECT,
+        Method::OPTIONS,
+        Method::TRACE,
+        Method::PATCH,
+    ];
+    if methods.contains(method) { method.as_str() } else { "other" }
 }
 
 /// A few classes of routes, so that figures stay few whatever paths are asked for.

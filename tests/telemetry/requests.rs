@@ -1,6 +1,6 @@
 //! One request's id, from its answer through every log line that it leads to, to the mail that goes in the end.
 
-use reqwest::Client;
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::support::answer::Answer;
@@ -134,7 +134,11 @@ async fn requests_are_told_at_debug_by_their_route_and_never_by_their_path() {
     Answer::of(look).await.expect_problem(404, "not_found");
     let nowhere = Client::new().get(server.url("/secret-nowhere")).header("x-request-id", "nowhere");
     Answer::of(nowhere).await.expect_problem(404, "unknown_route");
+    // A word that is no method of HTTP's is the client's own.
+    let brew = Client::new().request(Method::from_bytes(b"secret-brew").unwrap(), server.url("/bookings"));
+    Answer::of(brew.header("x-request-id", "brewed")).await.expect_problem(405, "method_not_allowed");
     for (request, method, route, status, user) in [
+        ("brewed", "other", "/bookings", 405, "-"),
         ("told-of", "POST", "/bookings", 201, "guest"),
         ("looked-for", "GET", "/bookings/{id}", 404, "guest"),
         ("nowhere", "GET", "-", 404, "-"),

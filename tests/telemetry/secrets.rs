@@ -131,6 +131,7 @@ async fn broken_requests(server: &Process, token: &str) {
     for bytes in [
         format!("GET /{MARK}?token={token}\r\n\r\n"),
         format!("{MARK} {token}\r\n\r\n"),
+        format!("{MARK} /bookings HTTP/1.1\r\nHost: a\r\n\r\n"),
         format!("GET /?token={token} HTTP/9.9\r\n\r\n"),
         format!("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: {MARK}\r\n\r\n"),
         format!("POST /bookings HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {MARK}\r\n\r\n"),
