@@ -165,6 +165,12 @@ async fn every_bad_value_is_refused_by_its_field() {
         (json!({"userIds": ["b"]}), "invalid_target", None),
         (json!({"role": "ADMIN"}), "invalid_target", None),
         (json!({"room": "user:b"}), "invalid_target", None),
+        (json!({"near": {"lat": 1, "lon": 1, "radiusKm": 1}}), "invalid_target", None),
+        (
+            json!({"userId": null, "role": "ADMIN", "near": {"lat": 1, "lon": 1, "radiusKm": 1}}),
+            "invalid_target",
+            None,
+        ),
         (json!({"userId": null, "role": ""}), "invalid_field", Some("role")),
         (json!({"userId": null, "role": "a\u{0}b"}), "invalid_field", Some("role")),
         (json!({"userId": null, "room": "lobby"}), "invalid_field", Some("room")),

@@ -137,6 +137,9 @@ on_both_databases! {
             json!({"type": "LIKE", "all": true, "role": "CUSTOMER"}),
             json!({"type": "LIKE", "all": true, "userId": "ann"}),
             json!({"type": "LIKE", "role": "CUSTOMER", "room": "user:ann"}),
+            json!({"type": "LIKE", "all": true, "near": {"lat": 1, "lon": 1, "radiusKm": 1}}),
+            json!({"type": "LIKE", "role": "CUSTOMER", "near": {"lat": 1, "lon": 1, "radiusKm": 1}}),
+            json!({"type": "LIKE", "all": true, "passing": true, "near": {"lat": 1, "lon": 1, "radiusKm": 1}}),
         ] {
             broadcast(&app, &body).await.expect_problem(422, "invalid_target");
         }

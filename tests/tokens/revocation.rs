@@ -59,6 +59,27 @@ on_every_door! {
         assert_eq!(other.events_so_far().await, []);
     }
 
+    /// Such a token does not say when it was issued, whoever signed it by a clock or in a unit of their own.
+    async fn all_of_a_users_tokens_are_those_from_ahead_of_time_too(app) {
+        let (now, exp) = (seconds_from_now(0), seconds_from_now(86_400));
+        let issued = [json!(now * 1_000), json!(seconds_from_now(3_600)), json!(1e300)];
+        let tokens = issued.map(|iat| token_of(&json!({"userId": "ann", "iat": iat, "exp": exp})));
+        let mut devices = Vec::new();
+        for token in &tokens {
+            app.assert_believes(token).await;
+            devices.push(app.connect_with(token, "").await);
+        }
+        app.revoke("ann", &json!({})).await.expect(200);
+        for device in &mut devices {
+            device.expect_end(4003, "token_revoked").await;
+        }
+        for token in &tokens {
+            app.assert_refuses(token, "token_revoked").await;
+        }
+        // Ahead by no more than clocks may differ, a token of after says when it was issued.
+        app.assert_believes(&token_named("ann", "new", 10)).await;
+    }
+
     async fn who_is_disconnected_may_come_back(app) {
         let mut devices = [app.connect("ann").await, app.connect("ann").await];
         let mut other = app.connect("bob").await;
@@ -135,11 +156,17 @@ on_both_databases! {
             (json!({"issuedBefore": later}), "invalid_field"),
             (json!({"issuedBefore": "yesterday"}), "invalid_body"),
             (json!({"jti": 7}), "invalid_body"),
+            // Taken for nothing said, they would take everything back.
+            (json!({"jti": null}), "invalid_body"),
+            (json!({"issuedBefore": null}), "invalid_body"),
+            (json!({"Jti": "a"}), "invalid_body"),
+            (json!({"jti": "a", "reason": "lost"}), "invalid_body"),
         ] {
             app.revoke("ann", &body).await.expect_problem(422, code);
         }
         assert_eq!(texts(app.database_url(), NOTES).len(), 3);
         assert_eq!(texts(app.database_url(), "SELECT kind AS value FROM revocations ORDER BY id").len(), 3);
+        app.assert_believes(&token_named("ann", "a", 0)).await;
     }
 
     async fn only_administrators_may(app) {
