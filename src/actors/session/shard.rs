@@ -216,6 +216,8 @@ impl Actor for Shard {
         self.local.services.hub.do_send(register);
         ctx.run_interval(TICK, |shard, _| shard.tick());
         Self::await_taking_back(self.local.services.tokens.watch(), ctx);
+        // Sessions were opened before this began, and only what is taken back from here on is told.
+        self.local.review();
     }
 }
 
