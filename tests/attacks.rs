@@ -1,5 +1,6 @@
 //! What attackers try, a file per kind: the table in SECURITY.md names these tests.
 
+mod crowding;
 mod floods;
 mod headers;
 mod limits;

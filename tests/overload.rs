@@ -43,7 +43,8 @@ async fn assert_all_there(app: &TestApp, accepted: &[String]) {
 
 on_both_databases! {
     async fn a_full_queue_is_refused_and_what_was_accepted_is_there(app, [
-        ("BELLHOP__LIMITS__WRITE_QUEUE", "4"),
+        // Half of it for one sender.
+        ("BELLHOP__LIMITS__WRITE_QUEUE", "8"),
         ("BELLHOP__DATABASE__CONNECTION_TIMEOUT_MS", "5000"),
         ("BELLHOP__DATABASE__BUSY_TIMEOUT_MS", "15000"),
     ]) {

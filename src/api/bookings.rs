@@ -184,7 +184,7 @@ pub(super) async fn create(
         let detail = json!({ "guestId": booking.guest, "listingId": booking.listing_id });
         administrator.record(AdminAction::Book, Some(booking.host.as_str()), Some(&detail)).await?;
     }
-    let event = BookingEvent::Created { booking, claim, request: request::current() };
+    let event = BookingEvent::Created { booking, by: caller.0.user, claim, request: request::current() };
     let answer: Answer = ask(&persistence, event).await?.try_into()?;
     let location = format!("/bookings/{}", answer.booking.id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(answer))

@@ -159,9 +159,9 @@ pub(super) async fn notify(
         actor_avatar: None,
         data: None,
     };
-    let draft = draft_of(&*services.ids, user, &kind, category, content)?;
+    let draft = draft_of(&*services.ids, user.clone(), &kind, category, content)?;
     let acceptance = persistence
-        .send(Notify { drafts: vec![draft], claim: None })
+        .send(Notify { by: user, drafts: vec![draft], claim: None })
         .await
         .unwrap_or(Err(WriteError::Overloaded))?;
     Ok(HttpResponse::Created().json(json!({ "notifications": acceptance.notifications })))

@@ -10,17 +10,20 @@ use utoipa::ToSchema;
 
 use super::idempotency;
 use super::openapi::{params, shapes, values};
-use crate::actors::persistence::{Notify, NotifyRole, Pass, Persistence, WriteError};
+use crate::actors::persistence::{Notify, NotifyRole, PORTION, Pass, Persistence, WriteError};
+use crate::actors::reader::Reader;
 use crate::actors::session::Services;
 use crate::config::LimitSettings;
 use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX, check_type};
 use crate::domain::{
     AdminAction, Category, Content, Draft, IdGenerator, Invalid, NotificationId, Priority, Role, Room, UserId,
 };
+use crate::http::limits::Bill;
 use crate::http::openapi::shapes::boolean;
 use crate::http::openapi::{codes, refusals};
 use crate::http::{Administrator, Caller, JsonBody, Problem, request};
 use crate::storage::idempotency::IdempotencyClaim;
+use crate::storage::recipients::count_with_role;
 
 /// What a service sends. Whom it is for is said by exactly one of `userId`, `userIds`, `role` and `room`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -215,7 +218,8 @@ refusals!(PublishRefusals: codes::TOKEN, codes::ORIGIN, codes::FORBIDDEN, codes:
     summary = "Notify",
     description = "For services and administrators: a notification of any type for users, a role or a room. It is \
         kept in the inboxes of users and of those who hold the role; what is passing, or for another room, is \
-        pushed to whoever is there and kept for nobody. An Idempotency-Key is taken for named users alone.",
+        pushed to whoever is there and kept for nobody. It counts for as many requests as it tells users, and again \
+        for every 4 KiB that it says. An Idempotency-Key is taken for named users alone.",
     params(params::IdempotencyKey),
     request_body = shapes::Publication,
     responses(
@@ -232,6 +236,7 @@ pub(super) async fn publish(
     persistence: web::Data<Addr<Persistence>>,
     services: web::Data<Services>,
     limits: web::Data<LimitSettings>,
+    reader: web::Data<Reader>,
 ) -> Result<HttpResponse, Problem> {
     if !caller.0.may_publish() {
         return Err(Problem::forbidden("only services and administrators publish"));
@@ -240,15 +245,18 @@ pub(super) async fn publish(
     let passing = body.value.passing;
     let target = body.value.target(limits.recipients_per_request)?;
     let draft = body.value.draft(&*services.ids)?;
+    let mut bill = Bill::new(&request, &caller.0);
+    charge(&mut bill, &target, &draft, passing, &reader).await?;
     if let Some(administrator) = Administrator::of(&caller.0, &services) {
         let (whom, count) = target.as_noted();
         let detail = json!({ "type": draft.kind, "passing": passing, "users": count });
         administrator.record(AdminAction::Publish, whom.as_deref(), Some(&detail)).await?;
     }
+    let by = caller.0.user;
     match target {
-        target if passing => pass(&persistence, target, &draft, claim).await,
-        Target::Users(users) => notify(&persistence, &*services.ids, users, &draft, claim).await,
-        Target::Role(role) => notify_role(&persistence, &role, draft, claim).await,
+        target if passing => pass(&persistence, by, target, &draft, claim).await,
+        Target::Users(users) => notify(&persistence, by, &*services.ids, users, &draft, claim).await,
+        Target::Role(role) => notify_role(&persistence, by, &role, draft, claim).await,
         Target::Room(_) => Err(Problem::unprocessable(
             "invalid_target",
             "a room that is nobody's inbox takes passing notifications only: set passing",
@@ -257,9 +265,35 @@ pub(super) async fn publish(
     }
 }
 
+/// Charges for everybody who will have it, before anything is queued.
+async fn charge(
+    bill: &mut Bill<'_>,
+    target: &Target,
+    draft: &Draft,
+    passing: bool,
+    reader: &Reader,
+) -> Result<(), Problem> {
+    let each = draft.content.rows();
+    let count = match target {
+        Target::Users(users) => users.len(),
+        Target::Role(role) if !passing => match bill.most() {
+            Some(most) => {
+                // Counting them has its price, which a flood of what will be refused pays as well.
+                bill.amount_to(PORTION.min(usize::try_from(most / 4).unwrap_or(usize::MAX)))?;
+                let (role, most) = (role.as_str().to_owned(), i64::try_from(most).unwrap_or(i64::MAX));
+                reader.run(move |connection| count_with_role(connection, &role, most)).await?
+            }
+            None => return Ok(()),
+        },
+        Target::Role(_) | Target::Room(_) => 1,
+    };
+    bill.amount_to(count.saturating_mul(each))
+}
+
 /// Pushed to whoever is there now; nothing is stored, so nothing could tell a repeat.
 async fn pass(
     persistence: &Addr<Persistence>,
+    by: UserId,
     target: Target,
     draft: &Draft,
     claim: Option<IdempotencyClaim>,
@@ -271,7 +305,7 @@ async fn pass(
         Target::Room(room) => vec![room],
     };
     for room in rooms {
-        let message = Pass { room, draft: draft.clone() };
+        let message = Pass { by: by.clone(), room, draft: draft.clone() };
         persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
     }
     Ok(HttpResponse::Accepted().json(json!({ "passing": true })))
@@ -280,6 +314,7 @@ async fn pass(
 /// Stored in each user's inbox, for all of them or for none.
 async fn notify(
     persistence: &Addr<Persistence>,
+    by: UserId,
     ids: &dyn IdGenerator,
     users: Vec<UserId>,
     draft: &Draft,
@@ -289,7 +324,7 @@ async fn notify(
         let id = NotificationId::from_uuid(ids.next());
         Draft { id, user, ..draft.clone() }
     });
-    let message = Notify { drafts: drafts.collect(), claim };
+    let message = Notify { by, drafts: drafts.collect(), claim };
     let acceptance = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
     Ok(HttpResponse::Created().json(json!({ "notifications": acceptance.notifications })))
 }
@@ -297,12 +332,13 @@ async fn notify(
 /// Stored for everybody who holds the role, in several transactions: there is no one answer to keep.
 async fn notify_role(
     persistence: &Addr<Persistence>,
+    by: UserId,
     role: &Role,
     draft: Draft,
     claim: Option<IdempotencyClaim>,
 ) -> Result<HttpResponse, Problem> {
     idempotency::none(claim.as_ref(), "not for a role: name the users")?;
-    let message = NotifyRole { role: role.as_str().to_owned(), draft };
+    let message = NotifyRole { by, role: role.as_str().to_owned(), draft };
     let count = persistence.send(message).await.unwrap_or(Err(WriteError::Overloaded))?;
     Ok(HttpResponse::Created().json(json!({ "count": count })))
 }

@@ -19,7 +19,8 @@ pub struct LimitSettings {
     /// How many users' worth of requests may come from one address. Defaults to 10.
     pub users_per_address: u64,
     /// How many requests one service or administrator may send in a second, if that is more than
-    /// `requests_per_minute`; ten times as many at once. Defaults to 1000.
+    /// `requests_per_minute`; ten times as many at once. What tells several people counts for each of them, and
+    /// again for every 4 KiB. Defaults to 1000.
     pub publish_per_second: u64,
     /// How many users, and how many addresses, are remembered for these limits. Defaults to 100000.
     pub tracked: usize,
@@ -27,7 +28,8 @@ pub struct LimitSettings {
     pub sessions: usize,
     /// Sessions of one user at once. Defaults to 50.
     pub sessions_per_user: usize,
-    /// Events waiting to be written before new ones are refused with 503. Defaults to 4096.
+    /// Events waiting to be written before new ones are refused with 503; one sender's may be no more than they leave
+    /// free. Defaults to 4096.
     pub write_queue: usize,
     /// The most events one transaction takes. Defaults to 256.
     pub write_batch: usize,

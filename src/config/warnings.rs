@@ -55,6 +55,11 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
             "limits.connections_per_address or limits.handshakes_per_minute is 0: one address may take all there is",
         ),
         (
+            limits.recipients_per_request as u64 > limits.publish_per_second.saturating_mul(10),
+            "limits.recipients_per_request is more than limits.publish_per_second allows at once: the largest request \
+             needs all of it",
+        ),
+        (
             is_production && settings.metrics.token.is_empty(),
             "metrics.token (BELLHOP__METRICS__TOKEN) is not set: /metrics answers 404",
         ),
@@ -111,6 +116,7 @@ mod tests {
             ("BELLHOP__METRICS__TOKEN", "", "metrics.token"),
             ("BELLHOP__AUTH__REQUIRE_EXP", "false", "auth.require_exp"),
             ("API_RATE_LIMIT_PER_MINUTE", "0", "limits.requests_per_minute"),
+            ("BELLHOP__LIMITS__PUBLISH_PER_SECOND", "99", "limits.recipients_per_request"),
             ("BELLHOP__LIMITS__CONNECTIONS_PER_ADDRESS", "0", "limits.connections_per_address"),
             ("BELLHOP__LIMITS__HANDSHAKES_PER_MINUTE", "0", "limits.handshakes_per_minute"),
         ] {

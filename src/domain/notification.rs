@@ -129,11 +129,19 @@ pub struct Content {
     pub data: Option<Box<RawValue>>,
 }
 
+/// So many bytes of a notification cost as much as another one.
+const ROW_BYTES: usize = 4_096;
+
 impl Content {
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
         let data = self.data.as_ref().map_or(0, |data| data.get().len());
         self.title.len() + self.message.len() + data
+    }
+
+    /// How many it counts for where notifications are counted for what they cost: 1, and more for a large one.
+    pub fn rows(&self) -> usize {
+        1 + self.bytes() / ROW_BYTES
     }
 }
 

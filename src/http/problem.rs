@@ -158,7 +158,7 @@ impl ResponseError for Problem {
         response.insert_header((actix_web::http::header::CONTENT_TYPE, "application/problem+json"));
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             // RFC 9110 §10.2.3: whole seconds, of which one that has begun is one.
-            let seconds = self.retry_after.as_millis().div_ceil(1_000).max(1);
+            let seconds = self.retry_after.as_nanos().div_ceil(1_000_000_000).max(1);
             response.insert_header((RETRY_AFTER_HEADER, seconds.to_string()));
         }
         if self.status == StatusCode::REQUEST_TIMEOUT {

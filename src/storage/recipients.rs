@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::Integer;
 use diesel::upsert::excluded;
 
 use super::connection::{AnyConnection, on_db};
@@ -197,4 +198,15 @@ pub fn with_role(
         .select(recipient_roles::user_id)
         .load(connection)?;
     Ok(users.into_iter().map(UserId::from_stored).collect())
+}
+
+/// How many hold `role`, up to `limit`.
+pub fn count_with_role(
+    connection: &mut AnyConnection,
+    role: &str,
+    limit: i64,
+) -> Result<usize, StorageError> {
+    // Each as a number, for nothing of them is wanted.
+    let holders = recipient_roles::table.filter(recipient_roles::role.eq(role)).limit(limit);
+    Ok(holders.select(1.into_sql::<Integer>()).load::<i32>(connection)?.len())
 }

@@ -1,13 +1,13 @@
 //! What shares a transaction, what is refused when the line is full, and what a flush waits for.
 
-use bellhop::actors::persistence::{Flush, NotifyRole, WriteError};
+use bellhop::actors::persistence::{Flush, NotifyRole, PORTION, WriteError};
 use bellhop::domain::{Profile, Role};
 use bellhop::storage::recipients::remember;
 
 use super::bench::{answer, confirm, on_bench, on_bench_with};
 use crate::support::both::on_both_stores;
 use crate::support::deadline::soon;
-use crate::support::store::{NOW, draft, user};
+use crate::support::store::{NOW, TestStore, draft, user};
 
 on_both_stores! {
     fn a_lone_event_is_written_by_itself(store) {
@@ -56,7 +56,8 @@ on_both_stores! {
     fn a_full_line_is_refused_at_once_and_loses_nothing_that_was_taken(store) {
         on_bench_with(
             store,
-            |limits| limits.write_queue = 3,
+            // Half of it for one sender.
+            |limits| limits.write_queue = 6,
             async |bench| {
                 let held = bench.hold_worker().await;
                 let waiting: Vec<_> = (0..3).map(|_| bench.book("host")).collect();
@@ -114,23 +115,11 @@ on_both_stores! {
     }
 
     fn everybody_who_holds_a_role_is_told_once_however_many_they_are(store) {
-        // More than two of the chunks that one transaction writes to.
+        // More than two of the portions that one transaction tells.
         const HOLDERS: usize = 1_100;
-        store.write(|connection| {
-            (0..HOLDERS).try_for_each(|number| {
-                let profile = Profile {
-                    user: user(&format!("user-{number:04}")),
-                    email: None,
-                    name: None,
-                    locale: None,
-                    time_zone: None,
-                    roles: vec![Role::new("CUSTOMER")],
-                };
-                remember(connection, &profile, NOW)
-            })
-        });
+        hire(&store, HOLDERS);
         on_bench(store, async |bench| {
-            let message = |role: &str| NotifyRole { role: role.to_owned(), draft: draft("nobody") };
+            let message = |role: &str| NotifyRole { by: user("backend"), role: role.to_owned(), draft: draft("nobody") };
             let told = soon("an answer", bench.persistence.send(message("CUSTOMER"))).await.unwrap();
             assert_eq!(told, Ok(HOLDERS));
             let count = |sql| usize::try_from(bench.store.number(sql)).unwrap();
@@ -139,4 +128,42 @@ on_both_stores! {
             assert_eq!(soon("an answer", bench.persistence.send(message("NOBODYS"))).await.unwrap(), Ok(0));
         });
     }
+
+    fn whoever_books_while_a_role_is_told_comes_between_two_portions(store) {
+        hire(&store, PORTION * 4 + 1);
+        on_bench(store, async |bench| {
+            let held = bench.hold_worker().await;
+            let told = NotifyRole { by: user("backend"), role: "CUSTOMER".to_owned(), draft: draft("nobody") };
+            let told = bench.persistence.send(told);
+            let told = actix::spawn(async move { soon("an answer", told).await.unwrap() });
+            bench.until_waiting(i64::try_from(PORTION).unwrap()).await;
+            let booked = bench.book("host");
+            bench.until_waiting(i64::try_from(PORTION + 1).unwrap()).await;
+            bench.ids.open();
+            answer(held).await.unwrap();
+            answer(booked).await.unwrap();
+            assert_eq!(answer(told).await, Ok(PORTION * 4 + 1));
+            // Ids are in the order of their making.
+            let earlier = "SELECT COUNT(*) FROM notifications WHERE booking_id IS NULL AND id < \
+                (SELECT MAX(id) FROM notifications WHERE booking_id IS NOT NULL)";
+            assert_eq!(bench.store.number(earlier), i64::try_from(PORTION).unwrap());
+        });
+    }
+}
+
+/// So many people hold a role.
+fn hire(store: &TestStore, count: usize) {
+    store.write(|connection| {
+        (0..count).try_for_each(|number| {
+            let profile = Profile {
+                user: user(&format!("user-{number:04}")),
+                email: None,
+                name: None,
+                locale: None,
+                time_zone: None,
+                roles: vec![Role::new("CUSTOMER")],
+            };
+            remember(connection, &profile, NOW)
+        })
+    });
 }

@@ -188,6 +188,7 @@ impl Bench {
     pub(super) fn book(&self, host: &str) -> tokio::task::JoinHandle<Result<Acceptance, WriteError>> {
         let request = self.persistence.send(BookingEvent::Created {
             booking: new_booking(host),
+            by: user("guest"),
             claim: None,
             request: None,
         });
@@ -196,7 +197,7 @@ impl Bench {
 
     /// Asks for a notification from this draft.
     pub(super) fn notify(&self, draft: Draft) -> tokio::task::JoinHandle<Result<Acceptance, WriteError>> {
-        let request = self.persistence.send(Notify { drafts: vec![draft], claim: None });
+        let request = self.persistence.send(Notify { by: user("backend"), drafts: vec![draft], claim: None });
         actix::spawn(async move { soon("an answer", request).await.expect("the actor lives") })
     }
 

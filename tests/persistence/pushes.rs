@@ -115,7 +115,7 @@ on_both_stores! {
     fn what_passes_is_pushed_and_not_kept(store) {
         on_bench(store, async |mut bench| {
             bench.connect("host", 0).await;
-            let pass = Pass { room: Room::User(user("host")), draft: draft("host") };
+            let pass = Pass { by: user("backend"), room: Room::User(user("host")), draft: draft("host") };
             soon("an answer", bench.persistence.send(pass)).await.unwrap().unwrap();
             let pushed = next_parcels(&mut bench).await;
             assert!(pushed[0].text.contains(r#""seq":null"#), "{}", pushed[0].text);

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 use super::append_worker::Reply;
 use super::line::Weigh;
 use super::messages::{Announce, BookingEvent, Notify, NotifyRole, Pass, WriteError};
+use super::roles::Telling;
+use crate::domain::{Content, UserId};
 use crate::storage::append::Acceptance;
 
 /// A piece of work and who waits for it.
@@ -13,7 +15,7 @@ use crate::storage::append::Acceptance;
 pub(super) enum AppendJob {
     Booking(BookingEvent, Reply<Acceptance>),
     Notify(Notify, Reply<Acceptance>),
-    NotifyRole(NotifyRole, Reply<usize>),
+    NotifyRole(Telling),
     Pass(Pass, Reply<()>),
     Announce(Announce, Reply<()>),
     /// A portion of what is broadcast.
@@ -21,11 +23,15 @@ pub(super) enum AppendJob {
 }
 
 impl AppendJob {
+    pub(super) fn notify_role(message: NotifyRole, reply: Reply<usize>) -> Self {
+        Self::NotifyRole(Telling::new(message, reply))
+    }
+
     /// Answers without doing it. Who waits may have gone.
     pub(super) fn refuse(self, error: WriteError) {
         match self {
             Self::Booking(_, reply) | Self::Notify(_, reply) => drop(reply.send(Err(error))),
-            Self::NotifyRole(_, reply) => drop(reply.send(Err(error))),
+            Self::NotifyRole(telling) => telling.refuse(error),
             Self::Pass(_, reply) | Self::Announce(_, reply) => drop(reply.send(Err(error))),
             // Nobody waits, and it is looked for again.
             Self::WorkOff => {}
@@ -33,24 +39,42 @@ impl AppendJob {
     }
 }
 
-/// So many bytes of a notification weigh as much as a row.
-pub(super) const ROW_BYTES: usize = 4_096;
+/// How many recipients of a role or a broadcast one transaction tells; fewer where the notification is large.
+pub const PORTION: usize = 256;
+/// The fewest.
+const PORTION_MIN: usize = 16;
+
+/// How many are told this by one transaction.
+pub(super) fn portion_of(content: &Content) -> usize {
+    (PORTION / content.rows()).max(PORTION_MIN)
+}
 
 impl Weigh for AppendJob {
     fn weight(&self) -> usize {
         match self {
             // All drafts of one message say the same.
             Self::Notify(Notify { drafts, .. }, _) => {
-                let each = drafts.first().map_or(0, |draft| draft.content.bytes() / ROW_BYTES);
-                drafts.len().max(1).saturating_mul(1 + each)
+                let each = drafts.first().map_or(1, |draft| draft.content.rows());
+                drafts.len().max(1).saturating_mul(each)
             }
-            // A role is written a chunk at a time.
-            Self::NotifyRole(NotifyRole { draft, .. }, _)
-            | Self::Pass(Pass { draft, .. }, _)
-            | Self::Announce(Announce { draft, .. }, _) => 1 + draft.content.bytes() / ROW_BYTES,
+            Self::NotifyRole(_) => PORTION,
+            Self::Pass(Pass { draft, .. }, _) | Self::Announce(Announce { draft, .. }, _) => {
+                draft.content.rows()
+            }
             Self::Booking(..) => 1,
             // There is one at most, and it takes nobody's place.
             Self::WorkOff => 0,
+        }
+    }
+
+    fn sender(&self) -> Option<&UserId> {
+        match self {
+            Self::Booking(BookingEvent::Created { by, .. } | BookingEvent::Moved { by, .. }, _)
+            | Self::Notify(Notify { by, .. }, _)
+            | Self::Pass(Pass { by, .. }, _)
+            | Self::Announce(Announce { by, .. }, _) => Some(by),
+            Self::NotifyRole(telling) => Some(telling.sender()),
+            Self::WorkOff => None,
         }
     }
 }
@@ -66,11 +90,15 @@ impl Weigh for Arrived {
     fn weight(&self) -> usize {
         self.job.weight()
     }
+
+    fn sender(&self) -> Option<&UserId> {
+        self.job.sender()
+    }
 }
 
-/// A batch from the front actor; answered when all of it is done, with whether there is more to work off.
+/// A batch from the front actor; answered when all of it is done, with what is left, for which others are not to wait.
 #[derive(Debug, Message)]
-#[rtype(result = "bool")]
+#[rtype(result = "Vec<Arrived>")]
 pub(super) struct AppendBatch {
     pub(super) jobs: Vec<Arrived>,
 }

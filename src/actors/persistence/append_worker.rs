@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::append_job::{AppendBatch, AppendJob, Arrived};
-use super::messages::{Announce, BookingEvent, Notify, NotifyRole, Pass, WriteError};
+use super::messages::{Announce, BookingEvent, Notify, Pass, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::{self, Publication};
 use crate::domain::request_id::shown;
@@ -19,12 +19,9 @@ use crate::domain::{
 };
 use crate::storage::append::{Acceptance, Entry, Outcome, append, append_alone};
 use crate::storage::deliveries::Ending;
-use crate::storage::{AnyConnection, StorageError, bookings, deliveries, inboxes, recipients};
+use crate::storage::{AnyConnection, StorageError, bookings, deliveries, inboxes};
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
-
-/// How many recipients of a role are written by one transaction.
-const ROLE_CHUNK: i64 = 500;
 
 /// What a figure says of a delivery that ended by no channel.
 const NO_CHANNEL: &str = "none";
@@ -40,17 +37,18 @@ impl Actor for AppendWorker {
 }
 
 impl Handler<AppendBatch> for AppendWorker {
-    type Result = bool;
+    type Result = MessageResult<AppendBatch>;
 
     /// A panic must not end the thread: it stops this actor, and the arbiter makes a new one. Who waited
     /// for the batch is told that the write failed, because their replies are dropped.
-    fn handle(&mut self, message: AppendBatch, ctx: &mut SyncContext<Self>) -> bool {
-        catch_unwind(AssertUnwindSafe(|| self.run(message.jobs))).unwrap_or_else(|_| {
+    fn handle(&mut self, message: AppendBatch, ctx: &mut SyncContext<Self>) -> Self::Result {
+        let left = catch_unwind(AssertUnwindSafe(|| self.run(message.jobs)));
+        MessageResult(left.unwrap_or_else(|_| {
             log::error!("the append worker panicked and is replaced");
             self.parts.metrics.refused("worker_panic").inc();
             ctx.stop();
-            false
-        })
+            Vec::new()
+        }))
     }
 }
 
@@ -59,20 +57,20 @@ impl AppendWorker {
         Self { parts }
     }
 
-    /// Answers whether there is more to work off.
-    fn run(&self, jobs: Vec<Arrived>) -> bool {
-        let mut more = false;
+    /// Answers what is left.
+    fn run(&self, jobs: Vec<Arrived>) -> Vec<Arrived> {
+        let mut left = Vec::new();
         let mut gathered = Gathered::default();
         for Arrived { at, job } in jobs {
             match job {
-                AppendJob::Booking(BookingEvent::Created { booking, claim, request }, reply) => {
+                AppendJob::Booking(BookingEvent::Created { booking, claim, request, .. }, reply) => {
                     let now = self.parts.clock.now();
                     let booking = booking.into_booking(BookingId::from_uuid(self.parts.ids.next()), now);
                     let draft = Draft::booking_created(self.next_notification(), &booking);
                     let drafts = vec![Draft { request, ..draft }];
                     gathered.push(Entry { booking: Some(booking), drafts, claim }, Waiting { at, reply });
                 }
-                AppendJob::Notify(Notify { drafts, claim }, reply) => {
+                AppendJob::Notify(Notify { drafts, claim, .. }, reply) => {
                     gathered.push(Entry { booking: None, drafts, claim }, Waiting { at, reply });
                 }
                 // The rest goes alone, after what came before it.
@@ -80,11 +78,12 @@ impl AppendWorker {
                     self.write_gathered(&mut gathered);
                     answer(reply, self.move_booking(booking, step, &by, request, at));
                 }
-                AppendJob::NotifyRole(message, reply) => {
+                AppendJob::NotifyRole(telling) => {
                     self.write_gathered(&mut gathered);
-                    answer(reply, self.notify_role(&message, at));
+                    let rest = self.tell_role(telling, at);
+                    left.extend(rest.map(|rest| Arrived { at, job: AppendJob::NotifyRole(rest) }));
                 }
-                AppendJob::Pass(Pass { room, draft }, reply) => {
+                AppendJob::Pass(Pass { room, draft, .. }, reply) => {
                     self.write_gathered(&mut gathered);
                     let notification = draft.at(0, self.parts.clock.now());
                     self.publish(vec![publications::of_passing(room, &notification)]);
@@ -96,15 +95,17 @@ impl AppendWorker {
                 }
                 AppendJob::WorkOff => {
                     self.write_gathered(&mut gathered);
-                    more = self.work_off();
+                    if self.work_off() {
+                        left.push(Arrived { at, job: AppendJob::WorkOff });
+                    }
                 }
             }
         }
         self.write_gathered(&mut gathered);
-        more
+        left
     }
 
-    fn announce(&self, Announce { role, draft }: Announce) -> Result<(), WriteError> {
+    fn announce(&self, Announce { role, draft, .. }: Announce) -> Result<(), WriteError> {
         let notification = draft.at(0, self.parts.clock.now());
         let parcel = publications::parcel_of_passing(&notification);
         let announced = self.parts.hub.try_send(hub::Announce { room: role.map(Room::Role), parcel });
@@ -224,34 +225,6 @@ impl AppendWorker {
         Ok(acceptance)
     }
 
-    /// Writes to all who hold a role, a chunk at a time. A chunk that fails ends it: those before it have
-    /// theirs, and the asker is told that not everybody has.
-    fn notify_role(&self, message: &NotifyRole, at: Instant) -> Result<usize, WriteError> {
-        let mut after = String::new();
-        let mut told = 0;
-        loop {
-            let (users, outcomes) = self
-                .transaction(|connection, now| {
-                    let users = recipients::with_role(connection, &message.role, &after, ROLE_CHUNK)?;
-                    let drafts = users.iter().map(|user| Draft {
-                        id: self.next_notification(),
-                        user: user.clone(),
-                        ..message.draft.clone()
-                    });
-                    let entry = Entry { booking: None, drafts: drafts.collect(), claim: None };
-                    let outcomes = append(connection, &[entry], now, &|c| self.escalate_after(c))?;
-                    Ok((users, outcomes))
-                })
-                .map_err(|error| report_of(&error, shown(message.draft.request.as_ref())))?;
-            self.push_accepted(outcomes.iter().map(|outcome| (outcome, Some(at))));
-            told += users.len();
-            match users.last() {
-                Some(last) => last.as_str().clone_into(&mut after),
-                None => return Ok(told),
-            }
-        }
-    }
-
     /// One transaction on a connection of the pool.
     pub(super) fn transaction<T>(
         &self,
@@ -270,7 +243,7 @@ impl AppendWorker {
     }
 
     /// Counts and pushes what is new, with when it was accepted: a repeat was counted and pushed when it came first.
-    fn push_accepted<'a>(&self, outcomes: impl Iterator<Item = (&'a Outcome, Option<Instant>)>) {
+    pub(super) fn push_accepted<'a>(&self, outcomes: impl Iterator<Item = (&'a Outcome, Option<Instant>)>) {
         let metrics = &self.parts.metrics;
         let mut publications = Vec::new();
         for (outcome, at) in outcomes {
@@ -348,7 +321,7 @@ pub(super) fn report(error: &StorageError) -> WriteError {
 }
 
 /// The same with the requests that it befell.
-fn report_of(error: &StorageError, requests: &str) -> WriteError {
+pub(super) fn report_of(error: &StorageError, requests: &str) -> WriteError {
     if error.is_unavailable() {
         log::warn!(request = requests; "a write failed: {error}");
         WriteError::Unavailable

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Parts;
-use super::append_job::ROW_BYTES;
+use super::append_job::portion_of;
 use super::append_worker::{AppendWorker, report};
 use super::messages::{AcceptBroadcast, WriteError};
 use crate::domain::{Draft, Timestamp};
@@ -12,10 +12,6 @@ use crate::storage::append::{Entry, Outcome, append};
 use crate::storage::broadcasts::{self, Accepted, Progress};
 use crate::storage::{AnyConnection, StorageError};
 
-/// How many recipients one transaction tells; fewer where the notification is large.
-const PORTION: usize = 256;
-/// The fewest.
-const PORTION_MIN: usize = 16;
 /// How often it is looked for broadcasts that nobody works off: after a start, or of an instance that has ended.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long one waits that could not be worked off.
@@ -76,8 +72,7 @@ impl AppendWorker {
     ) -> Result<Option<(Progress, Vec<Outcome>)>, StorageError> {
         let Some(progress) = broadcasts::take_due(connection, now)? else { return Ok(None) };
         let broadcast = &progress.broadcast;
-        let size = (PORTION / (1 + broadcast.content.bytes() / ROW_BYTES)).max(PORTION_MIN);
-        let limit = i64::try_from(size).unwrap_or(i64::MAX);
+        let limit = i64::try_from(portion_of(&broadcast.content)).unwrap_or(i64::MAX);
         let users = broadcasts::next_recipients(connection, &progress, limit)?;
         broadcasts::advance(connection, &progress, &users, now)?;
         let drafts = users.into_iter().map(|user| Draft {

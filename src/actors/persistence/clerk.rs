@@ -19,7 +19,7 @@ use super::messages::{
 use super::retention::Sweep;
 use super::selections::{Task, Work};
 use super::tickets;
-use crate::domain::{Channel, Identity, InboxState, Profile, Timestamp, UpTo};
+use crate::domain::{Channel, Identity, InboxState, Profile, Timestamp, UpTo, UserId};
 use crate::storage::confirmations::{confirm, confirm_up_to};
 use crate::storage::deliveries::Ending;
 use crate::storage::revocations::Kept;
@@ -100,6 +100,11 @@ impl ClericalJob {
 impl Weigh for ClericalJob {
     fn weight(&self) -> usize {
         1
+    }
+
+    /// In the order in which all of it comes.
+    fn sender(&self) -> Option<&UserId> {
+        None
     }
 }
 

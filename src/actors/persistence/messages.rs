@@ -61,8 +61,8 @@ impl WriteError {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Acceptance, WriteError>")]
 pub enum BookingEvent {
-    /// A guest books.
-    Created { booking: NewBooking, claim: Option<IdempotencyClaim>, request: Option<RequestId> },
+    /// A guest books, or a service for one.
+    Created { booking: NewBooking, by: UserId, claim: Option<IdempotencyClaim>, request: Option<RequestId> },
     /// A party moves a booking on.
     Moved { booking: BookingId, step: Transition, by: UserId, request: Option<RequestId> },
 }
@@ -71,6 +71,8 @@ pub enum BookingEvent {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Acceptance, WriteError>")]
 pub struct Notify {
+    /// Whose turn it takes.
+    pub by: UserId,
     pub drafts: Vec<Draft>,
     pub claim: Option<IdempotencyClaim>,
 }
@@ -79,6 +81,8 @@ pub struct Notify {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<usize, WriteError>")]
 pub struct NotifyRole {
+    /// Whose turns it takes.
+    pub by: UserId,
     pub role: String,
     /// What everybody gets; `id` and `user` are set anew for each.
     pub draft: Draft,
@@ -88,6 +92,8 @@ pub struct NotifyRole {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), WriteError>")]
 pub struct Pass {
+    /// Whose turn it takes.
+    pub by: UserId,
     pub room: Room,
     /// `user` is not said to anybody.
     pub draft: Draft,
@@ -107,6 +113,8 @@ pub struct AcceptBroadcast {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), WriteError>")]
 pub struct Announce {
+    /// Whose turn it takes.
+    pub by: UserId,
     pub role: Option<Role>,
     /// `user` is not said to anybody.
     pub draft: Draft,

@@ -2,8 +2,9 @@
 //!
 //! The front actor gathers what arrives while its worker is busy and hands it over as one batch as soon
 //! as the worker is free: no timer, so a lone event is written at once and a crowd shares one
-//! transaction. Two lines lead to two workers: appends, whose order is the order of every inbox and
-//! which therefore has exactly one worker, and clerical work, which must not hold a booking up.
+//! transaction; whoever sends much takes turns with the others. Two lines lead to two workers: appends, whose order is
+//! the order of every inbox and which therefore has exactly one worker, and clerical work, which must not hold a
+//! booking up.
 
 mod append_job;
 mod append_worker;
@@ -13,6 +14,7 @@ mod line;
 pub mod messages;
 mod publications;
 mod retention;
+mod roles;
 mod selections;
 mod tickets;
 
@@ -25,6 +27,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+pub use append_job::PORTION;
 use append_job::{AppendBatch, AppendJob, Arrived};
 use append_worker::AppendWorker;
 use clerk::{ClericalBatch, ClericalJob, Clerk};
@@ -127,12 +130,13 @@ impl Persistence {
     }
 
     fn append(&mut self, job: AppendJob, ctx: &mut Context<Self>) {
-        if self.closing || self.appends.is_full() {
+        let job = Arrived { at: Instant::now(), job };
+        if self.closing || !self.appends.has_room_for(&job) {
             self.metrics.refused("write_queue").inc();
-            job.refuse(WriteError::Overloaded);
+            job.job.refuse(WriteError::Overloaded);
             return;
         }
-        self.appends.push(Arrived { at: Instant::now(), job });
+        self.appends.push(job);
         self.feed_append_worker(ctx);
         self.show_depth();
     }
@@ -140,7 +144,7 @@ impl Persistence {
     fn clerical(&mut self, job: ClericalJob, ctx: &mut Context<Self>) {
         // Confirmations are still taken while closing: they end what would otherwise become mail.
         let refused = self.closing && !job.is_confirmation();
-        if refused || self.clerical.is_full() {
+        if refused || !self.clerical.has_room_for(&job) {
             self.metrics.refused("clerical_queue").inc();
             job.refuse(WriteError::Overloaded);
             return;
@@ -155,15 +159,22 @@ impl Persistence {
         self.show_depth();
         let has_portion = jobs.iter().any(|arrived| matches!(arrived.job, AppendJob::WorkOff));
         let request = self.append_worker.send(AppendBatch { jobs });
-        let done = request.into_actor(self).map(move |more, front, ctx| {
+        let done = request.into_actor(self).map(move |left, front, ctx| {
             front.appends.worker_is_free();
             if has_portion {
                 front.works_off = false;
-                if more.unwrap_or(false) {
-                    front.work_off(ctx);
-                }
+            }
+            let (portions, rests): (Vec<_>, Vec<_>) =
+                left.unwrap_or_default().into_iter().partition(|left| matches!(left.job, AppendJob::WorkOff));
+            // They were accepted before, and are not refused.
+            for rest in rests {
+                front.appends.push_rest(rest);
+            }
+            if !portions.is_empty() {
+                front.work_off(ctx);
             }
             front.feed_append_worker(ctx);
+            front.show_depth();
             front.answer_flushes();
         });
         ctx.spawn(done);
@@ -271,7 +282,7 @@ macro_rules! job {
 
 job!(BookingEvent => crate::storage::append::Acceptance, append, AppendJob::Booking);
 job!(Notify => crate::storage::append::Acceptance, append, AppendJob::Notify);
-job!(NotifyRole => usize, append, AppendJob::NotifyRole);
+job!(NotifyRole => usize, append, AppendJob::notify_role);
 job!(Pass => (), append, AppendJob::Pass);
 job!(Announce => (), append, AppendJob::Announce);
 job!(AcceptBroadcast => uuid::Uuid, clerical, ClericalJob::accept_broadcast);

@@ -65,7 +65,8 @@ pub(in crate::api) async fn send(
         idempotency::none(claim.as_ref(), "not for what is passing: nothing of it is kept")?;
         let detail = json!({ "type": draft.kind, "passing": true });
         administrator.record(AdminAction::Broadcast, Some(target), Some(&detail)).await?;
-        let announced = persistence.send(Announce { role, draft }).await;
+        let announced =
+            persistence.send(Announce { by: administrator.identity.user.clone(), role, draft }).await;
         announced.unwrap_or(Err(WriteError::Overloaded))?;
         return Ok(HttpResponse::Accepted().json(json!({ "passing": true })));
     }

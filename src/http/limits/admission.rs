@@ -6,6 +6,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
 
+use super::standing::Standing;
 use super::{Limits, Sender};
 use crate::http::credentials::{Authenticator, Verified};
 
@@ -50,14 +51,16 @@ pub async fn admit(
         Err(_) => Sender::Pretender,
     };
     let standing = limits.charge(limits.customer(request.request()), sender);
-    let problem = standing.as_ref().and_then(super::Standing::problem);
+    let problem = standing.as_ref().and_then(Standing::problem);
     let mut response: ServiceResponse<EitherBody<_>> = if let Some(problem) = problem {
         request.into_response(problem.error_response()).map_into_right_body()
     } else {
         request.extensions_mut().insert(Verified(verified));
         next.call(request).await?.map_into_left_body()
     };
-    if let Some(standing) = standing {
+    // Of what turned out to cost more than a request does.
+    let later = response.request().extensions_mut().remove::<Standing>();
+    if let Some(standing) = later.or(standing) {
         standing.write(response.headers_mut());
     }
     Ok(response)

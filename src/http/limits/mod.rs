@@ -3,6 +3,7 @@
 //! body is read; the doors ask before they open.
 
 mod admission;
+mod bill;
 mod client;
 mod connections;
 mod entry;
@@ -19,6 +20,7 @@ use actix_web::HttpRequest;
 use tokio::time::Instant;
 
 pub use admission::{admit, is_free};
+pub use bill::Bill;
 pub use client::Customer;
 pub use connections::Place;
 pub use entry::Entry;
@@ -75,6 +77,11 @@ enum Sender<'a> {
     Stranger,
     /// Somebody with a token that is not believed.
     Pretender,
+}
+
+impl Sender<'_> {
+    /// What a request costs.
+    const COST: u64 = 1;
 }
 
 impl Limits {
@@ -156,33 +163,48 @@ impl Limits {
 
     /// Charges one request; answers what is left to whoever it counts for, if there is a limit.
     fn charge(&self, customer: Customer, sender: Sender<'_>) -> Option<Standing> {
-        let Shared { users, services, addresses, strangers, operators, metrics, .. } = &*self.0;
-        let take = |table: &Option<Table>, policy, name: &dyn Fn(&Table) -> rate::Left| {
-            table.as_ref().map(|table| Standing::new(policy, *table.rate(), name(table)))
+        let Shared { addresses, strangers, operators, metrics, .. } = &*self.0;
+        let take = |table: Option<&Table>, policy, name: &dyn Fn(&Table) -> rate::Left| {
+            table.map(|table| Standing::new(policy, *table.rate(), name(table)))
         };
         let standing = match sender {
-            Sender::Known(identity) if identity.may_publish() => {
-                take(services, Policy::Service, &|table| table.take(identity.user.as_str(), 1))
-            }
             Sender::Known(identity) => {
-                let own = take(users, Policy::User, &|table| table.take(identity.user.as_str(), 1));
-                if own.as_ref().is_none_or(Standing::is_refused) {
+                let (table, policy) = self.of_sender(identity);
+                let own = take(table, policy, &|table| table.take(identity.user.as_str(), Sender::COST));
+                // No address stands in a service's way.
+                if identity.may_publish() || own.as_ref().is_none_or(Standing::is_refused) {
                     own
                 } else {
-                    let all = take(addresses, Policy::Address, &|table| table.take(customer, 1));
+                    let all = take(addresses.as_ref(), Policy::Address, &|table| {
+                        table.take(customer, Sender::COST)
+                    });
                     all.filter(Standing::is_refused).or(own)
                 }
             }
-            Sender::Operator => take(operators, Policy::Address, &|table| table.take(customer, 1)),
-            Sender::Stranger => take(strangers, Policy::Address, &|table| table.take(customer, 1)),
+            Sender::Operator => {
+                take(operators.as_ref(), Policy::Address, &|table| table.take(customer, Sender::COST))
+            }
+            Sender::Stranger => {
+                take(strangers.as_ref(), Policy::Address, &|table| table.take(customer, Sender::COST))
+            }
             Sender::Pretender => {
-                take(strangers, Policy::Address, &|table| table.take(customer, FAILURE_COST))
+                take(strangers.as_ref(), Policy::Address, &|table| table.take(customer, FAILURE_COST))
             }
         };
         if let Some(standing) = standing.as_ref().filter(|standing| standing.is_refused()) {
             metrics.refused(standing.label()).inc();
         }
         standing
+    }
+
+    /// Where it is kept what somebody asks for who is known.
+    fn of_sender(&self, identity: &Identity) -> (Option<&Table>, Policy) {
+        let Shared { users, services, .. } = &*self.0;
+        if identity.may_publish() {
+            (services.as_ref(), Policy::Service)
+        } else {
+            (users.as_ref(), Policy::User)
+        }
     }
 
     /// Whom a request counts for that comes from this address.

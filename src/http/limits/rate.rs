@@ -39,14 +39,37 @@ impl Rate {
 
     /// Takes `cost` at `now` from a bucket that is full at `full_at`; answers when it is full then.
     pub(super) fn take(&self, full_at: u64, now: u64, cost: u64) -> (u64, Left) {
-        let span = self.interval.saturating_mul(self.quota);
-        let full_at = full_at.clamp(now, now.saturating_add(span));
-        let charged = full_at.saturating_add(self.interval.saturating_mul(cost.min(self.quota)));
-        let over = charged.saturating_sub(now.saturating_add(span));
+        self.take_more(full_at, now, 0, cost)
+    }
+
+    /// The same for something that `paid` was taken for already, and for which all of it will be taken again if it is
+    /// refused. What costs more than there ever is costs all there is.
+    pub(super) fn take_more(&self, full_at: u64, now: u64, paid: u64, cost: u64) -> (u64, Left) {
+        let full_at = self.clamped(full_at, now);
+        let cost = cost.min(self.quota.saturating_sub(paid));
+        let charged = full_at.saturating_add(self.interval.saturating_mul(cost));
+        let over = charged.saturating_sub(now.saturating_add(self.span()));
         if over > 0 {
-            return (full_at, self.left(full_at, now, Some(Duration::from_nanos(over))));
+            let again = over.saturating_add(self.interval.saturating_mul(paid));
+            return (full_at, self.left(full_at, now, Some(Duration::from_nanos(again))));
         }
         (charged, self.left(charged, now, None))
+    }
+
+    /// Gives back what was taken too much.
+    pub(super) fn give_back(&self, full_at: u64, now: u64, surplus: u64) -> (u64, Left) {
+        let back = self.interval.saturating_mul(surplus);
+        let full_at = self.clamped(full_at, now).saturating_sub(back).max(now);
+        (full_at, self.left(full_at, now, None))
+    }
+
+    /// How long an empty bucket takes to fill.
+    fn span(&self) -> u64 {
+        self.interval.saturating_mul(self.quota)
+    }
+
+    fn clamped(&self, full_at: u64, now: u64) -> u64 {
+        full_at.clamp(now, now.saturating_add(self.span()))
     }
 
     fn left(&self, full_at: u64, now: u64, retry_after: Option<Duration>) -> Left {
@@ -105,6 +128,45 @@ mod tests {
     fn a_cost_beyond_the_quota_is_the_quota() {
         let (_, left) = rate(3).take(0, 0, 10);
         assert_eq!((left.retry_after, left.remaining), (None, 0));
+    }
+
+    #[test]
+    fn what_is_charged_in_two_parts_can_be_tried_again_when_there_is_enough_for_both() {
+        let rate = rate(60);
+        let (used, _) = rate.take(0, 0, 40);
+        let (let_in, _) = rate.take(used, 0, 1);
+        let (same, refused) = rate.take_more(let_in, 0, 1, 29);
+        assert_eq!((same, refused.retry_after), (let_in, Some(Duration::from_secs(11))));
+        for (second, granted) in [(10, false), (11, true)] {
+            let (again, left) = rate.take(same, second * SECOND, 1);
+            assert_eq!(left.retry_after, None);
+            let (_, left) = rate.take_more(again, second * SECOND, 1, 29);
+            assert_eq!(left.retry_after.is_none(), granted, "{second}");
+        }
+    }
+
+    #[test]
+    fn what_costs_more_than_there_ever_is_is_granted_by_a_full_bucket() {
+        let rate = rate(60);
+        let (let_in, _) = rate.take(0, 0, 1);
+        let (empty, left) = rate.take_more(let_in, 0, 1, 1_000);
+        assert_eq!((left.retry_after, left.remaining), (None, 0));
+        let (let_in, _) = rate.take(empty, 10 * SECOND, 1);
+        let (_, left) = rate.take_more(let_in, 10 * SECOND, 1, 1_000);
+        assert_eq!(
+            left.retry_after,
+            Some(Duration::from_secs(51)),
+            "a minute but for the nine that were left"
+        );
+    }
+
+    #[test]
+    fn what_was_taken_too_much_is_given_back_and_no_more_than_fits() {
+        let rate = rate(60);
+        let (full_at, _) = rate.take(0, 0, 40);
+        let (full_at, left) = rate.give_back(full_at, 0, 30);
+        assert_eq!(left.remaining, 50);
+        assert_eq!(rate.give_back(full_at, 0, 30).1.remaining, 60);
     }
 
     #[test]

@@ -53,6 +53,20 @@ impl Table {
 
     /// Takes `cost` from what `name` has left.
     pub(super) fn take(&self, name: impl Hash, cost: u64) -> Left {
+        self.change(name, |full_at, now| self.rate.take(full_at, now, cost))
+    }
+
+    /// The same where `paid` was taken already: [`Rate::take_more`].
+    pub(super) fn take_more(&self, name: impl Hash, paid: u64, cost: u64) -> Left {
+        self.change(name, |full_at, now| self.rate.take_more(full_at, now, paid, cost))
+    }
+
+    /// Gives `surplus` back.
+    pub(super) fn give_back(&self, name: impl Hash, surplus: u64) -> Left {
+        self.change(name, |full_at, now| self.rate.give_back(full_at, now, surplus))
+    }
+
+    fn change(&self, name: impl Hash, change: impl FnOnce(u64, u64) -> (u64, Left)) -> Left {
         let name = self.names.hash_one(name);
         let now = nanoseconds(self.beginning.elapsed());
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +76,7 @@ impl Table {
         }
         let known = buckets.young.get(&name).copied();
         let full_at = known.or_else(|| buckets.old.remove(&name)).unwrap_or(0);
-        let (full_at, left) = self.rate.take(full_at, now, cost);
+        let (full_at, left) = change(full_at, now);
         buckets.young.insert(name, full_at);
         if known.is_none() {
             self.figure.set(i64::try_from(buckets.young.len() + buckets.old.len()).unwrap_or(i64::MAX));
