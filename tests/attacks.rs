@@ -8,3 +8,4 @@ mod paths;
 mod table;
 mod tls;
 mod tokens;
+mod unread;

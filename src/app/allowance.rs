@@ -15,9 +15,9 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
 use futures_util::Stream;
 
-/// What is read ahead: requests enough for a client that sends some at once, and far less than the 128 KiB at which the
-/// HTTP server turns in circles. One read may go over it by the room in that server's buffer.
-const AHEAD: usize = 16 * 1024;
+/// What is read ahead: requests enough for a client that sends some at once. They grow a hundredfold when they are parsed,
+/// and the HTTP server turns in circles at 128 KiB.
+const AHEAD: usize = 8 * 1024;
 
 /// See the module's documentation. One for each connection, which never leaves its worker.
 #[derive(Debug, Clone, Default)]
@@ -43,10 +43,11 @@ impl Default for State {
 }
 
 impl Allowance {
-    /// Whether more may be read; if not, who asks is woken once it may.
-    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.0.left.get() > 0 {
-            return Poll::Ready(());
+    /// How much may be read; if nothing, who asks is woken once it may.
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<usize> {
+        let left = self.0.left.get();
+        if left > 0 {
+            return Poll::Ready(left);
         }
         if self.0.answering.get() == 0 && !self.0.held_up.get() {
             // Next time the HTTP server comes by `written` first: a body that nobody wants it reads after that.

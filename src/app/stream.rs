@@ -85,10 +85,12 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.allowance.poll(cx));
-        let before = buffer.filled().len();
-        let read = inside!(this, poll_read(cx, buffer));
-        this.allowance.take(buffer.filled().len().saturating_sub(before));
+        let most = ready!(this.allowance.poll(cx)).min(buffer.remaining());
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+        let read = inside!(this, poll_read(cx, &mut part));
+        let length = part.filled().len();
+        buffer.advance(length);
+        this.allowance.take(length);
         read
     }
 }
