@@ -82,8 +82,7 @@ fn is_clear_database(url: &str) -> bool {
     // By hand: a list of hosts, and a folder in place of a host, are no URL to other parsers.
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let parameters = || query.split('&').filter_map(|pair| pair.split_once('='));
-    let parameter =
-        |name: &str| parameters().filter(|(known, _)| *known == name).last().map(|(_, value)| value);
+    let parameter = |name: &str| parameters().rfind(|(known, _)| *known == name).map(|(_, value)| value);
     if parameter("sslmode").is_some_and(|mode| REQUIRED.contains(&mode)) {
         return false;
     }
