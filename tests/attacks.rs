@@ -9,3 +9,4 @@ mod paths;
 mod table;
 mod tls;
 mod tokens;
+mod unread;

@@ -9,7 +9,8 @@ use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol, Request, Response};
 use actix_server::ServerBuilder;
 use actix_service::{
-    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory, fn_service,
+    map_config,
 };
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server};
@@ -19,7 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::stream::Stream;
-use super::{listen, tls};
+use super::{allowance, listen, tls};
 use crate::config::ServerSettings;
 use crate::http::Limits;
 use crate::telemetry::Metrics;
@@ -113,9 +114,12 @@ impl Gate {
                 .client_disconnect_timeout(DISCONNECT_TIMEOUT)
                 .local_addr(address)
                 .on_connect_ext(listen::remember)
-                .finish(map_config(
-                    application().into_factory().map_err(|error: S::Error| error.into().error_response()),
-                    |()| AppConfig::default(),
+                .finish(apply_fn_factory(
+                    map_config(
+                        application().into_factory().map_err(|error: S::Error| error.into().error_response()),
+                        |()| AppConfig::default(),
+                    ),
+                    allowance::answer,
                 ));
             fn_service(move |stream: TcpStream| gate.clone().let_in(stream)).and_then(http)
         })

@@ -78,10 +78,11 @@ fn raise_file_limit() -> Option<usize> {
     }
 }
 
-/// Notes what the doors have to know of a connection: its socket, so that a stalled one can be shut down, and whether
-/// nobody listens in.
+/// Notes what is to be known of a connection: its socket, so that the doors can shut a stalled one down, how much of it
+/// is read, and whether nobody listens in.
 pub(super) fn remember(stream: &Stream, data: &mut Extensions) {
     data.insert(Descriptor(stream.as_raw_fd()));
+    data.insert(stream.allowance().clone());
     if stream.is_secure() {
         data.insert(Secure);
     }

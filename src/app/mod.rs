@@ -1,6 +1,7 @@
 //! The composition root: the only place that wires actors and doors together, and knows in which order
 //! they start and stop.
 
+mod allowance;
 mod document;
 mod drain;
 mod gate;

@@ -1,20 +1,23 @@
 //! A connection as the HTTP server gets it, with TLS or without, and the place that it holds for as long as it exists.
+//! It is read no faster than the server gets on with what it has.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use super::allowance::Allowance;
 use crate::http::limits::Place;
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Stream {
     io: Io,
+    allowance: Allowance,
     _place: Place,
 }
 
@@ -27,11 +30,27 @@ enum Io {
 
 impl Stream {
     pub(super) fn plain(stream: TcpStream, place: Place) -> Self {
-        Self { io: Io::Plain(stream), _place: place }
+        Self::new(Io::Plain(stream), place)
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>, place: Place) -> Self {
-        Self { io: Io::Tls(Box::new(stream)), _place: place }
+        Self::new(Io::Tls(Box::new(stream)), place)
+    }
+
+    fn new(io: Io, place: Place) -> Self {
+        Self { io, allowance: Allowance::default(), _place: place }
+    }
+
+    fn note<T>(&self, written: Poll<T>) -> Poll<T> {
+        if written.is_pending() {
+            self.allowance.hold_up();
+        }
+        written
+    }
+
+    /// How much of it is read.
+    pub(super) fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     pub(super) fn is_secure(&self) -> bool {
@@ -51,8 +70,8 @@ impl AsRawFd for Stream {
 
 /// Hands a call on to the stream inside.
 macro_rules! inside {
-    ($self:ident, $method:ident($($argument:expr),*)) => {
-        match &mut $self.get_mut().io {
+    ($stream:expr, $method:ident($($argument:expr),*)) => {
+        match &mut $stream.io {
             Io::Plain(stream) => Pin::new(stream).$method($($argument),*),
             Io::Tls(stream) => Pin::new(&mut **stream).$method($($argument),*),
         }
@@ -65,13 +84,22 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        inside!(self, poll_read(cx, buffer))
+        let this = self.get_mut();
+        let most = ready!(this.allowance.poll(cx)).min(buffer.remaining());
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+        let read = inside!(this, poll_read(cx, &mut part));
+        let length = part.filled().len();
+        buffer.advance(length);
+        this.allowance.take(length);
+        read
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        inside!(self, poll_write(cx, bytes))
+        let this = self.get_mut();
+        let written = inside!(this, poll_write(cx, bytes));
+        this.note(written)
     }
 
     fn poll_write_vectored(
@@ -79,7 +107,9 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        inside!(self, poll_write_vectored(cx, slices))
+        let this = self.get_mut();
+        let written = inside!(this, poll_write_vectored(cx, slices));
+        this.note(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -90,10 +120,15 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        inside!(self, poll_flush(cx))
+        let this = self.get_mut();
+        // The HTTP server comes here only when it has nothing left to write.
+        let flushed = inside!(this, poll_flush(cx));
+        ready!(this.note(flushed))?;
+        this.allowance.written();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        inside!(self, poll_shutdown(cx))
+        inside!(self.get_mut(), poll_shutdown(cx))
     }
 }

@@ -2,17 +2,18 @@
 
 use std::net::IpAddr;
 
+use url::Url;
+
 use super::{Mode, Settings};
 
 /// A sentence for each, in the order of the sections.
 pub fn warnings(settings: &Settings) -> Vec<String> {
-    let Settings { server, auth, mail, limits, .. } = settings;
+    let Settings { server, auth, database, mail, limits, .. } = settings;
     let is_public = !server.host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback());
     let is_open = settings.mode == Mode::Development && is_public;
     let is_production = settings.mode == Mode::Production;
     let is_clear = server.tls_key.is_none() && server.trusted_proxies.is_empty() && is_public;
-    let clear_origin = server.cors_origin.iter().find(|origin| origin.starts_with("http://"));
-    let clear_origin = clear_origin.map(String::as_str).unwrap_or_default();
+    let has_clear_origin = server.cors_origin.iter().any(|origin| is_clear_origin(origin));
     let smtp = mail.smtp_url.reveal();
     let is_clear_mail = smtp.starts_with("smtp://") && !smtp.contains("tls=required");
     let found = [
@@ -29,12 +30,16 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
             "server.cors_origin (CORS_ORIGIN) is empty: no page of a browser may connect",
         ),
         (
-            is_production && !clear_origin.is_empty(),
+            is_production && has_clear_origin,
             "server.cors_origin has an origin without TLS: whoever is on its way reads and writes in its name",
         ),
         (
             is_production && is_clear,
             "no TLS: set server.tls_certificate and server.tls_key, or the proxy in front in server.trusted_proxies",
+        ),
+        (
+            is_production && is_clear_database(database.url.reveal()),
+            "database.url (DATABASE_URL) does not require TLS: whoever is on its way reads what is kept (sslmode=verify-full)",
         ),
         (!auth.require_exp, "auth.require_exp is off: a token that was stolen is good for ever"),
         (is_production && smtp.is_empty(), "mail.smtp_url (SMTP_URL) is not set: mail is written to files"),
@@ -67,6 +72,44 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
     found.into_iter().filter(|(holds, _)| *holds).map(|(_, said)| said.to_owned()).collect()
 }
 
+/// A page that everybody between can change, unless it is of this machine.
+fn is_clear_origin(origin: &str) -> bool {
+    Url::parse(origin).is_ok_and(|url| url.scheme() == "http" && !url.host_str().is_some_and(is_here))
+}
+
+/// PostgreSQL over a network, and content with a connection in the clear. `prefer`, which is the default, takes one if
+/// the server, or whoever answers in its place, offers no other.
+fn is_clear_database(url: &str) -> bool {
+    const REQUIRED: [&str; 3] = ["require", "verify-ca", "verify-full"];
+    let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| scheme.starts_with("postgres")) else {
+        return false;
+    };
+    // By hand: a list of hosts, and a folder in place of a host, are no URL to other parsers.
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let parameters = || query.split('&').filter_map(|pair| pair.split_once('='));
+    let parameter = |name: &str| parameters().rfind(|(known, _)| *known == name).map(|(_, value)| value);
+    if parameter("sslmode").is_some_and(|mode| REQUIRED.contains(&mode)) {
+        return false;
+    }
+    let (authority, _) = place.split_once('/').unwrap_or((place, ""));
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let hosts = parameter("hostaddr").or_else(|| parameter("host")).unwrap_or(hosts);
+    !hosts.split(',').all(is_near)
+}
+
+/// Whether a host of a database's URL, maybe with a port, is this machine: none at all and a folder mean a socket.
+fn is_near(host: &str) -> bool {
+    let is_socket = host.is_empty() || host.starts_with('/') || host.to_ascii_lowercase().starts_with("%2f");
+    let without_port = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    is_socket || is_here(host) || is_here(without_port)
+}
+
+/// Whether a name or an address is this machine's own.
+fn is_here(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,7 +119,7 @@ mod tests {
     const FINE: [(&str, &str); 9] = [
         ("BELLHOP_MODE", "production"),
         ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
-        ("DATABASE_URL", "postgres://app@db/bellhop"),
+        ("DATABASE_URL", "postgres://app@db/bellhop?sslmode=verify-full"),
         ("CORS_ORIGIN", "https://app.example.com"),
         ("PUBLIC_URL", "https://app.example.com"),
         ("SMTP_URL", "smtp://mail.example.com?tls=required"),
@@ -108,6 +151,7 @@ mod tests {
         for (name, value, said) in [
             ("CORS_ORIGIN", "", "server.cors_origin (CORS_ORIGIN) is empty"),
             ("CORS_ORIGIN", "https://a.example.com,http://b.example.com", "an origin without TLS"),
+            ("DATABASE_URL", "postgres://app:secret@db/bellhop", "database.url"),
             ("PUBLIC_URL", "", "server.public_url"),
             ("SMTP_URL", "", "mail.smtp_url (SMTP_URL) is not set"),
             ("SMTP_URL", "smtp://user:secret@mail.example.com", "does not require TLS"),
@@ -127,5 +171,49 @@ mod tests {
         let development = vec![("BELLHOP__SERVER__HOST".to_owned(), "0.0.0.0".to_owned())];
         let settings = load(&Sources { files: Vec::new(), environment: development }).expect("settings");
         assert!(warnings(&settings)[0].contains("gets a token for anybody"));
+    }
+    #[test]
+    fn a_database_over_a_network_must_require_tls() {
+        for url in [
+            "postgres://app@db/bellhop",
+            "postgresql://app:p@ss/word@db:5432/bellhop",
+            "postgres://app@db/bellhop?sslmode=disable",
+            "postgres://app@db/bellhop?application_name=a&sslmode=prefer",
+            "postgres://app@db/bellhop?sslmode=require&sslmode=allow",
+            "postgres://app@10.0.0.7",
+            "postgres://app@[fd00::7]:5432/bellhop",
+            "postgres://app@localhost,db:5433/bellhop",
+            "postgres:///bellhop?host=db",
+            "postgres://localhost/bellhop?hostaddr=10.0.0.7",
+            "postgres://localhost.example.com/bellhop",
+        ] {
+            assert!(is_clear_database(url), "{url}");
+        }
+        for url in [
+            "sqlite://data/bellhop.db",
+            "postgres://app@db/bellhop?sslmode=require",
+            "postgres://app@db/bellhop?application_name=a&sslmode=verify-ca",
+            "postgres://app@localhost/bellhop?sslmode=disable",
+            "postgres://app@127.0.0.1:5432/bellhop",
+            "postgres://app@[::1]:5432/bellhop",
+            "postgres://app@[::1]/bellhop",
+            "postgres:///bellhop",
+            "postgres:///bellhop?host=/run/postgresql",
+            "postgres://app@%2Frun%2Fpostgresql/bellhop",
+        ] {
+            assert!(!is_clear_database(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_origin_without_tls_is_fine_on_this_machine_only() {
+        for origin in ["http://a.example.com", "http://10.0.0.1:8080", "http://localhost.example.com"] {
+            assert!(is_clear_origin(origin), "{origin}");
+        }
+        for origin in
+            ["https://a.example.com", "http://localhost:5173", "http://127.0.0.1", "http://[::1]:80"]
+        {
+            assert!(!is_clear_origin(origin), "{origin}");
+        }
     }
 }

@@ -123,25 +123,31 @@ async fn thousands_of_refused_connections_cost_those_inside_nothing_much() {
     assert!(hogs.iter_mut().all(is_served));
     let (before, address) = (server.resident_bytes(), server.address());
     let flood = std::thread::spawn(move || {
-        for _ in 0..REFUSED {
-            drop(try_connect_from(2, address));
+        for number in 0..REFUSED {
+            // Each sees its refusal before the next tries: none is left waiting for the server when all have tried.
+            assert!(is_refused(2, address), "the {number}th");
         }
     });
-    let mut slowest = Duration::ZERO;
+    let mut waits = Vec::new();
     while !flood.is_finished() {
         let start = clock::start();
         assert!(is_served(&mut inside));
-        slowest = slowest.max(start.elapsed());
+        waits.push(start.elapsed());
     }
     flood.join().unwrap();
-    // A generous bound: the machine runs other tests.
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    // Half of them: the slowest is that of a machine which runs other tests.
+    waits.sort_unstable();
+    let usual = waits[waits.len() / 2];
+    assert!(usual < Duration::from_millis(500), "{usual:?}, of {}", waits.len());
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < GROWTH_MAX, "{grown} bytes");
     drop(inside);
     let (client, metrics) = (reqwest::Client::new(), server.url("/metrics"));
-    let refused = figure(&client, &metrics, "bellhop_refused_total{reason=\"address_connections\"}").await;
-    assert!(refused >= REFUSED, "{refused}");
+    wait_until_async("every refusal is counted", async || {
+        let name = "bellhop_refused_total{reason=\"address_connections\"}";
+        (figure(&client, &metrics, name).await >= REFUSED).then_some(())
+    })
+    .await;
     let said = server.output().matches("connections are refused").count();
     assert_eq!(said, 1, "said once, not for each");
 }
@@ -222,14 +228,16 @@ async fn who_is_idle_or_never_finishes_a_head_is_cut_off() {
 #[tokio::test]
 async fn who_does_not_read_its_answers_is_cut_off() {
     let app = app(&[("BELLHOP__SERVER__STALL_TIMEOUT_MS", "1000")]).await;
-    let mut connection = connect_from(2, app.address());
-    connection.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
-    let request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    // Until nothing more is taken, for nothing is read.
-    while connection.write_all(&request.repeat(200)).is_ok() {}
-    let (client, metrics) = (app.client(), app.url("/metrics"));
-    assert_eq!(figure(client, &metrics, OPEN).await, 2);
-    await_open(&app, 1).await;
+    let large = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for request in [&large[..], HEALTH] {
+        let mut connection = connect_from(2, app.address());
+        connection.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+        // Until nothing more is taken, for nothing is read.
+        while connection.write_all(&request.repeat(200)).is_ok() {}
+        let (client, metrics) = (app.client(), app.url("/metrics"));
+        assert_eq!(figure(client, &metrics, OPEN).await, 2);
+        await_open(&app, 1).await;
+    }
 }
 
 /// Sends so many requests at once, reads nothing at first, and then all answers in their order.
