@@ -1,6 +1,8 @@
 //! Arguments, and the commands that need neither storage nor a server. `main` parses, loads the
 //! settings and calls these or starts the server. Printing to standard output is this module's job.
 
+mod heaps;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -12,6 +14,8 @@ use crate::config::{self, Lifetime, Settings};
 use crate::domain::recipient::check_email;
 use crate::domain::{IdGenerator, Identity, Invalid, Role, Room, TimeOrderedIds, Timestamp, UserId};
 use crate::telemetry::catalogue;
+
+pub use heaps::keep_few as keep_few_heaps;
 
 /// A self-hosted real-time notification server for booking platforms.
 #[derive(Debug, Parser)]

@@ -37,6 +37,11 @@ fn run() -> anyhow::Result<()> {
 
 fn serve(settings: Settings) -> anyhow::Result<()> {
     logging::init(&settings.log)?;
+    if let Err(error) = cli::keep_few_heaps() {
+        log::warn!(
+            "the C library keeps more memory than it needs, where MALLOC_ARENA_MAX is not set: {error}"
+        );
+    }
     actix_web::rt::System::new().block_on(async {
         let app = App::build(settings).await?;
         let stop = told_to_stop()?;

@@ -29,6 +29,7 @@ mod front_ends;
 mod goodbye;
 mod harness;
 mod head;
+mod heaps;
 mod history;
 mod idempotency;
 mod inbox;
