@@ -1,6 +1,6 @@
 //! The program: arguments, then configuration, then logging, then the application.
 
-use std::io::{Write, stderr, stdout};
+use std::io::{self, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use bellhop::app::App;
@@ -24,9 +24,10 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let (command, files) = Cli::parse().into_parts();
+    let heaps = if let Command::Serve(_) = command { cli::keep_few_heaps() } else { Ok(()) };
     let settings = config::load(&Sources::from_process(files))?;
     match command {
-        Command::Serve(_) => serve(settings),
+        Command::Serve(_) => serve(settings, heaps),
         Command::Migrate(_) => migrate(&settings),
         Command::Token(arguments) => Ok(cli::token(&mut stdout(), &settings, &arguments, SystemClock.now())?),
         Command::Metrics(_) => Ok(cli::metrics(&mut stdout())?),
@@ -35,12 +36,11 @@ fn run() -> anyhow::Result<()> {
     }
 }
 
-fn serve(settings: Settings) -> anyhow::Result<()> {
+/// `heaps` says why the C library keeps as many as it likes, if it does.
+fn serve(settings: Settings, heaps: io::Result<()>) -> anyhow::Result<()> {
     logging::init(&settings.log)?;
-    if let Err(error) = cli::keep_few_heaps() {
-        log::warn!(
-            "the C library keeps more memory than it needs, where MALLOC_ARENA_MAX is not set: {error}"
-        );
+    if let Err(error) = heaps {
+        log::warn!("the C library keeps more memory than it needs: {error}");
     }
     actix_web::rt::System::new().block_on(async {
         let app = App::build(settings).await?;

@@ -252,8 +252,8 @@ pub(super) async fn publish(
         let detail = json!({ "type": draft.kind, "passing": passing, "users": count });
         administrator.record(AdminAction::Publish, whom.as_deref(), Some(&detail)).await?;
     }
-    let by = caller.0.user;
-    match target {
+    let by = caller.0.user.clone();
+    let answer = match target {
         target if passing => pass(&persistence, by, target, &draft, claim).await,
         Target::Users(users) => notify(&persistence, by, &*services.ids, users, &draft, claim).await,
         Target::Role(role) => notify_role(&persistence, by, &role, draft, claim).await,
@@ -262,7 +262,12 @@ pub(super) async fn publish(
             "a room that is nobody's inbox takes passing notifications only: set passing",
         )
         .of_field("room")),
+    };
+    if answer.is_err() {
+        // What was not done is not paid for, except the asking.
+        bill.refund();
     }
+    answer
 }
 
 /// Charges for everybody who will have it, before anything is queued.

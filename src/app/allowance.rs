@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use actix_http::error::PayloadError;
 use actix_http::{BoxedPayloadStream, Payload, Request, Response};
@@ -14,10 +14,15 @@ use actix_service::Service;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
 use futures_util::Stream;
+use tokio::time::Instant;
 
-/// What is read ahead: requests enough for a client that sends some at once. They grow a hundredfold when they are parsed,
-/// and the HTTP server turns in circles at 128 KiB.
-const AHEAD: usize = 8 * 1024;
+/// How much of requests is read ahead: some of those that a client sends at once, the rest when they are answered. They
+/// grow a hundredfold when they are parsed.
+const AHEAD: usize = 1_024;
+/// How much more of a body is read when it is asked for. The HTTP server turns in circles at 128 KiB.
+const MORE: usize = 8 * 1_024;
+/// How much of an answer the HTTP server gets at once, of which it makes copies that wait for the client.
+const PIECE: usize = 16 * 1_024;
 
 /// See the module's documentation. One for each connection, which never leaves its worker.
 #[derive(Debug, Clone, Default)]
@@ -31,14 +36,24 @@ struct State {
     answering: Cell<usize>,
     /// What was to be written last has not all gone out.
     held_up: Cell<bool>,
+    /// Since when nothing is being answered.
+    quiet_since: Cell<Instant>,
     /// Who wanted to read more than is left.
     reader: RefCell<Option<Waker>>,
+    /// Who wants to know when nothing is being answered any more.
+    watcher: RefCell<Option<Waker>>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        let (left, answering, held_up) = (Cell::new(AHEAD), Cell::new(0), Cell::new(false));
-        Self { left, answering, held_up, reader: RefCell::new(None) }
+        Self {
+            left: Cell::new(AHEAD),
+            answering: Cell::new(0),
+            held_up: Cell::new(false),
+            quiet_since: Cell::new(Instant::now()),
+            reader: RefCell::new(None),
+            watcher: RefCell::new(None),
+        }
     }
 }
 
@@ -67,17 +82,34 @@ impl Allowance {
         self.0.held_up.set(true);
     }
 
-    /// All that was to be written has gone out. Whoever then answers nothing has used up what was read, but for the
-    /// beginning of a request.
-    pub(super) fn written(&self) {
-        self.0.held_up.set(false);
-        if self.0.answering.get() == 0 {
-            self.renew();
+    /// Since when the client has been heard and answered and owes the next request; none while something is being
+    /// answered, at the end of which who asks is woken.
+    pub(super) fn quiet_since(&self, cx: &Context<'_>) -> Option<Instant> {
+        let is_quiet = self.0.answering.get() == 0 && !self.0.held_up.get();
+        self.0.watcher.replace((!is_quiet).then(|| cx.waker().clone()));
+        is_quiet.then(|| self.0.quiet_since.get())
+    }
+
+    fn be_quiet(&self) {
+        self.0.quiet_since.set(Instant::now());
+        if let Some(watcher) = self.0.watcher.take() {
+            watcher.wake();
         }
     }
 
-    fn renew(&self) {
-        self.0.left.set(AHEAD);
+    /// All that was to be written has gone out. Whoever then answers nothing has used up what was read, but for the
+    /// beginning of a request.
+    pub(super) fn written(&self) {
+        if self.0.held_up.replace(false) {
+            self.be_quiet();
+        }
+        if self.0.answering.get() == 0 {
+            self.renew(AHEAD);
+        }
+    }
+
+    fn renew(&self, bytes: usize) {
+        self.0.left.set(bytes);
         if let Some(reader) = self.0.reader.take() {
             reader.wake();
         }
@@ -104,7 +136,7 @@ where
     let answered = service.call(request);
     async move {
         let response: Response<B> = answered.await?.into();
-        Ok(response.map_body(|_, body| Answer { body: body.boxed(), _turn: turn }))
+        Ok(response.map_body(|_, body| Answer { body: body.boxed(), rest: Bytes::new(), _turn: turn }))
     }
 }
 
@@ -121,8 +153,11 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let answering = &self.0.0.answering;
-        answering.set(answering.get().saturating_sub(1));
+        let answering = self.0.0.answering.get().saturating_sub(1);
+        self.0.0.answering.set(answering);
+        if answering == 0 {
+            self.0.be_quiet();
+        }
     }
 }
 
@@ -130,6 +165,8 @@ impl Drop for Turn {
 #[derive(Debug)]
 pub(super) struct Answer {
     body: BoxBody,
+    /// What is left of the piece that the body gave last.
+    rest: Bytes,
     _turn: Turn,
 }
 
@@ -141,7 +178,14 @@ impl MessageBody for Answer {
     }
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(cx)
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_next(cx)) {
+                Some(Ok(bytes)) => self.rest = bytes,
+                end => return Poll::Ready(end),
+            }
+        }
+        let piece = self.rest.len().min(PIECE);
+        Poll::Ready(Some(Ok(self.rest.split_to(piece))))
     }
 }
 
@@ -158,7 +202,7 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Sent<S> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = Pin::new(&mut self.bytes).poll_next(cx);
         if !matches!(next, Poll::Ready(None)) {
-            self.allowance.renew();
+            self.allowance.renew(MORE);
         }
         next
     }

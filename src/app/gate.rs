@@ -19,6 +19,7 @@ use socket2::SockRef;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::patience::Patience;
 use super::stream::Stream;
 use super::{allowance, listen, tls};
 use crate::config::ServerSettings;
@@ -136,15 +137,16 @@ impl Gate {
             let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
             return Err(DispatchError::Io(ErrorKind::ConnectionRefused.into()));
         };
+        let patience = Patience::new(self.keep_alive + self.request_timeout);
         let stream = match &self.tls {
-            None => Stream::plain(stream, place),
+            None => Stream::plain(stream, patience, place),
             Some(tls) => {
                 let shaken = timeout(self.request_timeout, tls.accept(stream)).await;
                 let stream = shaken.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())).map_err(|error| {
                     self.metrics.refused("tls_handshake").inc();
                     DispatchError::Io(error)
                 })?;
-                Stream::tls(stream, place)
+                Stream::tls(stream, patience, place)
             }
         };
         Ok((stream, Protocol::Http1, Some(peer)))

@@ -6,6 +6,7 @@ mod document;
 mod drain;
 mod gate;
 mod listen;
+mod patience;
 mod postman;
 mod stream;
 mod tls;

@@ -1,5 +1,5 @@
 //! A connection as the HTTP server gets it, with TLS or without, and the place that it holds for as long as it exists.
-//! It is read no faster than the server gets on with what it has.
+//! It is read no faster than the server gets on with what it has, and ended when its client takes too long.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, RawFd};
@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use super::allowance::Allowance;
+use super::patience::Patience;
 use crate::http::limits::Place;
 
 /// See the module's documentation.
@@ -18,6 +19,7 @@ use crate::http::limits::Place;
 pub(super) struct Stream {
     io: Io,
     allowance: Allowance,
+    patience: Patience,
     _place: Place,
 }
 
@@ -29,16 +31,16 @@ enum Io {
 }
 
 impl Stream {
-    pub(super) fn plain(stream: TcpStream, place: Place) -> Self {
-        Self::new(Io::Plain(stream), place)
+    pub(super) fn plain(stream: TcpStream, patience: Patience, place: Place) -> Self {
+        Self::new(Io::Plain(stream), patience, place)
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>, place: Place) -> Self {
-        Self::new(Io::Tls(Box::new(stream)), place)
+    pub(super) fn tls(stream: TlsStream<TcpStream>, patience: Patience, place: Place) -> Self {
+        Self::new(Io::Tls(Box::new(stream)), patience, place)
     }
 
-    fn new(io: Io, place: Place) -> Self {
-        Self { io, allowance: Allowance::default(), _place: place }
+    fn new(io: Io, patience: Patience, place: Place) -> Self {
+        Self { io, allowance: Allowance::default(), patience, _place: place }
     }
 
     fn note<T>(&self, written: Poll<T>) -> Poll<T> {
@@ -85,6 +87,10 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.patience.poll(&this.allowance, cx).is_ready() {
+            // As if the client had gone.
+            return Poll::Ready(Ok(()));
+        }
         let most = ready!(this.allowance.poll(cx)).min(buffer.remaining());
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
         let read = inside!(this, poll_read(cx, &mut part));

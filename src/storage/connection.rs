@@ -62,6 +62,22 @@ impl AnyConnection {
         }
     }
 
+    /// Runs `body`, several statements that only read, on what was there at one moment: one by one they would see, on
+    /// PostgreSQL, what was written between them.
+    pub fn snapshot<T>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        if let Self::Postgres(connection) = self {
+            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            AnsiTransactionManager::begin_transaction_sql(connection, begin)?;
+        } else {
+            // It sees one moment from its first statement on, and keeps nobody from writing.
+            <Self as Connection>::TransactionManager::begin_transaction(self)?;
+        }
+        self.finish(body)
+    }
+
     /// Whether what failed took the connection with it. Diesel notices a loss at some of its calls only;
     /// this makes one of those, and from then on the connection counts as broken.
     pub(super) fn is_lost_by<T>(&mut self, result: &Result<T, StorageError>) -> bool {

@@ -95,13 +95,16 @@ on_both_databases_and_every_door! {
         for asked in [Value::Null, json!({"userIds": []}), json!({"userIds": ["root"]})] {
             assert!(device.ask("getPresence", asked).await["totalOnline"].is_u64());
         }
-        let mut service = app.connect_with(&token(&["ADMIN", "SERVICE"], &[]), "").await;
+        let mut service = app.connect_with(&token(&["SERVICE"], &[]), "").await;
         assert!(service.ask("getPresence", json!({"userIds": ["host"]})).await["users"]["host"].is_boolean());
         for foreign in ["user:host", "role:CUSTOMER", "session:other"] {
             assert_eq!(join(&mut device, foreign).await["code"], "forbidden");
         }
         assert_eq!(notes(&app), [""; 0]);
         assert_eq!(heard(&app, &mut device, &["listing:1", &own]).await, ["listing:1", own.as_str()]);
+        let mut both = app.connect_with(&token(&["ADMIN", "SERVICE"], &[]), "").await;
+        assert!(both.ask("getPresence", json!({"userIds": ["host"]})).await["users"]["host"].is_boolean());
+        assert_eq!(notes(&app).len(), 1, "an administrator is noted, whatever else they are");
     }
 
     async fn what_cannot_be_noted_is_not_shown(app, super::PATIENT) {

@@ -1,5 +1,8 @@
 //! Figures of a stretch of time.
 
+use std::pin::pin;
+
+use futures_util::future::select;
 use serde_json::{Value, json};
 
 use crate::support::app::{TestApp, token_for};
@@ -68,18 +71,12 @@ async fn one_at_a_time_counts_and_whoever_else_asks_is_told_to_come_back() {
     let root = token_for("root", &["ADMIN"]);
     let hold = app.hold_readers();
     let path = "/admin/notifications/stats";
-    let count = app.get(path, &root);
-    let others = async {
-        let refused = wait_until_async("somebody else is refused", async || {
-            let answer = app.get(path, &root).await;
-            (answer.status == 503).then_some(answer)
-        })
-        .await;
-        assert!(refused.header("retry-after").is_some());
-        refused.expect_problem(503, "overloaded");
-        drop(hold);
-    };
-    let (first, ()) = tokio::join!(count, others);
-    assert_eq!(first.expect(200)["total"], 1);
+    // Whose turn it is cannot be answered while nobody reads, so that whoever is answered first was refused.
+    let (one, other) = (pin!(app.get(path, &root)), pin!(app.get(path, &root)));
+    let (refused, counting) = select(one, other).await.factor_first();
+    assert!(refused.header("retry-after").is_some());
+    refused.expect_problem(503, "overloaded");
+    drop(hold);
+    assert_eq!(counting.await.expect(200)["total"], 1);
     assert_eq!(app.get(path, &root).await.expect(200)["total"], 1, "the turn was given back");
 }

@@ -14,8 +14,11 @@ use crate::support::port::free_port;
 use crate::support::process::{Process, ProcessBuilder};
 use crate::support::tunnel::Authority;
 
-/// Of each connection. A request that waits is a kilobyte, and its head some twenty bytes.
+/// Of one connection.
 const GROWTH_MAX: usize = 4 * 1024 * 1024;
+/// Of each of many connections: two buffers, pieces of the answer that waits, and the few requests behind it.
+const GROWTH_OF_MANY: usize = 384 * 1024;
+const MANY: usize = 100;
 /// Far more than the kernel and the server hold back together.
 const REQUESTS: usize = 20_000;
 /// For how long is looked at what a connection costs that only waits, and which part of it may be worked.
@@ -90,6 +93,28 @@ async fn assert_costs_nothing(process: &Process, server: SocketAddr) {
 async fn requests_whose_answers_are_not_read_are_not_gathered() {
     let process = ProcessBuilder::new(&[]).with("JWT_SECRET", JWT_SECRET).serve().await;
     assert_costs_nothing(&process, process.address()).await;
+}
+
+/// What anybody may do on each of thousands of connections must cost little on each.
+#[tokio::test]
+async fn many_who_send_little_and_read_nothing_cost_little() {
+    let process = ProcessBuilder::new(&[]).with("JWT_SECRET", JWT_SECRET).serve().await;
+    let requests = head("GET /docs/swagger-ui-bundle.js") + &head("GET /").repeat(280);
+    let mut unread = Vec::new();
+    let mut before = 0;
+    for round in 0..2 {
+        for _ in 0..MANY {
+            let mut connection = connect(process.address()).await;
+            soon("room to send", connection.write_all(requests.as_bytes())).await.unwrap();
+            unread.push(connection);
+        }
+        await_idle(&process, "many").await;
+        if round == 0 {
+            before = process.resident_bytes();
+        }
+    }
+    let each = process.resident_bytes().saturating_sub(before) / MANY;
+    assert!(each < GROWTH_OF_MANY, "{each} bytes a connection");
 }
 
 #[tokio::test]

@@ -51,12 +51,12 @@ impl<J: Weigh> Line<J> {
         }
     }
 
-    /// Whether there is room for it. Nobody's jobs may weigh more than what they leave free, so that however much one
-    /// sends there is as much room for the others.
+    /// Whether there is room for it. Nobody's jobs, this one among them, may weigh more than what they leave free: however
+    /// much one sends there is as much room for the others, and however many send much, for those who send little.
     pub(super) fn has_room_for(&self, job: &J) -> bool {
         let Some(sender) = job.sender() else { return self.weight < self.most };
         let own = self.queues.get(&Some(sender.clone())).map_or(0, |queue| queue.weight);
-        self.weight + own + self.weight_of(job) <= self.most
+        self.weight == 0 || self.weight + own + 2 * self.weight_of(job) <= self.most
     }
 
     pub(super) fn weight(&self) -> usize {
@@ -235,12 +235,27 @@ mod tests {
             }
         }
         assert_eq!(line.weight(), 50);
-        for guest in 0..50 {
+        for guest in 0..49 {
             let booking = of(&format!("guest-{guest}"), 1);
             assert!(line.has_room_for(&booking), "{guest}");
             line.push(booking);
         }
         assert!(!line.has_room_for(&of("one more", 1)));
+    }
+
+    #[test]
+    fn however_many_send_much_there_is_room_for_who_sends_little() {
+        let mut line = Line::new(100, 10);
+        for sender in 0..1_000 {
+            for weight in [1_000, 25, 10] {
+                let job = of(&format!("backend-{sender}"), weight);
+                if line.has_room_for(&job) {
+                    line.push(job);
+                }
+            }
+        }
+        assert!(line.weight() > 50);
+        assert!(line.has_room_for(&of("guest", 1)), "{} wait", line.weight());
     }
 
     #[test]

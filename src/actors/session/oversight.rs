@@ -14,9 +14,6 @@ use crate::actors::persistence::{Audit, WriteError};
 use crate::domain::{AdminAction, AuditEntry, Channel, Member, Role, Room, UserId};
 use crate::protocol::events::Refusal;
 
-/// How many of the users that were asked about a note names; it has the number of all of them.
-const NAMED_MAX: usize = 100;
-
 /// Who is at a connection, and which: a session's, whose token may be replaced while something is waited for.
 #[derive(Debug, Clone)]
 pub(super) struct Bearer {
@@ -60,18 +57,18 @@ impl Bearer {
         if room.admits(&self.me()) { Ok(()) } else { Err(forbidden()) }
     }
 
-    /// Whether the presence of these users may be told; where that is an administrator's business alone, it is noted.
+    /// Whether the presence of these users may be told; where an administrator asks, it is noted.
     pub(super) async fn look_at(&self, users: &[UserId]) -> Result<(), Refusal> {
         let others: Vec<&UserId> = users.iter().filter(|user| **user != self.me().user).collect();
-        if others.is_empty() || !is_overseer(&self.me()) {
+        if others.is_empty() || !self.me().has_role(Role::ADMIN) {
             return Ok(());
         }
         let target = match others.as_slice() {
             [one] => Some(one.to_string()),
             _ => None,
         };
-        let named: Vec<&&UserId> = others.iter().take(NAMED_MAX).collect();
-        let detail = json!({ "userIds": named, "users": others.len() });
+        // All of them: they came in one message, which has a bound.
+        let detail = json!({ "userIds": others, "users": others.len() });
         self.note(AdminAction::ReadPresence, target, detail).await
     }
 
@@ -106,11 +103,6 @@ impl Bearer {
             )
         })
     }
-}
-
-/// Whether somebody learns of others as an administrator alone: services learn as much.
-fn is_overseer(me: &Member) -> bool {
-    me.has_role(Role::ADMIN) && !me.has_role(Role::SERVICE)
 }
 
 pub(super) fn forbidden() -> Refusal {

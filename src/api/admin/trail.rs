@@ -106,11 +106,12 @@ pub(in crate::api) async fn read(
     administrator.record(AdminAction::ReadTrail, Some(&id.to_string()), None).await?;
     let body = reader
         .run(move |connection| {
-            let notification = notifications::find_all(connection, &[id])?.pop();
-            let delivery = deliveries::find(connection, id)?;
             // One more than is shown tells whether something is left out.
             let most = i64::try_from(STEPS_MAX + 1).unwrap_or(i64::MAX);
-            let kept = receipts::trail(connection, id, most)?;
+            let (notification, delivery, kept) = connection.snapshot(|connection| {
+                let notification = notifications::find_all(connection, &[id])?.pop();
+                Ok((notification, deliveries::find(connection, id)?, receipts::trail(connection, id, most)?))
+            })?;
             if notification.is_none() && kept.is_empty() {
                 return Ok(None);
             }

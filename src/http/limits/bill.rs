@@ -54,4 +54,10 @@ impl<'a> Bill<'a> {
         self.request.extensions_mut().insert(standing);
         refusal.map_or(Ok(()), Err)
     }
+
+    /// Gives back what was charged beyond the request itself.
+    pub fn refund(&mut self) {
+        // Who gives something back is not refused.
+        let _ = self.amount_to(0);
+    }
 }
