@@ -29,6 +29,9 @@ const MEMORY_SLACK: usize = 16 * 1024 * 1024;
 const MEMORY_SLACK_PERCENT: usize = 10;
 /// What each connection to SQLite keeps of its file, at most: it fills as the file grows.
 const SQLITE_CACHE: usize = 2_000 * 1024;
+/// As many connections to the database as the configuration allows. SQLite keeps the files of closed ones for the next,
+/// where it must not give up its locks.
+const POOLED_MAX: usize = 16;
 
 /// What a quiet server holds.
 #[derive(Debug, Clone)]
@@ -99,9 +102,10 @@ async fn rest(server: &Process, is_postgres: bool) -> Holdings {
     let pooled = values(&figures(server).await, "bellhop_database_connections{").sum();
     let mut files = server.open_files();
     for (name, count) in &mut files {
-        let is_pooled = if is_postgres { name == "socket" } else { name.contains(".db") };
-        if is_pooled {
+        if is_postgres && name == "socket" {
             *count = count.saturating_sub(pooled);
+        } else if name.contains(".db") {
+            *count = count.saturating_sub(POOLED_MAX);
         }
     }
     Holdings { memory: server.resident_bytes(), pooled, files }
