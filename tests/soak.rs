@@ -98,8 +98,9 @@ async fn rest(server: &Process, is_postgres: bool) -> Holdings {
         (is_empty && server.connections() == 0).then_some(())
     })
     .await;
-    sleep(REST).await;
     let pooled = values(&figures(server).await, "bellhop_database_connections{").sum();
+    // Also for the connection that this was asked over.
+    sleep(REST).await;
     let mut files = server.open_files();
     for (name, count) in &mut files {
         if is_postgres && name == "socket" {

@@ -73,8 +73,9 @@ async fn a_bookings_whole_way_is_found_by_its_request() {
         .with("BELLHOP__LOG__FORMAT", "json")
         .with("BELLHOP__DELIVERY__SETTLE_MS", "0")
         .with("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "60000")
-        .with("BELLHOP__MAIL__RETRY_FIRST_MS", "500")
-        .with("BELLHOP__MAIL__RETRY_LONGEST_MS", "1000")
+        // Long enough for it to be killed before it tries again: mail that was being sent waits for the end of its lease.
+        .with("BELLHOP__MAIL__RETRY_FIRST_MS", "5000")
+        .with("BELLHOP__MAIL__RETRY_LONGEST_MS", "5000")
         .serve()
         .await;
 
