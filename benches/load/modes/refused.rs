@@ -26,6 +26,8 @@ use crate::{interrupt, process};
 const TURN: Duration = Duration::from_secs(1);
 /// How long a connection that is refused may last.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Longer than any run, in milliseconds.
+const STAY: &str = "600000";
 /// Connections beside the readers': those that publish, and a few that ask whether the server is ready.
 const SPARE: usize = 4;
 const HANDSHAKE: &[u8] = b"GET /ws/notifications HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
@@ -40,11 +42,16 @@ pub(crate) fn run(common: &Common, options: &Refused) -> Result<()> {
         &[
             ("BELLHOP__LIMITS__CONNECTIONS", connections),
             ("BELLHOP__LIMITS__CONNECTIONS_PER_ADDRESS", connections),
+            // Those who take the places say nothing, and must keep them.
+            ("BELLHOP__SERVER__KEEP_ALIVE_MS", STAY),
+            ("BELLHOP__SERVER__REQUEST_TIMEOUT_MS", STAY),
         ],
     )?;
     let deadline = Deadline::after(common.timeout());
     let mut crowd = Crowd::gather(&[server.address], &tokens(options.readers)?, &deadline)?;
     let mut posts = Posts::new(server.address, 1)?;
+    // The connection that publishes is made with the first broadcast.
+    broadcast(&mut posts, &mut crowd, &mut Latencies::default(), common)?;
     // What is left of the places is taken, so that whoever comes now is refused.
     let places = fill(server.address)?;
     let elsewhere = listen_and_hang_up()?;
