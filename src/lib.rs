@@ -21,6 +21,9 @@ pub mod storage;
 /// Mail: written from templates, sent by SMTP or to files.
 pub mod email;
 
+/// What goes between instances: none, or Redis.
+pub mod bus;
+
 /// Which tokens are believed, and who their bearers are.
 pub mod auth;
 

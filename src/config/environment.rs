@@ -8,7 +8,7 @@ use super::error::{ConfigError, Origin};
 use super::schema::{Kind, Schema};
 
 /// A variable's name and the key it sets; the key's type is the schema's.
-const NAMES: [(&str, &str); 20] = [
+const NAMES: [(&str, &str); 21] = [
     ("BELLHOP_MODE", "mode"),
     ("PORT", "server.port"),
     ("PORT_2", "server.port_2"),
@@ -21,6 +21,7 @@ const NAMES: [(&str, &str); 20] = [
     ("JWT_PUBLIC_KEY_FILE", "auth.jwt_public_key_file"),
     ("JWT_JWKS_FILE", "auth.jwks_file"),
     ("JWT_EXPIRES_IN", "auth.jwt_expires_in"),
+    ("REDIS_URL", "bus.redis_url"),
     ("SMTP_URL", "mail.smtp_url"),
     ("MAIL_FROM", "mail.from"),
     ("RATE_LIMIT_WINDOW_MS", "session.rate_limit_window_ms"),

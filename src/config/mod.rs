@@ -3,6 +3,7 @@
 //! operator names, then the environment. A constructor takes its own section, never all of them.
 
 pub mod auth;
+pub mod bus;
 pub mod database;
 pub mod delivery;
 pub mod duration;
@@ -14,6 +15,7 @@ pub mod log;
 pub mod mail;
 pub mod metrics;
 pub mod network;
+pub mod presence;
 pub mod retention;
 mod schema;
 pub mod secret;
@@ -28,6 +30,7 @@ mod warnings;
 use serde::{Deserialize, Serialize};
 
 pub use auth::AuthSettings;
+pub use bus::BusSettings;
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use duration::{Lifetime, parse_duration};
@@ -38,6 +41,7 @@ pub use log::{LogFormat, LogSettings};
 pub use mail::MailSettings;
 pub use metrics::MetricsSettings;
 pub use network::Network;
+pub use presence::PresenceSettings;
 pub use retention::RetentionSettings;
 pub use secret::Secret;
 pub use secret_url::SecretUrl;
@@ -71,6 +75,8 @@ pub struct Settings {
     pub session: SessionSettings,
     pub socketio: SocketIoSettings,
     pub sse: SseSettings,
+    pub presence: PresenceSettings,
+    pub bus: BusSettings,
     pub limits: LimitSettings,
     pub retention: RetentionSettings,
     pub metrics: MetricsSettings,

@@ -24,6 +24,7 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     mail(settings, &mut found);
     socketio(settings, &mut found);
     sse(settings, &mut found);
+    bus(settings, &mut found);
     nonzero(settings, &mut found);
     not_absurd(settings, &mut found);
     found.check(is_filter(&settings.log.level), "log.level", || {
@@ -158,6 +159,23 @@ fn socketio(settings: &Settings, found: &mut Found) {
     }
 }
 
+fn bus(settings: &Settings, found: &mut Found) {
+    /// What of a name every tool of Redis shows as it is; braces would move keys between a cluster's nodes.
+    const PREFIX_MAX: usize = 64;
+    let bus = &settings.bus;
+    let fits = bus.redis_url.iter().all(|url| matches!(url.scheme(), "redis" | "rediss"));
+    found.check(fits, "bus.redis_url", || "must begin with redis:// or rediss://".to_owned());
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let is_prefix = (1..=PREFIX_MAX).contains(&bus.prefix.len()) && bus.prefix.bytes().all(is_plain);
+    found.check(is_prefix, "bus.prefix", || {
+        format!("must have 1 to {PREFIX_MAX} letters, digits, hyphens, underscores or dots")
+    });
+    let renewals = settings.presence.lease_ms >= bus.timeout_ms.saturating_mul(3);
+    found.check(bus.redis_url.is_empty() || renewals, "presence.lease_ms", || {
+        "must be three times bus.timeout_ms at least, or it ends while Redis is only slow".to_owned()
+    });
+}
+
 fn sse(settings: &Settings, found: &mut Found) {
     let sse = &settings.sse;
     found.check(sse.cleanup_interval_ms > sse.heartbeat_interval_ms, "sse.cleanup_interval_ms", || {
@@ -200,6 +218,9 @@ fn nonzero(settings: &Settings, found: &mut Found) {
         ("socketio.max_payload_bytes", socketio.max_payload_bytes == 0),
         ("sse.heartbeat_interval_ms", sse.heartbeat_interval_ms == 0),
         ("sse.retry_ms", sse.retry_ms == 0),
+        ("presence.lease_ms", settings.presence.lease_ms == 0),
+        ("bus.timeout_ms", settings.bus.timeout_ms == 0),
+        ("bus.poll_ms", settings.bus.poll_ms == 0),
         ("limits.body_bytes", limits.body_bytes == 0),
         ("limits.connections", limits.connections == 0),
         ("limits.users_per_address", limits.users_per_address == 0),

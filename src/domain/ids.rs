@@ -68,6 +68,10 @@ macro_rules! uuid_id {
                 Self(uuid)
             }
 
+            pub fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
+
             pub fn parse(field: &'static str, text: &str) -> Result<Self, Invalid> {
                 Uuid::parse_str(text).map(Self).map_err(|_| Invalid::new(field, "must be a UUID"))
             }

@@ -3,6 +3,7 @@
 //! stream where the client reads one, see `sse.rs`, and over every other door WebSocket frames, see `frame.rs`: what
 //! a long-polling client gets is made of them.
 
+mod packed;
 mod spelling;
 
 use std::borrow::Cow;
@@ -14,10 +15,11 @@ use serde::Serialize;
 use super::json::{self, Envelope};
 use super::{frame, socketio, sse};
 use crate::domain::{CloseReason, Notification};
+pub(super) use packed::put_text;
 pub use spelling::{Names, Namespace, Spelling, TYPE};
 
 /// One thing that is said: an event's name and its data, encoded.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     name: Cow<'static, str>,
     /// JSON.
@@ -236,6 +238,11 @@ const NARROWED_MAX: usize = 16;
 impl Message {
     pub fn new(said: Vec<Said>) -> Self {
         Self { said, ..Self::default() }
+    }
+
+    /// What is said, for who is to say it elsewhere.
+    pub fn said(&self) -> &[Said] {
+        &self.said
     }
 
     /// The frames for one session; shared by all that are spoken to alike. `rest` as in [`Wire::frames`].

@@ -197,6 +197,10 @@ figures! {
         /// Connections to the database, idle and in use.
     histograms database_wait("bellhop_database_wait_seconds", whom, SECONDS_BUCKETS):
         /// Time that was waited for a connection to the database, in seconds: by requests that read, by who looks by the clock (apart), and by the pool's every user.
+    gauge bus_connected("bellhop_bus_connected"):
+        /// 1 while the other instances can be reached, 0 while they cannot; always 0 where there can be none.
+    counters bus_messages("bellhop_bus_messages_total", direction):
+        /// Messages between instances: sent, heard by nobody else of those that were asked about (unheard), and heard from others.
     counters mail_attempts("bellhop_mail_attempts_total", outcome):
         /// Attempts to send a mail, by outcome.
     counter mail_retries("bellhop_mail_retries_total"):

@@ -1,0 +1,130 @@
+//! Which rooms this instance listens to: what it wants, and what of that Redis was not told yet.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::Shared;
+use super::link::{Link, LinkError};
+use crate::bus::Address;
+use crate::domain::Room;
+
+/// How many channels one command names.
+const PORTION: usize = 256;
+
+/// See the module's documentation. As large as what the instance has rooms of.
+#[derive(Debug, Default)]
+pub(super) struct Rooms {
+    wishes: Mutex<Wishes>,
+    is_changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Wishes {
+    /// Every room that is wanted.
+    wanted: HashSet<Room>,
+    /// What Redis was not told; of a room that is wanted again nothing but that.
+    untold: HashMap<Room, bool>,
+}
+
+impl Rooms {
+    pub(super) fn listen(&self, room: &Room) {
+        let mut wishes = self.wishes();
+        wishes.wanted.insert(room.clone());
+        wishes.untold.insert(room.clone(), true);
+        drop(wishes);
+        self.is_changed.notify_one();
+    }
+
+    pub(super) fn cease(&self, room: &Room) {
+        let mut wishes = self.wishes();
+        wishes.wanted.remove(room);
+        wishes.untold.insert(room.clone(), false);
+        drop(wishes);
+        self.is_changed.notify_one();
+    }
+
+    /// Redis knows nothing of any.
+    fn begin_anew(&self) {
+        let mut wishes = self.wishes();
+        wishes.untold = wishes.wanted.iter().map(|room| (room.clone(), true)).collect();
+    }
+
+    /// The next that Redis is to be told: those to listen to, and those no more.
+    fn take(&self) -> (Vec<Room>, Vec<Room>) {
+        let mut wishes = self.wishes();
+        let next: Vec<Room> = wishes.untold.keys().take(PORTION).cloned().collect();
+        let (mut listen, mut cease) = (Vec::new(), Vec::new());
+        for room in next {
+            match wishes.untold.remove(&room) {
+                Some(true) => listen.push(room),
+                Some(false) => cease.push(room),
+                None => {}
+            }
+        }
+        if wishes.untold.is_empty() {
+            wishes.untold.shrink_to_fit();
+        }
+        (listen, cease)
+    }
+
+    fn wishes(&self) -> MutexGuard<'_, Wishes> {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Listens to everything that is wanted, on a new connection.
+pub(super) async fn listen_to_all(shared: &Arc<Shared>, link: &Link) -> Result<(), LinkError> {
+    link.clone().subscribe(&[shared.keys.channel(&Address::All)]).await?;
+    shared.rooms.begin_anew();
+    while tell(shared, link).await? {}
+    Ok(())
+}
+
+/// Tells Redis what changes.
+pub(super) async fn run(shared: &Arc<Shared>, link: &Link) -> Result<(), LinkError> {
+    loop {
+        while tell(shared, link).await? {}
+        shared.rooms.is_changed.notified().await;
+    }
+}
+
+/// Tells a portion; answers whether there was one.
+async fn tell(shared: &Arc<Shared>, link: &Link) -> Result<bool, LinkError> {
+    let (listen, cease) = shared.rooms.take();
+    let channels =
+        |rooms: Vec<Room>| rooms.into_iter().map(|room| shared.keys.channel(&Address::Room(room))).collect();
+    let (listen, cease): (Vec<String>, Vec<String>) = (channels(listen), channels(cease));
+    let mut link = link.clone();
+    link.unsubscribe(&cease).await?;
+    link.subscribe(&listen).await?;
+    Ok(!listen.is_empty() || !cease.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_room_that_comes_and_goes_only_the_last_is_told() {
+        let rooms = Rooms::default();
+        let [a, b] = ["listing:a", "listing:b"].map(|name| Room::parse(name).unwrap());
+        rooms.listen(&a);
+        rooms.listen(&b);
+        rooms.cease(&b);
+        assert_eq!(rooms.take(), (vec![a.clone()], vec![b]));
+        assert_eq!(rooms.take(), (vec![], vec![]));
+        rooms.begin_anew();
+        assert_eq!(rooms.take(), (vec![a], vec![]));
+    }
+
+    #[test]
+    fn many_are_told_in_portions() {
+        let rooms = Rooms::default();
+        for number in 0..PORTION + 1 {
+            rooms.listen(&Room::Other(format!("listing:{number}")));
+        }
+        assert_eq!((rooms.take().0.len(), rooms.take().0.len()), (PORTION, 1));
+    }
+}
