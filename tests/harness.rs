@@ -1,6 +1,8 @@
 //! Tests of what the other tests stand on: that databases are apart, that an outage is one and ends,
 //! and that nothing is left behind.
 
+mod redis;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

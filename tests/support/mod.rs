@@ -15,6 +15,7 @@ pub mod process;
 pub mod proxy;
 pub mod raw_socket;
 pub mod records;
+pub mod redis;
 pub mod server;
 pub mod shapes;
 pub mod smtp_sink;
