@@ -8,9 +8,13 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use diesel::{Connection, PgConnection, RunQueryDsl};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, ConnectionProperties};
 
-use crate::support::deadline::wait_until;
+use crate::support::deadline::{wait_until, wait_until_async};
 use crate::support::postgres::{self, Cluster, Durability};
+use crate::support::rabbitmq::Broker;
 
 fn execute(url: &str, sql: &str) -> Result<usize, String> {
     let mut connection = PgConnection::establish(url).map_err(|error| error.to_string())?;
@@ -85,4 +89,57 @@ fn have_a_cluster_until_killed() -> ! {
     loop {
         std::thread::park();
     }
+}
+
+/// A channel with confirms on, and the connection that it lives with.
+async fn open_channel(url: &str) -> lapin::Result<(lapin::Connection, lapin::Channel)> {
+    let connection = lapin::Connection::connect(url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    Ok((connection, channel))
+}
+
+#[tokio::test]
+async fn a_broker_that_was_killed_comes_back_with_what_it_confirmed() {
+    const QUEUE: &str = "bookings";
+    let broker = Broker::start_new();
+    let url = broker.url();
+    let (connection, channel) = open_channel(&url).await.unwrap();
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(QUEUE.into(), durable, FieldTable::default()).await.unwrap();
+    let persistent = BasicProperties::default().with_delivery_mode(2);
+    let published =
+        channel.basic_publish("".into(), QUEUE.into(), BasicPublishOptions::default(), b"one", persistent);
+    assert!(published.await.unwrap().await.unwrap().is_ack());
+
+    broker.kill();
+    assert!(open_channel(&url).await.is_err());
+    drop((connection, channel));
+
+    broker.start();
+    let (_connection, channel) = open_channel(&url).await.unwrap();
+    let kept = channel.basic_get(QUEUE.into(), BasicGetOptions::default()).await.unwrap();
+    assert_eq!(kept.expect("a message").delivery.data, b"one");
+    let folder = broker.folder().to_owned();
+    drop(broker);
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn a_broker_that_is_stopped_says_so_and_one_that_is_frozen_goes_on() {
+    let broker = Broker::start_new();
+    let (connection, channel) = open_channel(&broker.url()).await.unwrap();
+    broker.freeze();
+    let queue = channel.queue_declare("".into(), QueueDeclareOptions::default(), FieldTable::default());
+    let mut queue = std::pin::pin!(queue);
+    let too_early = tokio::time::timeout(std::time::Duration::from_millis(500), queue.as_mut()).await;
+    assert!(too_early.is_err(), "a frozen broker answered");
+    broker.thaw();
+    queue.await.unwrap();
+
+    broker.stop();
+    wait_until_async("the connection ends", async || (!connection.status().connected()).then_some(())).await;
+    broker.start();
+    assert!(broker.is_running());
+    open_channel(&broker.url()).await.unwrap();
 }

@@ -13,6 +13,7 @@ pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod rabbitmq;
 pub mod raw_socket;
 pub mod records;
 pub mod redis;
