@@ -1,6 +1,7 @@
 //! Stopping: readiness goes first, because the kernel accepts connections even while the server does
 //! not; then sessions are told to go elsewhere, then what was accepted is written, then the rest stops.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use super::Running;
 use crate::actors::email::StopMail;
 use crate::actors::hub::{CloseSessions, GetPresence};
 use crate::actors::persistence::Flush;
+use crate::bus::{Address, Post};
 use crate::config::ServerSettings;
 use crate::domain::CloseReason;
+use crate::protocol::letter::Word;
 
 /// How often it is looked at what is still to be waited for.
 const POLL: Duration = Duration::from_millis(20);
@@ -23,6 +26,8 @@ pub(super) async fn drain(running: Running, settings: &ServerSettings) -> anyhow
     let Running { handle, services, email, arbiters } = running;
     log::info!("stopping: no new connections");
     services.draining.store(true, Ordering::Relaxed);
+    let leaving = Post { to: Address::All, speech: Arc::new(Word::Leaving), unless_heard: None };
+    services.bus.publish(vec![leaving]);
     sleep(Duration::from_millis(settings.drain_notice_ms)).await;
     handle.pause().await;
 
@@ -36,7 +41,7 @@ pub(super) async fn drain(running: Running, settings: &ServerSettings) -> anyhow
     while left > 0 && Instant::now() < deadline {
         sleep(POLL).await;
         let presence = services.hub.send(GetPresence { users: Vec::new() }).await;
-        left = presence.map_or(0, |presence| presence.connections);
+        left = presence.map_or(0, |presence| presence.figures.connections);
     }
     log::info!(told = told, left = left; "sessions were told to come back");
 
@@ -50,6 +55,9 @@ pub(super) async fn drain(running: Running, settings: &ServerSettings) -> anyhow
         log::warn!("mails under way did not end in time; their leases bring them back");
     }
     handle.stop(true).await;
+    if timeout(patience, services.bus.leave()).await.is_err() {
+        log::warn!("other instances could not be told, this one's lease will end");
+    }
     for arbiter in arbiters {
         arbiter.stop();
     }

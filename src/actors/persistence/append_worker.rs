@@ -108,7 +108,8 @@ impl AppendWorker {
     fn announce(&self, Announce { role, draft, .. }: Announce) -> Result<(), WriteError> {
         let notification = draft.at(0, self.parts.clock.now());
         let parcel = publications::parcel_of_passing(&notification);
-        let announced = self.parts.hub.try_send(hub::Announce { room: role.map(Room::Role), parcel });
+        let announced =
+            self.parts.hub.try_send(hub::Announce { room: role.map(Room::Role), parcel, is_relayed: false });
         announced.map_err(|_| {
             self.parts.metrics.refused("hub_mailbox").inc();
             WriteError::Overloaded
