@@ -45,6 +45,7 @@ mod persistence;
 mod protocol_violations;
 mod publishing;
 mod recovery;
+mod reminders;
 mod resume;
 mod retention;
 mod rooms;
