@@ -54,10 +54,9 @@ impl TryFrom<String> for TimeOfDay {
     type Error = InvalidTimeOfDay;
 
     fn try_from(text: String) -> Result<Self, InvalidTimeOfDay> {
-        /// The parser would take single digits as well.
-        const LENGTH: usize = "15:00".len();
-        let time = NaiveTime::parse_from_str(&text, "%H:%M").ok().filter(|_| text.len() == LENGTH);
-        time.map(Self).ok_or(InvalidTimeOfDay)
+        let time = NaiveTime::parse_from_str(&text, "%H:%M").map_err(|_| InvalidTimeOfDay)?;
+        // The parser would take single digits and white space as well.
+        Some(Self(time)).filter(|time| String::from(*time) == text).ok_or(InvalidTimeOfDay)
     }
 }
 
