@@ -23,6 +23,7 @@ mod conformance;
 mod crash;
 mod delivery;
 mod deploy;
+mod drain;
 mod email_smtp;
 mod faults;
 mod front_ends;
