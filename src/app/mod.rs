@@ -114,6 +114,7 @@ impl App {
             hub: hub.clone(),
             delivery: Arc::new(settings.delivery.clone()),
             retention: Arc::new(settings.retention.clone()),
+            reminders: Arc::new(settings.reminders.clone()),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             metrics: metrics.clone(),

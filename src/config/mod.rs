@@ -16,6 +16,7 @@ pub mod mail;
 pub mod metrics;
 pub mod network;
 pub mod presence;
+pub mod reminders;
 pub mod retention;
 mod schema;
 pub mod secret;
@@ -42,6 +43,7 @@ pub use mail::MailSettings;
 pub use metrics::MetricsSettings;
 pub use network::Network;
 pub use presence::PresenceSettings;
+pub use reminders::ReminderSettings;
 pub use retention::RetentionSettings;
 pub use secret::Secret;
 pub use secret_url::SecretUrl;
@@ -78,6 +80,7 @@ pub struct Settings {
     pub presence: PresenceSettings,
     pub bus: BusSettings,
     pub limits: LimitSettings,
+    pub reminders: ReminderSettings,
     pub retention: RetentionSettings,
     pub metrics: MetricsSettings,
     pub log: LogSettings,

@@ -159,6 +159,7 @@ impl Bench {
             hub: hub.clone(),
             delivery: Arc::new(store.settings().delivery.clone()),
             retention: Arc::new(store.settings().retention.clone()),
+            reminders: Arc::new(store.settings().reminders.clone()),
             clock: Arc::new(SystemClock),
             ids: ids.clone(),
             metrics: metrics.clone(),

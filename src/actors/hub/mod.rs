@@ -5,7 +5,7 @@ pub mod messages;
 mod news;
 mod registry;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -367,22 +367,28 @@ impl Handler<CallRoll> for NotificationHub {
 impl Handler<CloseSessions> for NotificationHub {
     type Result = MessageResult<CloseSessions>;
 
-    /// Spreads the closes over the asked time, so that clients do not come back in one wave.
+    /// Each session has a random moment of the asked time as its turn, so that clients do not come back in waves.
     fn handle(&mut self, message: CloseSessions, ctx: &mut Context<Self>) -> MessageResult<CloseSessions> {
-        /// How many portions the closes are spread over.
-        const PORTIONS: u32 = 10;
+        /// How fine the moments are, and how many there are at most.
+        const STEP: Duration = Duration::from_millis(20);
+        const STEPS_MAX: u128 = 1_000;
+        let steps = (message.over.as_millis() / STEP.as_millis()).clamp(1, STEPS_MAX);
+        let steps = u32::try_from(steps).unwrap_or(1);
         let sessions = self.registry.sessions();
+        let told = sessions.len();
+        let mut turns: BTreeMap<u32, Vec<SessionRef>> = BTreeMap::new();
+        for session in sessions {
+            turns.entry(rand::random_range(0..steps)).or_default().push(session);
+        }
         let parcel = Arc::new(Parcel::close(message.reason));
-        let portion = sessions.len().div_ceil(PORTIONS as usize).max(1);
-        for (step, chunk) in (0_u32..).zip(sessions.chunks(portion)) {
-            let groups = group_by_shard(chunk);
+        for (step, sessions) in turns {
             let parcel = Arc::clone(&parcel);
-            ctx.run_later(message.over / PORTIONS * step, move |hub, _| {
-                for (shard, sessions) in groups {
+            ctx.run_later(message.over / steps * step, move |hub, _| {
+                for (shard, sessions) in group_by_shard(&sessions) {
                     hub.deliver(shard, vec![(Arc::clone(&parcel), sessions)]);
                 }
             });
         }
-        MessageResult(sessions.len())
+        MessageResult(told)
     }
 }
