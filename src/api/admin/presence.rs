@@ -9,10 +9,10 @@ use super::query;
 use crate::actors::hub::{CallRoll, Connection, Online, Presence, Roll};
 use crate::actors::session::Services;
 use crate::api::openapi::{administration, params};
-use crate::api::publish::role_named;
 use crate::domain::{AdminAction, Role, Timestamp, UserId};
 use crate::http::openapi::{codes, refusals};
 use crate::http::{Administrator, Problem};
+use crate::requests::role_named;
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
