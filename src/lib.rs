@@ -30,6 +30,9 @@ pub mod auth;
 /// The actors: persistence, the hub, sessions, e-mail.
 pub mod actors;
 
+/// What back ends and guests ask for, read and checked, whatever it came through.
+pub mod requests;
+
 /// What every HTTP door shares: errors, credentials, request ids, origins.
 pub mod http;
 

@@ -14,11 +14,12 @@ fn rank(layer: &str) -> Option<u8> {
         "protocol" => 1,
         "storage" | "email" | "bus" | "auth" => 2,
         "actors" => 3,
-        "http" => 4,
-        "transports" | "ingest" | "api" => 5,
-        "app" => 6,
-        "cli" => 7,
-        "main" => 8,
+        "requests" => 4,
+        "http" => 5,
+        "transports" | "ingest" | "api" => 6,
+        "app" => 7,
+        "cli" => 8,
+        "main" => 9,
         _ => return None,
     })
 }

@@ -10,7 +10,6 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::openapi::{shapes, values};
-use super::publish::draft_of;
 use crate::actors::persistence::{Notify, Persistence, WriteError};
 use crate::actors::session::Services;
 use crate::auth::Minter;
@@ -18,8 +17,9 @@ use crate::domain::recipient::check_email;
 use crate::domain::{Category, Clock, Content, Identity, Priority, Role, UserId};
 use crate::http::openapi::shapes::user_id;
 use crate::http::openapi::{codes, refusals};
-use crate::http::{JsonBody, Problem};
+use crate::http::{JsonBody, Problem, request};
 use crate::protocol::whole;
+use crate::requests::draft_of;
 
 /// The longest life of a token that is minted here.
 const LIFETIME_MAX: Duration = Duration::from_hours(366 * 24);
@@ -159,7 +159,7 @@ pub(super) async fn notify(
         actor_avatar: None,
         data: None,
     };
-    let draft = draft_of(&*services.ids, user.clone(), &kind, category, content)?;
+    let draft = draft_of(&*services.ids, user.clone(), &kind, category, content, request::current())?;
     let acceptance = persistence
         .send(Notify { by: user, drafts: vec![draft], claim: None })
         .await

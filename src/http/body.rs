@@ -10,11 +10,11 @@ use actix_web::{FromRequest, HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::error::Category;
+use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
 use super::problem::Problem;
+use crate::requests::body::parse;
 
 /// What a body may take; set once for the application.
 #[derive(Debug, Clone, Copy)]
@@ -114,48 +114,4 @@ async fn read(payload: &mut Payload, limit: usize) -> Result<Bytes, Problem> {
         whole.extend_from_slice(&part);
     }
     Ok(whole.freeze())
-}
-
-/// Every body is an object: a derived reader takes an array as well, field after field.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
-    let error = match serde_json::from_slice(bytes) {
-        Ok(value) if is_object => return Ok(value),
-        Ok(_) => return Err(no_object()),
-        Err(error) => error,
-    };
-    // A reader stops at the first field that does not fit; what follows may not even be JSON.
-    let malformed = matches!(error.classify(), Category::Syntax | Category::Eof | Category::Io)
-        || serde_json::from_slice::<IgnoredAny>(bytes).is_err();
-    if malformed {
-        return Err(Problem::bad_request("malformed_json", "the body is not JSON"));
-    }
-    if !is_object {
-        return Err(no_object());
-    }
-    // Only a refused body pays for finding out which field it was.
-    let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
-    let located = serde_path_to_error::deserialize::<_, T>(deserializer);
-    let field = located.err().map(|located| located.path().to_string()).filter(|path| path != ".");
-    let problem = Problem::unprocessable("invalid_body", describe(&error));
-    Err(match field.or_else(|| missing_field(&error)) {
-        Some(field) => problem.of_field(field),
-        None => problem,
-    })
-}
-
-fn no_object() -> Problem {
-    Problem::unprocessable("invalid_body", "the body must be a JSON object")
-}
-
-/// The parser's own words without its position, which counts bytes that nobody sees.
-fn describe(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or(&text).to_owned()
-}
-
-fn missing_field(error: &serde_json::Error) -> Option<String> {
-    let text = error.to_string();
-    let (_, rest) = text.split_once("missing field `")?;
-    rest.split_once('`').map(|(field, _)| field.to_owned())
 }

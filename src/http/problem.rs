@@ -19,6 +19,7 @@ use crate::actors::reader::ReadError;
 use crate::auth::TokenError;
 use crate::domain::Invalid;
 use crate::protocol::events::Refusal;
+use crate::requests::{Fault, Refused};
 
 /// After how long it makes sense to ask again, where nothing better is known; a queue is emptied in far less.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -179,16 +180,26 @@ impl ResponseError for Problem {
     }
 }
 
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let status = match refused.fault {
+            Fault::Malformed => StatusCode::BAD_REQUEST,
+            Fault::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+            Fault::Forbidden => StatusCode::FORBIDDEN,
+        };
+        Self { field: refused.field, ..Self::new(status, refused.code, refused.detail) }
+    }
+}
+
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
-        Self::unprocessable("invalid_field", format!("{} {}", invalid.field, invalid.reason))
-            .of_field(invalid.field)
+        Refused::from(invalid).into()
     }
 }
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self::unprocessable("invalid_body", refusal.message)
+        Refused::from(refusal).into()
     }
 }
 

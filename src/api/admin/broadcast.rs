@@ -13,10 +13,10 @@ use crate::actors::reader::Reader;
 use crate::actors::session::Services;
 use crate::api::idempotency;
 use crate::api::openapi::{administration, params};
-use crate::api::publish::PublishRequest;
 use crate::domain::{AdminAction, Broadcast, Draft, Role, Timestamp};
 use crate::http::openapi::{codes, refusals};
-use crate::http::{Administrator, JsonBody, Problem};
+use crate::http::{Administrator, JsonBody, Problem, request};
+use crate::requests::PublishRequest;
 use crate::storage::broadcasts::{self, Progress};
 
 /// What goes to everybody says so; the rest of the body is that of `POST /notifications`.
@@ -59,7 +59,7 @@ pub(in crate::api) async fn send(
     let Everybody { all } = serde_json::from_slice(&body.bytes)
         .map_err(|_| Problem::unprocessable("invalid_body", "all must be true or false").of_field("all"))?;
     let (role, passing) = (body.value.audience(all)?, body.value.passing);
-    let draft = body.value.draft(&*services.ids)?;
+    let draft = body.value.draft(&*services.ids, request::current())?;
     let target = role.as_ref().map_or(EVERYBODY, Role::as_str);
     if passing {
         idempotency::none(claim.as_ref(), "not for what is passing: nothing of it is kept")?;

@@ -10,11 +10,11 @@ use crate::actors::hub::CallRoll;
 use crate::actors::presence::{self, Everywhere, Page};
 use crate::actors::session::Services;
 use crate::api::openapi::{administration, params};
-use crate::api::publish::role_named;
 use crate::bus::{Figures, Instance, Person, Seat};
 use crate::domain::{AdminAction, Role, Timestamp, UserId};
 use crate::http::openapi::{codes, refusals};
 use crate::http::{Administrator, Problem};
+use crate::requests::role_named;
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -11,12 +11,12 @@ use super::shapes::named;
 use super::values::{category, channels, delivery_states, kind, role_name};
 use crate::api::admin::query::LIMIT_MAX;
 use crate::api::admin::stats::NAMES_MAX;
-use crate::api::publish::PublishRequest;
 use crate::domain::notification::TITLE_MAX;
 use crate::domain::{AdminAction, Step};
 use crate::http::openapi::shapes::{
     Shape, any_text, boolean, count, one_of, seq, text, timestamp, user_id, uuid,
 };
+use crate::requests::PublishRequest;
 use crate::storage::deliveries::STATES;
 
 named! {

@@ -15,7 +15,6 @@ use super::values::{
 };
 use crate::api::admin::trail::STEPS_MAX;
 use crate::api::inbox::LIMIT_MAX;
-use crate::api::publish::PublishRequest;
 use crate::domain::BookingStatus;
 use crate::domain::booking::{NAME_MAX, NOTE_MAX};
 use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX};
@@ -26,6 +25,7 @@ use crate::http::openapi::shapes::{
     CONTROLS, Shape, any_text, boolean, count, email, one_of, seq, text, timestamp, user_id, uuid,
 };
 use crate::protocol::events::IDS_MAX;
+use crate::requests::PublishRequest;
 
 /// Makes a type that stands for a named shape in attributes.
 macro_rules! named {

@@ -1,14 +1,12 @@
-//! The shapes of single values of the API, with the bounds that `domain` and the handlers check.
+//! The shapes of single values of the API, with the bounds that `domain` and the handlers check. Those of what is
+//! asked for are with the requests.
 
 use serde_json::json;
 
 use crate::api::receipts::SESSION_ID_MAX;
-use crate::domain::booking::{GUESTS_MAX, LISTING_ID_MAX, NAME_MAX, NOTE_MAX};
-use crate::domain::ids::USER_ID_MAX;
-use crate::domain::notification::{ACTOR_TEXT_MAX, MESSAGE_MAX, TITLE_MAX, TYPE_MAX, reserved_types};
-use crate::domain::room::ROOM_NAME_MAX;
 use crate::domain::{Channel, Door, Step};
-use crate::http::openapi::shapes::{BLANKS, CONTROLS, Shape, count, email, one_of, text, user_id};
+use crate::http::openapi::shapes::{Shape, count, email, one_of};
+pub(in crate::api) use crate::requests::values::*;
 use crate::storage::deliveries::STATES;
 
 /// A language tag or a time zone.
@@ -16,129 +14,8 @@ pub(in crate::api) fn language_or_zone() -> Shape {
     Shape(json!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9/_+-]+$"}))
 }
 
-/// A notification's category.
-pub(in crate::api) fn category() -> Shape {
-    Shape(json!({
-        "type": "string", "minLength": 1, "maxLength": 40, "pattern": "^[a-z0-9_-]+$", "examples": ["bookings"],
-    }))
-}
-
-/// A notification's type.
-pub(in crate::api) fn kind() -> Shape {
-    Shape(json!({
-        "type": "string", "minLength": 1, "maxLength": TYPE_MAX, "pattern": "^[A-Za-z0-9._:-]+$",
-        "examples": ["booking.created"],
-    }))
-}
-
-/// A type that a sender may choose: the doors use some names for themselves.
-pub(in crate::api) fn chosen_kind() -> Shape {
-    kind().with("not", json!({"enum": reserved_types()}))
-}
-
-pub(in crate::api) fn priority() -> Shape {
-    one_of(&["low", "normal", "high", "critical"])
-}
-
-/// Any JSON value.
-pub(in crate::api) fn anything() -> Shape {
-    Shape(json!({"description": "Any JSON value."}))
-}
-
-/// A title, a message, what is said of an actor.
-pub(in crate::api) fn title() -> Shape {
-    text(TITLE_MAX)
-}
-
-pub(in crate::api) fn message() -> Shape {
-    text(MESSAGE_MAX)
-}
-
-pub(in crate::api) fn optional_title() -> Shape {
-    title().or_null()
-}
-
-pub(in crate::api) fn optional_actor_text() -> Shape {
-    text(ACTOR_TEXT_MAX).or_null()
-}
-
-pub(in crate::api) fn optional_category() -> Shape {
-    category().or_null()
-}
-
-/// How many there may be is configured; see `app`.
-pub(in crate::api) fn optional_user_ids() -> Shape {
-    user_id().list().with("minItems", 1).or_null()
-}
-
-/// A role's name, as in the name of its room.
-pub(in crate::api) fn optional_role() -> Shape {
-    role_name().or_null()
-}
-
-pub(in crate::api) fn role_name() -> Shape {
-    let most = ROOM_NAME_MAX - "role:".len();
-    let shape =
-        json!({"type": "string", "minLength": 1, "maxLength": most, "pattern": format!("^[^{BLANKS}]+$")});
-    Shape(shape).with("examples", json!(["PROFESSIONAL"]))
-}
-
-/// A room in any of its spellings.
-pub(in crate::api) fn optional_room() -> Shape {
-    let id = format!("[^{BLANKS}]");
-    let pattern = format!("^(?:(?:user[:_]|host[-_:]){id}{{1,{USER_ID_MAX}}}|(?!user:|host:)[a-z-]+:{id}+)$");
-    let shape = json!({"type": "string", "minLength": 3, "maxLength": ROOM_NAME_MAX, "pattern": pattern});
-    Shape(shape).with("examples", json!(["listing:sea-view"])).or_null()
-}
-
-/// A name or an id on one line.
-pub(in crate::api) fn line(most: usize) -> Shape {
-    let inner = format!("[^{CONTROLS}]*");
-    Shape(json!({
-        "type": "string", "minLength": 1, "maxLength": most, "pattern": format!("^{inner}[^{BLANKS}]{inner}$"),
-    }))
-}
-
-pub(in crate::api) fn listing_id() -> Shape {
-    line(LISTING_ID_MAX).with("examples", json!(["sea-view"]))
-}
-
-/// A name in a form, which may have been left empty.
-pub(in crate::api) fn optional_name() -> Shape {
-    let pattern = format!("^(?:[{BLANKS}]*|[^{CONTROLS}]*)$");
-    Shape(json!({"type": "string", "maxLength": NAME_MAX, "pattern": pattern})).or_null()
-}
-
-/// A note in a form, which may have been left empty, and may have lines.
-pub(in crate::api) fn optional_note() -> Shape {
-    let pattern = format!("^(?:[{BLANKS}]*|(?:[^{CONTROLS}]|[\\n\\t]|\\r\\n)*)$");
-    Shape(json!({"type": "string", "maxLength": NOTE_MAX, "pattern": pattern})).or_null()
-}
-
 pub(in crate::api) fn optional_email() -> Shape {
     email().or_null()
-}
-
-/// Seldom given: a booking is mostly for who books.
-pub(in crate::api) fn optional_user_id() -> Shape {
-    user_id().or_null()
-}
-
-const YEARS: &str = "(?:19[7-9][0-9]|[2-9][0-9]{3})";
-
-pub(in crate::api) fn day() -> Shape {
-    let pattern = format!("^{YEARS}-[0-9]{{2}}-[0-9]{{2}}$");
-    Shape(json!({"type": "string", "format": "date", "pattern": pattern, "examples": ["2030-12-03"]}))
-}
-
-/// A date, or a time of which the date counts.
-pub(in crate::api) fn day_or_time() -> Shape {
-    let time = json!({"type": "string", "format": "date-time", "pattern": format!("^{YEARS}-[0-9]{{2}}-[0-9]{{2}}T")});
-    Shape(json!({"anyOf": [day(), time], "examples": ["2030-12-03"]}))
-}
-
-pub(in crate::api) fn guests() -> Shape {
-    Shape(json!({"type": "integer", "minimum": 1, "maximum": GUESTS_MAX, "examples": [2]}))
 }
 
 /// Through what somebody was reached.

@@ -3,9 +3,10 @@
 
 pub mod codes;
 mod problem;
-pub mod shapes;
 
 pub use problem::{ProblemSchema, responses};
+
+pub use crate::requests::shapes;
 
 /// Makes a type that stands for the refusals of a route in `#[utoipa::path(responses(…))]`, from groups of
 /// [`codes`].
