@@ -17,6 +17,7 @@ mod bad_requests;
 mod bad_tokens;
 mod bookings;
 mod burst;
+mod buses;
 mod client_events;
 mod codecs;
 mod conformance;
