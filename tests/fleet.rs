@@ -8,6 +8,7 @@ mod reach;
 mod rolling;
 mod rooms;
 mod secrets;
+mod takeover;
 mod traffic;
 
 use std::time::Duration;
