@@ -112,9 +112,9 @@ pub(crate) struct Bookings {
 
 #[derive(Debug, Args)]
 pub(crate) struct Instances {
-    /// How many instances: a run each, with the devices where their hosts are booked, and one instance away.
+    /// Over how many instances: a run each, with the devices where their hosts are booked, and one instance away.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=8), value_delimiter = ',', default_value = "1,2,3")]
-    pub(crate) instances: Vec<u8>,
+    pub(crate) over: Vec<u8>,
     /// Hosts that are connected, over all instances.
     #[arg(long, value_parser = positive, default_value_t = 1000)]
     pub(crate) hosts: usize,

@@ -53,7 +53,7 @@ pub(crate) fn run(common: &Common, options: &Instances) -> Result<()> {
         ],
     );
     let mut scenes = vec![Scene { instances: 1, on_redis: false, away: 0 }];
-    for instances in options.instances.iter().map(|&count| usize::from(count)) {
+    for instances in options.over.iter().map(|&count| usize::from(count)) {
         scenes.push(Scene { instances, on_redis: true, away: 0 });
         if instances > 1 {
             scenes.push(Scene { instances, on_redis: true, away: 1 });
