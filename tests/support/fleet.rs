@@ -10,10 +10,11 @@ use std::process::ExitStatus;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::app::{JWT_SECRET, booking, mail_of, token_for};
-use super::deadline::wait_until_async;
+use super::deadline::{SOON, wait_until_async};
 use super::door::{Call, Door};
 use super::postgres::{self, TestDatabase};
 use super::process::{Process, ProcessBuilder};
@@ -203,15 +204,17 @@ impl Fleet {
     /// Waits until every instance that is named says that so many users are online, over so many connections.
     pub async fn await_online(&self, instances: &[usize], users: usize, connections: usize) {
         for &instance in instances {
-            wait_until_async(
-                format_args!("{users} users over {connections} connections on {instance}"),
-                async || {
-                    let now = self.presence(instance).await;
-                    let is_so = now["totalOnline"] == users && now["connections"] == connections;
-                    is_so.then_some(())
-                },
-            )
-            .await;
+            let mut said = Value::Null;
+            let waiting = timeout(
+                SOON,
+                wait_until_async("who is online", async || {
+                    said = self.presence(instance).await;
+                    (said["totalOnline"] == users && said["connections"] == connections).then_some(())
+                }),
+            );
+            if waiting.await.is_err() {
+                panic!("{users} users over {connections} connections, instance {instance} says {said}");
+            }
         }
     }
 
