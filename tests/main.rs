@@ -27,6 +27,7 @@ mod deploy;
 mod drain;
 mod email_smtp;
 mod faults;
+mod fleet;
 mod front_ends;
 mod goodbye;
 mod harness;
