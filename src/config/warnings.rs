@@ -166,6 +166,7 @@ mod tests {
             ("CORS_ORIGIN", "", "server.cors_origin (CORS_ORIGIN) is empty"),
             ("CORS_ORIGIN", "https://a.example.com,http://b.example.com", "an origin without TLS"),
             ("DATABASE_URL", "postgres://app:secret@db/bellhop", "database.url"),
+            ("REDIS_URL", "redis://:secret@cache:6379/1", "bus.redis_url"),
             ("PUBLIC_URL", "", "server.public_url"),
             ("SMTP_URL", "", "mail.smtp_url (SMTP_URL) is not set"),
             ("SMTP_URL", "smtp://user:secret@mail.example.com", "does not require TLS"),
@@ -186,6 +187,21 @@ mod tests {
         let settings = load(&Sources { files: Vec::new(), environment: development }).expect("settings");
         assert!(warnings(&settings)[0].contains("gets a token for anybody"));
     }
+
+    #[test]
+    fn a_redis_over_a_network_must_have_tls() {
+        for url in
+            ["redis://cache", "redis://a:b@10.0.0.7:6379/0?x=localhost", "rediss://a,redis://cache:6379"]
+        {
+            assert_eq!(warned(&[("REDIS_URL", url)]).len(), 1, "{url}");
+        }
+        for url in
+            ["rediss://cache:6379", "redis://localhost:6379/1", "redis://:pw@127.0.0.1", "redis://[::1]:6379"]
+        {
+            assert_eq!(warned(&[("REDIS_URL", url)]), Vec::<String>::new(), "{url}");
+        }
+    }
+
     #[test]
     fn a_database_over_a_network_must_require_tls() {
         for url in [

@@ -1,6 +1,7 @@
 //! A connection to Redis: to one server, the first of several that is a master, or to a cluster. Speaks RESP3, by
 //! which messages come over the same connection as answers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -151,12 +152,10 @@ impl Linker {
             .set_response_timeout(Some(self.patience))
             .set_push_sender(send);
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        // A replica takes what is published, and tells nobody but its own clients.
-        let role: Value = cmd("ROLE").query_async(&mut connection).await?;
-        let role = match &role {
-            Value::Array(parts) => parts.first().and_then(|role| String::from_redis_value_ref(role).ok()),
-            _ => None,
-        };
+        // A replica takes what is published, and tells nobody but its own clients. The greeting says it to everybody,
+        // while ROLE is not everybody's to ask.
+        let greeting: HashMap<String, Value> = cmd("HELLO").arg(3).query_async(&mut connection).await?;
+        let role = greeting.get("role").and_then(|role| String::from_redis_value_ref(role).ok());
         if role.as_deref() != Some("master") {
             return Err(LinkError::NoMaster);
         }
