@@ -33,6 +33,7 @@ mod heaps;
 mod history;
 mod idempotency;
 mod inbox;
+mod ingest;
 mod limits;
 mod mail;
 mod mail_fairness;

@@ -16,6 +16,7 @@ pub mod mail;
 pub mod metrics;
 pub mod network;
 pub mod presence;
+pub mod rabbitmq;
 pub mod retention;
 mod schema;
 pub mod secret;
@@ -42,6 +43,7 @@ pub use mail::MailSettings;
 pub use metrics::MetricsSettings;
 pub use network::Network;
 pub use presence::PresenceSettings;
+pub use rabbitmq::RabbitMqSettings;
 pub use retention::RetentionSettings;
 pub use secret::Secret;
 pub use secret_url::SecretUrl;
@@ -77,6 +79,7 @@ pub struct Settings {
     pub sse: SseSettings,
     pub presence: PresenceSettings,
     pub bus: BusSettings,
+    pub rabbitmq: RabbitMqSettings,
     pub limits: LimitSettings,
     pub retention: RetentionSettings,
     pub metrics: MetricsSettings,
