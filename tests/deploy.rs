@@ -108,7 +108,9 @@ fn the_unit_runs_the_program_as_nobody_in_particular_and_gives_it_nothing() {
     let defaults: toml::Table = include_str!("../config/default.toml").parse().unwrap();
     let production: toml::Table = include_str!("../config/production.toml").parse().unwrap();
     let millis = |table: &toml::Table, key: &str| table["server"][key].as_integer().unwrap();
-    let drain = millis(&production, "drain_notice_ms") + 5 * millis(&defaults, "drain_timeout_ms");
+    let drain = millis(&production, "drain_notice_ms")
+        + millis(&production, "drain_spread_ms")
+        + 5 * millis(&defaults, "drain_timeout_ms");
     let patience: i64 = values(&unit, "TimeoutStopSec")[0].parse().unwrap();
     assert!(patience * 1_000 > drain, "{patience} s for {drain} ms");
     assert!(read("compose.yaml").contains(&format!("stop_grace_period: {patience}s")));

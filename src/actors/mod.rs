@@ -3,8 +3,10 @@
 
 pub mod email;
 pub mod hub;
+pub mod liaison;
 pub mod locksmith;
 pub mod persistence;
+pub mod presence;
 pub mod reader;
 pub mod session;
 pub mod warden;

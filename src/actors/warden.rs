@@ -1,5 +1,6 @@
 //! Carries out what administrators order of tokens and connections, on this instance: orders that were taken here at
-//! once, those of others as soon as they are found in the database. While that is away, what is known stays in force.
+//! once, those of others as soon as they are found in the database, where it is looked now and then, and as soon as
+//! another instance says so. While that is away, what is known stays in force.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use actix::prelude::*;
 use super::hub::{CloseUser, NotificationHub};
 use super::reader::{ReadError, Reader};
 use crate::auth::Tokens;
+use crate::bus::{Address, Bus, Post};
 use crate::domain::{CloseReason, Demand, Order, Timestamp};
+use crate::protocol::letter::Word;
 use crate::storage::revocations::{self, Kept};
 use crate::storage::{Pool, StorageError};
 use crate::telemetry::Metrics;
@@ -26,6 +29,11 @@ const LATELY_MAX: usize = 1_000;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct CarryOut(pub Kept);
+
+/// Another instance took an order: it is looked for at once.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct LookNow;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -46,6 +54,12 @@ pub struct Warden {
     lately: VecDeque<Kept>,
     /// Whether the last look failed, which is said once.
     is_blind: bool,
+    /// The next look; none while one is under way.
+    next_look: Option<SpawnHandle>,
+    /// Whether it is to be looked again as soon as that is over.
+    is_hurried: bool,
+    /// The other instances, which are told of what is taken here.
+    bus: Arc<dyn Bus>,
 }
 
 /// Has everything that was ever revoked be in force; answers which order was the last. Blocks.
@@ -66,6 +80,7 @@ impl Warden {
         reader: Reader,
         tokens: Arc<Tokens>,
         hub: Addr<NotificationHub>,
+        bus: Arc<dyn Bus>,
         metrics: Metrics,
         interval: Duration,
         read: Option<Kept>,
@@ -82,21 +97,26 @@ impl Warden {
             is_rereading: false,
             lately,
             is_blind: false,
+            next_look: None,
+            is_hurried: false,
+            bus,
         }
     }
 
-    fn look_later(pause: Duration, ctx: &mut Context<Self>) {
-        ctx.run_later(pause, |warden, ctx| {
+    fn look_in(&mut self, pause: Duration, ctx: &mut Context<Self>) {
+        self.next_look = Some(ctx.run_later(pause, |warden, ctx| {
+            warden.next_look = None;
             let (reader, read, now) = (warden.reader.clone(), warden.read.clone(), warden.tokens.now());
             let look = async move {
                 let query = move |connection: &mut _| revocations::behind(connection, read.as_ref(), PAGE);
                 reader.run_apart(query).await
             };
             ctx.spawn(look.into_actor(warden).map(move |found, warden, ctx| {
-                let is_more = warden.found(found, now);
-                Self::look_later(if is_more { Duration::ZERO } else { warden.interval }, ctx);
+                let is_more = warden.found(found, now) || std::mem::take(&mut warden.is_hurried);
+                let pause = if is_more { Duration::ZERO } else { warden.interval };
+                warden.look_in(pause, ctx);
             }));
-        });
+        }));
     }
 
     /// Takes what a look that began at this time found; answers whether there is more.
@@ -178,7 +198,7 @@ impl Actor for Warden {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.show();
         ctx.run_interval(FORGET_EVERY, |warden, _| warden.tokens.forget_revocations());
-        Self::look_later(self.interval, ctx);
+        self.look_in(self.interval, ctx);
     }
 }
 
@@ -188,5 +208,21 @@ impl Handler<CarryOut> for Warden {
     fn handle(&mut self, CarryOut(kept): CarryOut, _: &mut Context<Self>) {
         self.carry_out(vec![kept]);
         self.show();
+        let orders = Post { to: Address::All, speech: Arc::new(Word::Orders), unless_heard: None };
+        self.bus.publish(vec![orders]);
+    }
+}
+
+impl Handler<LookNow> for Warden {
+    type Result = ();
+
+    fn handle(&mut self, _: LookNow, ctx: &mut Context<Self>) {
+        match self.next_look.take() {
+            Some(look) => {
+                ctx.cancel_future(look);
+                self.look_in(Duration::ZERO, ctx);
+            }
+            None => self.is_hurried = true,
+        }
     }
 }

@@ -13,6 +13,7 @@ use crate::actors::hub::Measure;
 use crate::actors::persistence::WriteHealth;
 use crate::actors::reader::{Reader, is_crowded};
 use crate::actors::session::Services;
+use crate::bus::State;
 use crate::config::{LimitSettings, MetricsSettings, Mode, Secret};
 use crate::http::Problem;
 use crate::http::openapi::{codes, refusals};
@@ -76,18 +77,19 @@ pub(super) async fn ready(
     let is_full = |depth| is_crowded(depth, limits.write_queue);
     let queues = is_full(write) || is_full(clerical) || reader.is_crowded();
     let hub = !matches!(measured, Ok(Ok(_)));
+    let bus = services.bus.state() == State::Parted;
     let audit = metrics.notifications_lost().get() > 0;
     let rabbitmq = broker.is_reached().map(|reached| !reached);
     let registry = measured.ok().and_then(Result::ok).unwrap_or_default().bytes;
     let mut parts = json!({
         "database": state(database), "mail": state(mail), "queues": state(queues), "hub": state(hub),
-        "audit": state(audit),
+        "bus": state(bus), "audit": state(audit),
     });
     if let (Some(rabbitmq), Some(parts)) = (rabbitmq, parts.as_object_mut()) {
         parts.insert("rabbitmq".to_owned(), state(rabbitmq).into());
     }
     Ok(HttpResponse::Ok().json(json!({
-        "status": state(database || mail || queues || hub || audit || rabbitmq == Some(true)),
+        "status": state(database || mail || queues || hub || bus || audit || rabbitmq == Some(true)),
         "parts": parts,
         "overdueMails": overdue,
         "waiting": {

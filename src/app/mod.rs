@@ -26,20 +26,23 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, web};
 use anyhow::Context as _;
+use tokio::sync::mpsc;
 
 use cors::cors;
 use gate::Gate;
 
 use crate::actors::email::{Courier, EmailActor, MailHealth};
 use crate::actors::hub::NotificationHub;
+use crate::actors::liaison::{Liaison, Parties};
 use crate::actors::locksmith::watch_keys;
 use crate::actors::persistence::{Greet, Parts, Persistence, WriteHealth};
 use crate::actors::reader::{APART, Reader};
-use crate::actors::session::Services;
+use crate::actors::session::{Services, instance_name};
 use crate::actors::warden::{self, Warden};
 use crate::actors::watch::Watch;
 use crate::api::{Document, MetricsGate, StatsTurn, TokenDesk, routes};
 use crate::auth::{Minter, RecoveryIds, Tokens, Verifier};
+use crate::bus::{self, Bus, Heard, LocalBus, RedisBus};
 use crate::config::{Mode, Settings};
 use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds, Timestamp};
 use crate::email::{self, Composer};
@@ -112,13 +115,16 @@ impl App {
             mailing: MailHealth::default(),
             broker: broker.clone(),
         };
+        let instance = instance_name(ids.as_ref());
+        let (bus, heard) = open_bus(&settings, &instance, &metrics)?;
         let email = start_email(&settings, &pool, &clock, &metrics, &health, &mut arbiters)?;
-        let hub = start_hub(&settings, &email, &metrics, &mut arbiters);
+        let hub = start_hub(&settings, &email, &bus, &instance, &metrics, &mut arbiters);
         let parts = Parts {
             pool: pool.clone(),
             hub: hub.clone(),
             delivery: Arc::new(settings.delivery.clone()),
             retention: Arc::new(settings.retention.clone()),
+            reminders: Arc::new(settings.reminders.clone()),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             metrics: metrics.clone(),
@@ -137,13 +143,24 @@ impl App {
             reader.clone(),
             Arc::clone(&tokens),
             hub.clone(),
+            Arc::clone(&bus),
             metrics.clone(),
             Duration::from_millis(settings.auth.revocation_poll_ms),
             ordered,
         )
         .start();
+        let parties = Parties {
+            hub: hub.clone(),
+            warden: warden.clone(),
+            email: email.clone(),
+            reader: reader.clone(),
+            metrics: metrics.clone(),
+        };
+        start_liaison(&settings, parties, heard, &mut arbiters);
         let services = Arc::new(Services::new(
             hub,
+            bus,
+            instance,
             persistence,
             reader,
             tokens,
@@ -254,19 +271,42 @@ fn start_email(
     Ok(actor)
 }
 
+/// The way to the other instances, if there can be any.
+fn open_bus(settings: &Settings, instance: &str, metrics: &Metrics) -> anyhow::Result<bus::Opened> {
+    if settings.bus.redis_url.is_empty() {
+        return Ok(LocalBus::alone());
+    }
+    RedisBus::open(&settings.bus, &settings.presence, instance, metrics.clone()).context("bus.redis_url")
+}
+
 fn start_hub(
     settings: &Settings,
     email: &Addr<EmailActor>,
+    bus: &Arc<dyn Bus>,
+    instance: &str,
     metrics: &Metrics,
     arbiters: &mut Vec<Arbiter>,
 ) -> Addr<NotificationHub> {
-    let (limits, away, metrics) = (settings.limits.clone(), email.clone().recipient(), metrics.clone());
+    let (limits, presence, metrics) = (settings.limits.clone(), settings.presence.clone(), metrics.clone());
+    let (away, bus, instance) = (email.clone().recipient(), Arc::clone(bus), instance.into());
     let arbiter = Arbiter::new();
     let hub = NotificationHub::start_in_arbiter(&arbiter.handle(), move |_| {
-        NotificationHub::new(&limits, away, metrics)
+        NotificationHub::new(&limits, &presence, away, bus, instance, metrics)
     });
     arbiters.push(arbiter);
     hub
+}
+
+fn start_liaison(
+    settings: &Settings,
+    parties: Parties,
+    heard: mpsc::Receiver<Heard>,
+    arbiters: &mut Vec<Arbiter>,
+) {
+    let poll = Duration::from_millis(settings.bus.poll_ms);
+    let arbiter = Arbiter::new();
+    Liaison::start_in_arbiter(&arbiter.handle(), move |_| Liaison::new(parties, heard, poll));
+    arbiters.push(arbiter);
 }
 
 fn start_persistence(settings: &Settings, parts: Parts, arbiters: &mut Vec<Arbiter>) -> Addr<Persistence> {

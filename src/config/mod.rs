@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod network;
 pub mod presence;
 pub mod rabbitmq;
+pub mod reminders;
 pub mod retention;
 mod schema;
 pub mod secret;
@@ -44,6 +45,7 @@ pub use metrics::MetricsSettings;
 pub use network::Network;
 pub use presence::PresenceSettings;
 pub use rabbitmq::RabbitMqSettings;
+pub use reminders::ReminderSettings;
 pub use retention::RetentionSettings;
 pub use secret::Secret;
 pub use secret_url::SecretUrl;
@@ -81,6 +83,7 @@ pub struct Settings {
     pub bus: BusSettings,
     pub rabbitmq: RabbitMqSettings,
     pub limits: LimitSettings,
+    pub reminders: ReminderSettings,
     pub retention: RetentionSettings,
     pub metrics: MetricsSettings,
     pub log: LogSettings,

@@ -60,8 +60,10 @@ pub struct ServerSettings {
     /// How long `/ready` answers 503 before connections are closed, in milliseconds, so that a
     /// balancer notices. Defaults to 0 in development, 3000 in production.
     pub drain_notice_ms: u64,
-    /// Over how long the close frames of a drain are spread, in milliseconds. Defaults to 500.
+    /// Over how long the close frames of a drain are spread, in milliseconds: each session is told at a random moment of
+    /// it, and served until then. Defaults to 500 in development, 5000 in production.
     pub drain_spread_ms: u64,
-    /// How long a drain waits for sessions to end and requests to finish, in milliseconds. Defaults to 5000.
+    /// How long a drain waits after that for sessions to end, and again for what was accepted to be written, for mail
+    /// that is under way and for requests to finish, in milliseconds. Defaults to 5000.
     pub drain_timeout_ms: u64,
 }

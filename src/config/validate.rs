@@ -2,6 +2,7 @@
 //! corrects them in one go. For `load` only.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use log::LevelFilter;
 use url::Url;
@@ -27,6 +28,7 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     sse(settings, &mut found);
     bus(settings, &mut found);
     rabbitmq(settings, &mut found);
+    reminders(settings, &mut found);
     nonzero(settings, &mut found);
     not_absurd(settings, &mut found);
     found.check(is_filter(&settings.log.level), "log.level", || {
@@ -222,6 +224,14 @@ fn sse(settings: &Settings, found: &mut Found) {
     });
 }
 
+fn reminders(settings: &Settings, found: &mut Found) {
+    /// Nobody books longer ahead; a typing error is likelier.
+    const BEFORE_MAX: Duration = Duration::from_hours(24 * 366);
+    found.check(settings.reminders.before.duration() <= BEFORE_MAX, "reminders.before", || {
+        "must be at most a year".to_owned()
+    });
+}
+
 /// Figures of which none means that nothing works.
 fn nonzero(settings: &Settings, found: &mut Found) {
     let Settings { server, database, mail, delivery, session, socketio, sse, limits, retention, .. } =
@@ -275,6 +285,8 @@ fn nonzero(settings: &Settings, found: &mut Found) {
         ("limits.write_batch", limits.write_batch == 0),
         ("limits.read_queue", limits.read_queue == 0),
         ("limits.idempotency_hours", limits.idempotency_hours == 0),
+        ("reminders.interval_ms", settings.reminders.interval_ms == 0),
+        ("reminders.batch", settings.reminders.batch == 0),
         ("retention.interval_ms", retention.interval_ms == 0),
         ("retention.batch", retention.batch == 0),
         ("limits.recipients_per_request", limits.recipients_per_request == 0),
@@ -304,6 +316,8 @@ fn not_absurd(settings: &Settings, found: &mut Found) {
     const CONNECTIONS_MAX: usize = 1_000;
     /// What one transaction may hold of others' inboxes.
     const ROWS_MAX: usize = 10_000;
+    /// Two notifications are written of each.
+    const REMINDED_MAX: usize = ROWS_MAX / 2;
     const ITEMS_MAX: usize = 100_000_000;
     /// More than any machine answers, and few enough to be told apart by the clock.
     const RATE_MAX: u64 = 100_000_000;
@@ -324,6 +338,7 @@ fn not_absurd(settings: &Settings, found: &mut Found) {
         ("limits.write_queue", limits.write_queue, ITEMS_MAX),
         ("limits.write_batch", limits.write_batch, ITEMS_MAX),
         ("limits.read_queue", limits.read_queue, ITEMS_MAX),
+        ("reminders.batch", settings.reminders.batch as usize, REMINDED_MAX),
         ("retention.batch", settings.retention.batch as usize, ROWS_MAX),
         ("limits.tickets_per_user", limits.tickets_per_user, ITEMS_MAX),
     ] {

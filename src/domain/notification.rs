@@ -255,6 +255,13 @@ impl Draft {
         Self::about(id, booking, to, &kind, title, message, actor)
     }
 
+    /// What a party of a booking is told when check-in is near.
+    pub fn booking_reminder(id: NotificationId, booking: &Booking, to: &UserId) -> Self {
+        let other = if *to == booking.host { &booking.guest } else { &booking.host };
+        let message = format!("{}, {}, {}", booking.listing_label(), booking.stay(), booking.party());
+        Self::about(id, booking, to.clone(), "booking.reminder", "Check-in is near", message, other)
+    }
+
     /// The stored notification that this becomes at its place in the inbox.
     pub fn at(self, seq: i64, now: Timestamp) -> Notification {
         Notification {

@@ -94,6 +94,8 @@ struct Course {
     pause_until: Option<Instant>,
     /// Whether nothing was done since the last trouble.
     is_troubled: bool,
+    /// Whether one is tried alone.
+    is_trying: bool,
     /// How many pauses there were in a row.
     pauses: u32,
 }
@@ -107,6 +109,7 @@ impl Course {
             under_way: FuturesUnordered::new(),
             pause_until: None,
             is_troubled: false,
+            is_trying: false,
             pauses: 0,
         }
     }
@@ -129,6 +132,7 @@ impl Course {
             let work = see_through(Arc::clone(&self.parts), self.dead_letters.clone(), pending);
             self.under_way.push(work);
             if self.is_troubled {
+                self.is_trying = true;
                 break;
             }
         }
@@ -136,14 +140,15 @@ impl Course {
 
     fn note(&mut self, step: Step) -> Result<(), LinkError> {
         match step {
-            // The one that was tried alone, or others that were under way beside what failed.
-            Step::Settled if self.under_way.is_empty() && self.pause_until.is_none() => {
-                self.is_troubled = false;
+            // Others that were under way beside what failed prove nothing.
+            Step::Settled if self.is_trying => {
+                (self.is_troubled, self.is_trying) = (false, false);
                 self.pauses = 0;
             }
             Step::Settled => {}
             Step::PutBack(pending, error) => {
                 self.parts.metrics.ingest_messages("retried").inc();
+                self.is_trying = false;
                 if self.pause_until.is_none() {
                     self.is_troubled = true;
                     self.pauses = self.pauses.saturating_add(1);

@@ -2,9 +2,14 @@
 
 #![expect(clippy::ref_option_ref, reason = "diesel derives it for optional borrowed columns")]
 
+use std::ops::RangeInclusive;
+
 use chrono::NaiveDate;
 use diesel::SqliteConnection;
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::connection::{AnyConnection, SQLITE_VARIABLES};
 use super::error::StorageError;
@@ -121,4 +126,50 @@ pub fn change_status(
             .set((bookings::status.eq(to.as_str()), bookings::updated_at.eq(now.as_micros())))
             .execute(connection)?;
     Ok(changed == 1)
+}
+
+/// Accepted, and nobody was reminded of it. Written out rather than bound: only then do the databases see that the
+/// index of these fits.
+fn is_to_remind() -> SqlLiteral<Bool> {
+    sql::<Bool>("bookings.status = 'accepted' AND bookings.reminded_at IS NULL")
+}
+
+/// Whether there is an accepted booking with check-in on one of `days` of which nobody was reminded.
+pub fn is_any_to_remind(
+    connection: &mut AnyConnection,
+    days: &RangeInclusive<NaiveDate>,
+) -> Result<bool, StorageError> {
+    let first: Option<NaiveDate> = bookings::table
+        .filter(is_to_remind())
+        .filter(bookings::check_in.between(days.start(), days.end()))
+        .order(bookings::check_in)
+        .select(bookings::check_in)
+        .first(connection)
+        .optional()?;
+    Ok(first.is_some())
+}
+
+/// Marks at most `limit` of them, next check-in first, as those of which this transaction reminds. Those that another
+/// instance reminds of at this moment are left to it. One that cannot be read is marked all the same.
+pub fn claim_to_remind(
+    connection: &mut AnyConnection,
+    days: &RangeInclusive<NaiveDate>,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Vec<Result<Booking, StorageError>>, StorageError> {
+    let due = bookings::table
+        .filter(is_to_remind())
+        .filter(bookings::check_in.between(days.start(), days.end()))
+        .order(bookings::check_in)
+        .limit(i64::from(limit));
+    // Row locks are PostgreSQL's; SQLite has one writer at a time anyway.
+    let rows: Vec<Row> = match connection {
+        AnyConnection::Postgres(c) => due.select(Row::as_select()).for_update().skip_locked().load(c)?,
+        AnyConnection::Sqlite(c) => due.select(Row::as_select()).load(c)?,
+    };
+    let ids = rows.iter().map(|row| row.id.as_str());
+    diesel::update(bookings::table.filter(bookings::id.eq_any(ids)))
+        .set(bookings::reminded_at.eq(now.as_micros()))
+        .execute(connection)?;
+    Ok(rows.into_iter().map(Booking::try_from).collect())
 }

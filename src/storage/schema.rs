@@ -15,6 +15,7 @@ diesel::table! {
         status -> Text,
         created_at -> BigInt,
         updated_at -> BigInt,
+        reminded_at -> Nullable<BigInt>,
     }
 }
 

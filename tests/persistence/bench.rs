@@ -10,6 +10,7 @@ use bellhop::actors::hub::{
     Arrival, Away, Connect, Deliver, NotificationHub, RegisterShard, SessionRef, ShardId,
 };
 use bellhop::actors::persistence::{BookingEvent, Confirm, Notify, Parts, Persistence, WriteError};
+use bellhop::bus::LocalBus;
 use bellhop::config::LimitSettings;
 use bellhop::domain::{
     Draft, IdGenerator, Member, NewBooking, NotificationId, Proven, SystemClock, TimeOrderedIds,
@@ -149,13 +150,16 @@ impl Bench {
         let (tell, seen) = mpsc::unbounded_channel();
         let metrics = Metrics::new().unwrap();
         let probe = Probe(tell).start();
-        let hub = NotificationHub::new(limits, probe.clone().recipient(), metrics.clone()).start();
+        let (presence, (bus, _)) = (&store.settings().presence, LocalBus::alone());
+        let away = probe.clone().recipient();
+        let hub = NotificationHub::new(limits, presence, away, bus, "a".into(), metrics.clone()).start();
         let ids = Arc::new(Ids::default());
         let parts = Parts {
             pool: store.pool.clone(),
             hub: hub.clone(),
             delivery: Arc::new(store.settings().delivery.clone()),
             retention: Arc::new(store.settings().retention.clone()),
+            reminders: Arc::new(store.settings().reminders.clone()),
             clock: Arc::new(SystemClock),
             ids: ids.clone(),
             metrics: metrics.clone(),

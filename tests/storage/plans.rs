@@ -3,7 +3,7 @@
 
 use bellhop::domain::{AdminAction, NotificationId, Step, Timestamp};
 use bellhop::storage::audit::list;
-use bellhop::storage::{AnyConnection, StorageError, figures, logs, retention};
+use bellhop::storage::{AnyConnection, StorageError, bookings, figures, logs, retention};
 use diesel::RunQueryDsl;
 
 use crate::support::both::on_both_stores;
@@ -61,6 +61,45 @@ on_both_stores! {
                 }
             }
         }
+    }
+}
+
+on_both_stores! {
+    /// Of stays that are over there are far more than of those that are near.
+    fn looking_whom_to_remind_reads_the_days_that_are_due(store) {
+        let connection = &mut *store.connection();
+        let (id, soon) = match connection {
+            AnyConnection::Postgres(_) => ("gen_random_uuid()::text", "DATE '2031-12-03'"),
+            AnyConnection::Sqlite(_) => ("'01980000-0000-7000-8000-' || printf('%012d', i)", "'2031-12-03'"),
+        };
+        let (over, status) = (soon.replace("2031", "2021"), "CASE i % 5 WHEN 0 THEN 'pending' ELSE 'accepted' END");
+        let fill = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS}) INSERT INTO bookings \
+             (id, host_id, guest_id, listing_id, check_in, check_out, guests, status, created_at, updated_at) \
+             SELECT {id}, 'h', 'g', 'l', CASE WHEN i % 1000 = 7 THEN {soon} ELSE {over} END, {soon}, 1, {status}, \
+             0, 0 FROM n"
+        );
+        diesel::sql_query(fill).execute(connection).unwrap();
+        if let AnyConnection::Postgres(connection) = connection {
+            diesel::sql_query("ANALYZE").execute(connection).unwrap();
+        }
+        let days = "2031-12-02".parse().unwrap()..="2031-12-03".parse().unwrap();
+        assert!(bookings::is_any_to_remind(connection, &days).unwrap());
+        let plans = plans_of(connection, |connection| {
+            bookings::is_any_to_remind(connection, &days)?;
+            assert_eq!(bookings::claim_to_remind(connection, &days, 4, NOW)?.len(), 4);
+            Ok(())
+        });
+        let plans = plans.unwrap();
+        assert_eq!(plans.len(), 3, "a look, a claim and a mark: {plans:#?}");
+        for (statement, plan) in plans {
+            for wrong in ["Seq Scan", "SCAN ", "Sort", "TEMP B-TREE"] {
+                assert!(plan.iter().all(|line| !line.contains(wrong)), "{statement} {plan:#?}");
+            }
+        }
+        let rest = bookings::claim_to_remind(connection, &days, 100, NOW).unwrap();
+        assert_eq!(rest.len(), 6, "each once");
+        assert!(!bookings::is_any_to_remind(connection, &days).unwrap());
     }
 }
 

@@ -64,6 +64,7 @@ impl TestAppBuilder {
             .with("API_RATE_LIMIT_PER_MINUTE", "1000000")
             // Tests that are about coming back set this themselves.
             .with("BELLHOP__DELIVERY__SETTLE_MS", "0")
+            .with("BELLHOP__PRESENCE__GRACE_MS", "0")
             // Tests that are about draining set these themselves.
             .with("BELLHOP__SERVER__DRAIN_SPREAD_MS", "10")
             .with("BELLHOP__SERVER__DRAIN_TIMEOUT_MS", "1000")

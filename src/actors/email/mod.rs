@@ -228,6 +228,20 @@ impl Handler<Away> for EmailActor {
     }
 }
 
+/// Devices are about to come here from elsewhere: no mail is begun before they had time to.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct AwaitDevices;
+
+impl Handler<AwaitDevices> for EmailActor {
+    type Result = ();
+
+    fn handle(&mut self, _: AwaitDevices, ctx: &mut Context<Self>) {
+        self.settle.begin(Instant::now());
+        ctx.run_later(self.settle.pause(), Self::pump);
+    }
+}
+
 /// Claims nothing more, hands back what was claimed and not begun, and answers when the mails under
 /// way are done.
 #[derive(Debug, Message)]

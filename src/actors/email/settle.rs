@@ -33,7 +33,7 @@ impl Settle {
         now >= self.until
     }
 
-    /// The database was away.
+    /// The database was away, or another instance stops.
     pub(super) fn begin(&mut self, now: Instant) {
         self.until = now + self.pause;
     }

@@ -1,15 +1,18 @@
 //! What the hub is told, and what it tells: the contract between the hub and everybody else.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::time::Instant;
 
+use crate::bus::{Figures, Person, Seat, Speech};
 use crate::domain::{
     Channel, CloseReason, InboxState, Member, NotificationId, RequestId, Role, Room, Timestamp, UserId,
 };
+use crate::protocol::letter::{Letter, Word};
 use crate::protocol::wire::{Message as Words, Said};
 
 /// A worker thread's shard.
@@ -23,6 +26,13 @@ pub struct SessionRef {
     pub shard: ShardId,
     pub slot: u32,
     pub number: u64,
+}
+
+impl SessionRef {
+    /// A name that no other session of any instance ever had.
+    pub fn name(self, instance: &str) -> Box<str> {
+        format!("{instance}-{}", self.number).into()
+    }
 }
 
 /// A worker's shard introduces itself, before its first session connects.
@@ -127,6 +137,8 @@ pub struct Parcel {
     pub accepted: Option<Instant>,
     /// Where the user's inbox stands with this.
     pub inbox: Option<InboxState>,
+    /// Says nothing but that: who has not been given so much is given it.
+    pub is_standing: bool,
     /// An order to close instead.
     pub close: Option<CloseReason>,
     /// A session that does not get it, because it has the answer already.
@@ -142,6 +154,7 @@ impl Parcel {
             request: None,
             accepted: None,
             inbox,
+            is_standing: false,
             close: None,
             except: None,
         }
@@ -152,8 +165,44 @@ impl Parcel {
         self.notification.zip(self.inbox.map(|inbox| inbox.last_seq))
     }
 
+    /// Where an inbox stands, for those who may have missed something.
+    pub fn standing(inbox: InboxState) -> Self {
+        Self { is_standing: true, ..Self::event(Vec::new(), Some(inbox)) }
+    }
+
+    /// What another instance pushes.
+    pub fn relayed(letter: Letter<'static>) -> Self {
+        let Letter { said, notification, request, inbox } = letter;
+        Self { notification, request, ..Self::event(said.into_owned(), inbox) }
+    }
+
+    fn letter(&self) -> Letter<'_> {
+        Letter {
+            said: Cow::Borrowed(self.words.said()),
+            notification: self.notification,
+            request: self.request.clone(),
+            inbox: self.inbox,
+        }
+    }
+
     pub fn close(reason: CloseReason) -> Self {
         Self { close: Some(reason), ..Self::event(Vec::new(), None) }
+    }
+}
+
+impl Speech for Parcel {
+    fn word(&self) -> Word<'_> {
+        Word::Letter(self.letter())
+    }
+}
+
+/// A parcel that is given out a portion at a time.
+#[derive(Debug)]
+pub(super) struct Announced(pub(super) Arc<Parcel>);
+
+impl Speech for Announced {
+    fn word(&self) -> Word<'_> {
+        Word::Announcement(self.0.letter())
     }
 }
 
@@ -179,7 +228,30 @@ pub struct Announce {
     /// None for everybody.
     pub room: Option<Room>,
     pub parcel: Parcel,
+    /// Whether another instance told it, and all the others as well.
+    pub is_relayed: bool,
 }
+
+/// What other instances committed or pass on goes to the rooms here, and no further.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Relay {
+    pub publications: Vec<Publication>,
+}
+
+/// Asks for some of the users who are online here, in the order of their ids.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<UserId>")]
+pub struct ListUsers {
+    /// Where the last answer ended.
+    pub after: Option<UserId>,
+    pub limit: usize,
+}
+
+/// Others know nothing of who is online here: they are told of everybody.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct TellOfEverybody;
 
 /// Asks who is online here.
 #[derive(Debug, Message)]
@@ -192,21 +264,13 @@ pub struct GetPresence {
 /// Who is online on this instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Presence {
-    /// Users with at least one session.
-    pub users: usize,
-    /// The same by role.
-    pub by_role: BTreeMap<Role, usize>,
-    pub connections: usize,
-    /// The same by door.
-    pub by_door: BTreeMap<Channel, usize>,
-    /// Log-ins of the platform with at least one connection.
-    pub sessions: usize,
+    pub figures: Figures,
     /// Of the users that were asked about, who is online.
     pub online: Vec<UserId>,
 }
 
 /// Asks for some of those who are online here, in the order of their ids.
-#[derive(Debug, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Roll")]
 pub struct CallRoll {
     /// Where the last page ended.
@@ -232,6 +296,29 @@ pub struct Roll {
 pub struct Online {
     pub user: UserId,
     pub connections: Vec<Connection>,
+    /// Who it was whose last connection ended, while they may come back.
+    pub left: Option<Arc<Member>>,
+}
+
+impl Online {
+    /// As others are told. `instance` is what this one is called.
+    pub fn person(&self, instance: &str) -> Person {
+        let mut connections: Vec<&Connection> = self.connections.iter().collect();
+        connections.sort_by_key(|connection| (connection.arrival.since, connection.session));
+        let members = connections.iter().map(|one| &one.member).chain(&self.left);
+        let roles: BTreeSet<Role> = members.flat_map(|member| member.roles.iter().cloned()).collect();
+        let seat = |connection: &&Connection| {
+            let Connection { session, member, arrival } = connection;
+            // As `connected` told the client itself.
+            let name = member.session.clone().or_else(|| arrival.name.clone());
+            Seat {
+                session: name.unwrap_or_else(|| session.name(instance)),
+                door: arrival.door,
+                since: arrival.since,
+            }
+        };
+        Person { roles: roles.into_iter().collect(), connections: connections.iter().map(seat).collect() }
+    }
 }
 
 /// One connection of theirs.

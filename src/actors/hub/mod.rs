@@ -2,23 +2,29 @@
 //! else: no SQL, no JSON of its own, no HTTP types. What it routes is already encoded.
 
 pub mod messages;
+mod news;
 mod registry;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 
+use messages::Announced;
 pub use messages::{
     Admission, Announce, Arrival, Away, Batch, CallRoll, CloseSessions, CloseUser, Connect, Connection,
-    Deliver, Disconnected, GetPresence, Join, Joined, Leave, Measure, Measured, Online, Parcel, Presence,
-    Publication, Publish, Recast, RegisterShard, Roll, SessionRef, ShardId,
+    Deliver, Disconnected, GetPresence, Join, Joined, Leave, ListUsers, Measure, Measured, Online, Parcel,
+    Presence, Publication, Publish, Recast, RegisterShard, Relay, Roll, SessionRef, ShardId, TellOfEverybody,
 };
+use news::News;
 use registry::{Registry, Seat};
+use tokio::time::Instant;
 
-use crate::config::LimitSettings;
+use crate::bus::{Address, Bus, Post, PresenceNews, State};
+use crate::config::{LimitSettings, PresenceSettings};
 use crate::domain::request_id::shown;
+use crate::domain::{Room, UserId};
 use crate::telemetry::Metrics;
 
 /// How many messages may wait for the hub; what comes on top is refused at its sender.
@@ -41,21 +47,71 @@ pub fn publish(hub: &Addr<NotificationHub>, publications: Vec<Publication>, metr
     }
 }
 
+/// Has the hub push what other instances told; what it cannot take is not lost either.
+pub fn relay(hub: &Addr<NotificationHub>, publications: Vec<Publication>, metrics: &Metrics) {
+    if publications.is_empty() {
+        return;
+    }
+    metrics.queue_items(QUEUE).inc();
+    if hub.try_send(Relay { publications }).is_err() {
+        metrics.queue_items(QUEUE).dec();
+        metrics.refused("hub_mailbox").inc();
+    }
+}
+
 /// The hub of one instance.
 #[derive(Debug)]
 pub struct NotificationHub {
     registry: Registry,
     /// Where the sessions of each worker thread are reached.
     shards: HashMap<ShardId, Recipient<Deliver>>,
-    /// Who takes over notifications whose user has no session here.
+    /// Who takes over notifications whose user has no session anywhere.
     away: Recipient<Away>,
+    /// The other instances.
+    bus: Arc<dyn Bus>,
+    /// What this one is called among them.
+    instance: Box<str>,
     metrics: Metrics,
 }
 
 impl NotificationHub {
-    pub fn new(limits: &LimitSettings, away: Recipient<Away>, metrics: Metrics) -> Self {
-        let registry = Registry::new(limits.sessions, limits.sessions_per_user);
-        Self { registry, shards: HashMap::new(), away, metrics }
+    pub fn new(
+        limits: &LimitSettings,
+        presence: &PresenceSettings,
+        away: Recipient<Away>,
+        bus: Arc<dyn Bus>,
+        instance: Box<str>,
+        metrics: Metrics,
+    ) -> Self {
+        let news = if bus.state() == State::Alone { News::none() } else { News::gathered() };
+        let grace = Duration::from_millis(presence.grace_ms);
+        let registry = Registry::new(limits.sessions, limits.sessions_per_user, grace, news);
+        Self { registry, shards: HashMap::new(), away, bus, instance, metrics }
+    }
+
+    /// Listens to the rooms that somebody is in now, and no more to those that nobody is in.
+    fn follow_rooms(&mut self) {
+        for (room, is_peopled) in self.registry.news().take_rooms() {
+            if is_peopled { self.bus.listen(&room) } else { self.bus.cease(&room) }
+        }
+    }
+
+    /// Tells others who has come and gone.
+    fn tell_presence(&mut self) {
+        let people = self.registry.news().take_people(TOLD_AT_ONCE);
+        if !people.is_empty() {
+            let person = |user: UserId| {
+                let is_online = self.registry.is_online(&user);
+                let person = is_online.then(|| self.registry.online(&user).person(&self.instance));
+                (user, person)
+            };
+            let people = people.into_iter().map(person).collect();
+            self.bus.keep(PresenceNews { figures: self.registry.figures(), people });
+        }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.bus.state() == State::Alone
     }
 
     /// Hands `batch` to one worker's shard. A shard whose mailbox is full is a thread that hangs: what
@@ -79,20 +135,45 @@ impl NotificationHub {
         }
     }
 
+    /// Pushes to who is here, tells the other instances, and hands on what is for somebody who is nowhere. Of one who
+    /// has gone only just now, or may be at an instance that cannot be reached, the deadline decides.
     fn publish(&self, publications: Vec<Publication>) {
-        let mut by_shard: HashMap<ShardId, Batch> = HashMap::new();
+        let is_alone = self.is_alone();
+        let mut posts = Vec::new();
         let mut away = Vec::new();
+        let mut here = Vec::new();
         for Publication { room, parcel } in publications {
+            let parcel = Arc::new(parcel);
+            let is_away = self.registry.members(&room).is_empty() && !self.registry.is_leaving(&room);
+            let unless_heard = parcel.notification.filter(|_| is_away);
+            if is_alone {
+                away.extend(unless_heard);
+            } else {
+                let (to, speech) = (Address::Room(room.clone()), Arc::clone(&parcel) as Arc<_>);
+                posts.push(Post { to, speech, unless_heard });
+            }
+            here.push((room, parcel));
+        }
+        // Those who are here first: it is they who wait.
+        self.push(here);
+        if !posts.is_empty() {
+            self.bus.publish(posts);
+        }
+        if !away.is_empty() && self.away.try_send(Away { notifications: away }).is_err() {
+            // Nothing is lost: the deadline in the database brings these mails a few seconds later.
+            self.metrics.refused("email_mailbox").inc();
+        }
+    }
+
+    /// Pushes to who is here.
+    fn push(&self, parcels: Vec<(Room, Arc<Parcel>)>) {
+        let mut by_shard: HashMap<ShardId, Batch> = HashMap::new();
+        for (room, parcel) in parcels {
             let members = self.registry.members(&room);
             if let Some(id) = parcel.notification {
                 log::debug!(notification:% = id, request = shown(parcel.request.as_ref()),
                     sessions = members.len(); "routed");
             }
-            if members.is_empty() {
-                away.extend(parcel.notification);
-                continue;
-            }
-            let parcel = Arc::new(parcel);
             for (shard, sessions) in group_by_shard(members) {
                 by_shard.entry(shard).or_default().push((Arc::clone(&parcel), sessions));
             }
@@ -100,12 +181,13 @@ impl NotificationHub {
         for (shard, batch) in by_shard {
             self.deliver(shard, batch);
         }
-        if !away.is_empty() && self.away.try_send(Away { notifications: away }).is_err() {
-            // Nothing is lost: the deadline in the database brings these mails a few seconds later.
-            self.metrics.refused("email_mailbox").inc();
-        }
     }
 }
+
+/// How many people others are told of at once.
+const TOLD_AT_ONCE: usize = 1_000;
+/// How often others are told who has come and gone, and who has gone for good.
+const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// How many sessions are told of an announcement at once; others are served before the next.
 const ANNOUNCED_AT_ONCE: usize = 1_000;
@@ -129,6 +211,11 @@ impl Actor for NotificationHub {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(TELL_EVERY, |hub, _| {
+            hub.registry.expire(Instant::now());
+            hub.follow_rooms();
+            hub.tell_presence();
+        });
     }
 }
 
@@ -145,7 +232,9 @@ impl Handler<Connect> for NotificationHub {
 
     fn handle(&mut self, message: Connect, _: &mut Context<Self>) -> MessageResult<Connect> {
         let Connect { session, member, arrival } = message;
-        MessageResult(self.registry.connect(session, Seat::new(member, arrival)))
+        let admission = self.registry.connect(session, Seat::new(member, arrival));
+        self.follow_rooms();
+        MessageResult(admission)
     }
 }
 
@@ -153,7 +242,9 @@ impl Handler<Recast> for NotificationHub {
     type Result = MessageResult<Recast>;
 
     fn handle(&mut self, message: Recast, _: &mut Context<Self>) -> MessageResult<Recast> {
-        MessageResult(self.registry.recast(message.session, &message.member))
+        let lost = self.registry.recast(message.session, &message.member);
+        self.follow_rooms();
+        MessageResult(lost)
     }
 }
 
@@ -172,7 +263,8 @@ impl Handler<Disconnected> for NotificationHub {
     type Result = ();
 
     fn handle(&mut self, message: Disconnected, _: &mut Context<Self>) {
-        self.registry.disconnect(message.session);
+        self.registry.disconnect(message.session, Instant::now());
+        self.follow_rooms();
     }
 }
 
@@ -180,7 +272,9 @@ impl Handler<Join> for NotificationHub {
     type Result = MessageResult<Join>;
 
     fn handle(&mut self, message: Join, _: &mut Context<Self>) -> MessageResult<Join> {
-        MessageResult(self.registry.join(message.session, message.room, message.most))
+        let joined = self.registry.join(message.session, message.room, message.most);
+        self.follow_rooms();
+        MessageResult(joined)
     }
 }
 
@@ -189,6 +283,7 @@ impl Handler<Leave> for NotificationHub {
 
     fn handle(&mut self, message: Leave, _: &mut Context<Self>) {
         self.registry.leave(message.session, &message.room);
+        self.follow_rooms();
     }
 }
 
@@ -204,12 +299,44 @@ impl Handler<Publish> for NotificationHub {
 impl Handler<Announce> for NotificationHub {
     type Result = ();
 
-    fn handle(&mut self, Announce { room, parcel }: Announce, ctx: &mut Context<Self>) {
-        let sessions = match room {
-            Some(room) => self.registry.members(&room).to_vec(),
+    fn handle(&mut self, Announce { room, parcel, is_relayed }: Announce, ctx: &mut Context<Self>) {
+        let sessions = match &room {
+            Some(room) => self.registry.members(room).to_vec(),
             None => self.registry.sessions(),
         };
-        self.announce(Arc::new(parcel), sessions, ctx);
+        let parcel = Arc::new(parcel);
+        if !is_relayed && !self.is_alone() {
+            let to = room.map_or(Address::All, Address::Room);
+            let speech = Arc::new(Announced(Arc::clone(&parcel)));
+            self.bus.publish(vec![Post { to, speech, unless_heard: None }]);
+        }
+        self.announce(parcel, sessions, ctx);
+    }
+}
+
+impl Handler<Relay> for NotificationHub {
+    type Result = ();
+
+    fn handle(&mut self, message: Relay, _: &mut Context<Self>) {
+        self.metrics.queue_items(QUEUE).dec();
+        let parcels = message.publications.into_iter();
+        self.push(parcels.map(|Publication { room, parcel }| (room, Arc::new(parcel))).collect());
+    }
+}
+
+impl Handler<ListUsers> for NotificationHub {
+    type Result = MessageResult<ListUsers>;
+
+    fn handle(&mut self, message: ListUsers, _: &mut Context<Self>) -> MessageResult<ListUsers> {
+        MessageResult(self.registry.users_after(message.after.as_ref(), message.limit))
+    }
+}
+
+impl Handler<TellOfEverybody> for NotificationHub {
+    type Result = ();
+
+    fn handle(&mut self, _: TellOfEverybody, _: &mut Context<Self>) {
+        self.registry.tell_of_everybody();
     }
 }
 
@@ -240,22 +367,28 @@ impl Handler<CallRoll> for NotificationHub {
 impl Handler<CloseSessions> for NotificationHub {
     type Result = MessageResult<CloseSessions>;
 
-    /// Spreads the closes over the asked time, so that clients do not come back in one wave.
+    /// Each session has a random moment of the asked time as its turn, so that clients do not come back in waves.
     fn handle(&mut self, message: CloseSessions, ctx: &mut Context<Self>) -> MessageResult<CloseSessions> {
-        /// How many portions the closes are spread over.
-        const PORTIONS: u32 = 10;
+        /// How fine the moments are, and how many there are at most.
+        const STEP: Duration = Duration::from_millis(20);
+        const STEPS_MAX: u128 = 1_000;
+        let steps = (message.over.as_millis() / STEP.as_millis()).clamp(1, STEPS_MAX);
+        let steps = u32::try_from(steps).unwrap_or(1);
         let sessions = self.registry.sessions();
+        let told = sessions.len();
+        let mut turns: BTreeMap<u32, Vec<SessionRef>> = BTreeMap::new();
+        for session in sessions {
+            turns.entry(rand::random_range(0..steps)).or_default().push(session);
+        }
         let parcel = Arc::new(Parcel::close(message.reason));
-        let portion = sessions.len().div_ceil(PORTIONS as usize).max(1);
-        for (step, chunk) in (0_u32..).zip(sessions.chunks(portion)) {
-            let groups = group_by_shard(chunk);
+        for (step, sessions) in turns {
             let parcel = Arc::clone(&parcel);
-            ctx.run_later(message.over / PORTIONS * step, move |hub, _| {
-                for (shard, sessions) in groups {
+            ctx.run_later(message.over / steps * step, move |hub, _| {
+                for (shard, sessions) in group_by_shard(&sessions) {
                     hub.deliver(shard, vec![(Arc::clone(&parcel), sessions)]);
                 }
             });
         }
-        MessageResult(sessions.len())
+        MessageResult(told)
     }
 }

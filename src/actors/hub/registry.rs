@@ -1,13 +1,18 @@
 //! Who is in which room: a plain struct without actors. A reverse index from sessions to rooms makes a
-//! disconnect cost what the session joined, not what the instance holds.
+//! disconnect cost what the session joined, not what the instance holds. Who has gone stays online for a grace time,
+//! in which a page that is reloaded comes back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use super::messages::{Admission, Arrival, CallRoll, Connection, Joined, Online, Presence, Roll, SessionRef};
+use super::news::News;
+use crate::bus::Figures;
 use crate::domain::{Channel, Member, Role, Room, UserId};
 
 /// The rooms and presence of one instance.
@@ -16,7 +21,12 @@ pub(super) struct Registry {
     rooms: HashMap<Room, Sessions>,
     sessions: HashMap<SessionRef, Seat>,
     /// Who is online, whatever rooms their sessions are in; in order, so that a page of them costs a page.
-    users: BTreeMap<UserId, Sessions>,
+    users: BTreeMap<UserId, Here>,
+    /// Until when those count as online who have gone, in the order in which they went.
+    leaving: VecDeque<(Instant, UserId)>,
+    grace: Duration,
+    /// What others are to be told.
+    news: News,
     /// Log-ins online, and how many sessions each has.
     logins: HashMap<Box<str>, usize>,
     /// Users online by role; a role nobody holds has no entry.
@@ -24,6 +34,14 @@ pub(super) struct Registry {
     by_door: BTreeMap<Channel, usize>,
     most_sessions: usize,
     most_per_user: usize,
+}
+
+/// Somebody who is online.
+#[derive(Debug, Default)]
+struct Here {
+    sessions: Sessions,
+    /// Who it was whose last session ended, and until when they may come back; none while there is a session.
+    left: Option<Box<(Instant, Arc<Member>)>>,
 }
 
 /// A session's place.
@@ -52,11 +70,15 @@ fn own_rooms(member: &Member) -> impl Iterator<Item = Room> + '_ {
 }
 
 impl Registry {
-    pub(super) fn new(most_sessions: usize, most_per_user: usize) -> Self {
+    /// `news` gathers what other instances are to be told, if there are any.
+    pub(super) fn new(most_sessions: usize, most_per_user: usize, grace: Duration, news: News) -> Self {
         Self {
             rooms: HashMap::new(),
             sessions: HashMap::new(),
             users: BTreeMap::new(),
+            leaving: VecDeque::new(),
+            grace,
+            news,
             logins: HashMap::new(),
             by_role: BTreeMap::new(),
             by_door: BTreeMap::new(),
@@ -73,21 +95,72 @@ impl Registry {
         if self.sessions.len() >= self.most_sessions {
             return Admission::Full;
         }
-        if self.users.get(&member.user).map_or(0, SmallVec::len) >= self.most_per_user {
+        if self.sessions_of(&member.user).len() >= self.most_per_user {
             return Admission::TooManyOfUser;
         }
+        self.come_back(&member.user);
+        self.news.of_person(&member.user);
         self.count_roles(&member, session, true);
         *self.by_door.entry(seat.arrival.door).or_default() += 1;
         if let Some(login) = &member.session {
             *self.logins.entry(login.clone()).or_default() += 1;
         }
-        self.users.entry(member.user.clone()).or_default().push(session);
+        self.users.entry(member.user.clone()).or_default().sessions.push(session);
         seat.rooms = own_rooms(&member).collect();
         for room in &seat.rooms {
-            self.rooms.entry(room.clone()).or_default().push(session);
+            enter(&mut self.rooms, &mut self.news, room, session);
         }
         self.sessions.insert(session, seat);
         Admission::Welcome
+    }
+
+    /// Somebody who had gone is there again; what they were before is forgotten.
+    fn come_back(&mut self, user: &UserId) {
+        if let Some(left) = self.users.get_mut(user).and_then(|here| here.left.take()) {
+            self.drop_roles(user, &left.1.roles);
+        }
+    }
+
+    /// Those whose grace is over have gone.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((until, user)) = self.leaving.pop_front_if(|(until, _)| *until <= now) {
+            // Unless they came back, and may have gone again since.
+            let has_gone = |here: &Here| here.left.as_ref().is_some_and(|left| left.0 == until);
+            if self.users.get(&user).is_some_and(has_gone) {
+                self.come_back(&user);
+                self.users.remove(&user);
+                self.news.of_person(&user);
+                self.news.of_room(&Room::User(user), false);
+            }
+        }
+        if self.leaving.is_empty() {
+            self.leaving.shrink_to_fit();
+        }
+    }
+
+    /// Whether the user of this room has gone only just now.
+    pub(super) fn is_leaving(&self, room: &Room) -> bool {
+        let Room::User(user) = room else { return false };
+        self.users.get(user).is_some_and(|here| here.left.is_some())
+    }
+
+    pub(super) fn news(&mut self) -> &mut News {
+        &mut self.news
+    }
+
+    /// Everybody is news.
+    pub(super) fn tell_of_everybody(&mut self) {
+        self.users.keys().for_each(|user| self.news.of_person(user));
+    }
+
+    /// So many of those who are online, in the order of their ids.
+    pub(super) fn users_after(&self, after: Option<&UserId>, limit: usize) -> Vec<UserId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.users
+            .range::<UserId, _>((from, Bound::Unbounded))
+            .take(limit)
+            .map(|(user, _)| user.clone())
+            .collect()
     }
 
     /// Gives a session another member, of the same user and log-in: into the rooms of its roles, and out of those that
@@ -101,13 +174,14 @@ impl Registry {
         let is_lost = |room: &Room| before_admits_alone(&before, member, room);
         let lost: Vec<Room> = seat.rooms.extract_if(.., |room| is_lost(room)).collect();
         for room in &lost {
-            remove_from(&mut self.rooms, room, session);
+            remove_from(&mut self.rooms, &mut self.news, room, session);
         }
         for role in member.roles.iter().filter(|role| !before.roles.contains(role)) {
             let room = Room::Role(role.clone());
-            self.rooms.entry(room.clone()).or_default().push(session);
+            enter(&mut self.rooms, &mut self.news, &room, session);
             seat.rooms.push(room);
         }
+        self.news.of_person(&member.user);
         Some(lost)
     }
 
@@ -116,28 +190,47 @@ impl Registry {
         for role in self.roles_only_of(member, session) {
             if brings {
                 self.by_role.entry(role).or_default().insert(member.user.clone());
-            } else if let Some(holders) = self.by_role.get_mut(&role) {
-                holders.remove(&member.user);
-                if holders.is_empty() {
-                    self.by_role.remove(&role);
-                }
+            } else {
+                self.drop_roles(&member.user, std::slice::from_ref(&role));
             }
         }
     }
 
-    pub(super) fn disconnect(&mut self, session: SessionRef) {
-        let Some(Seat { member, rooms, arrival }) = self.sessions.remove(&session) else { return };
-        for room in &rooms {
-            remove_from(&mut self.rooms, room, session);
+    fn drop_roles(&mut self, user: &UserId, roles: &[Role]) {
+        for role in roles {
+            let Some(holders) = self.by_role.get_mut(role) else { continue };
+            holders.remove(user);
+            if holders.is_empty() {
+                self.by_role.remove(role);
+            }
         }
-        self.remove_from_user(&member.user, session);
+    }
+
+    pub(super) fn disconnect(&mut self, session: SessionRef, now: Instant) {
+        let Some(Seat { member, rooms, arrival }) = self.sessions.remove(&session) else { return };
+        let lingers = !self.grace.is_zero() && *self.sessions_of(&member.user) == [session];
+        for room in &rooms {
+            // What is said to who lingers is heard, so that it is not said to nobody.
+            let is_kept = lingers && *room == Room::User(member.user.clone());
+            let news = if is_kept { &mut News::none() } else { &mut self.news };
+            remove_from(&mut self.rooms, news, room, session);
+        }
+        self.news.of_person(&member.user);
+        if lingers && let Some(here) = self.users.get_mut(&member.user) {
+            let until = now + self.grace;
+            here.sessions.clear();
+            here.left = Some(Box::new((until, Arc::clone(&member))));
+            self.leaving.push_back((until, member.user.clone()));
+        } else {
+            self.count_roles(&member, session, false);
+            self.remove_from_user(&member.user, session);
+        }
         if let Some(count) = self.by_door.get_mut(&arrival.door) {
             *count -= 1;
         }
         if let Some(login) = &member.session {
             decrease(&mut self.logins, login);
         }
-        self.count_roles(&member, session, false);
     }
 
     /// Puts a session into a room; `most` bounds the rooms of one session.
@@ -149,7 +242,7 @@ impl Registry {
         if seat.rooms.len() >= most {
             return Joined::TooManyRooms;
         }
-        self.rooms.entry(room.clone()).or_default().push(session);
+        enter(&mut self.rooms, &mut self.news, &room, session);
         seat.rooms.push(room);
         Joined::In
     }
@@ -158,7 +251,7 @@ impl Registry {
         let Some(seat) = self.sessions.get_mut(&session) else { return };
         if let Some(position) = seat.rooms.iter().position(|joined| joined == room) {
             seat.rooms.swap_remove(position);
-            remove_from(&mut self.rooms, room, session);
+            remove_from(&mut self.rooms, &mut self.news, room, session);
         }
     }
 
@@ -167,7 +260,7 @@ impl Registry {
     }
 
     pub(super) fn sessions_of(&self, user: &UserId) -> &[SessionRef] {
-        self.users.get(user).map_or(&[], SmallVec::as_slice)
+        self.users.get(user).map_or(&[], |here| here.sessions.as_slice())
     }
 
     pub(super) fn sessions(&self) -> Vec<SessionRef> {
@@ -188,19 +281,25 @@ impl Registry {
         /// The texts of ids, roles and names that it shares with nobody.
         const TEXTS: usize = 160;
         let tables = self.rooms.capacity() * (size_of::<(Room, Sessions)>() + TAG)
-            + self.users.len() * size_of::<(UserId, Sessions)>() * 3 / 2
+            + self.users.len() * size_of::<(UserId, Here)>() * 3 / 2
             + self.sessions.capacity() * (size_of::<(SessionRef, Seat)>() + TAG)
             + self.logins.capacity() * (size_of::<(Box<str>, usize)>() + TAG);
         tables + self.sessions.len() * (size_of::<Member>() + ROOMS + TEXTS)
     }
 
-    pub(super) fn presence(&self, asked: &[UserId]) -> Presence {
-        Presence {
+    pub(super) fn figures(&self) -> Figures {
+        Figures {
             users: self.users.len(),
             by_role: self.by_role.iter().map(|(role, holders)| (role.clone(), holders.len())).collect(),
             connections: self.sessions.len(),
             by_door: self.by_door.iter().filter(|(_, count)| **count > 0).map(|(d, c)| (*d, *c)).collect(),
             sessions: self.logins.len(),
+        }
+    }
+
+    pub(super) fn presence(&self, asked: &[UserId]) -> Presence {
+        Presence {
+            figures: self.figures(),
             online: asked.iter().filter(|user| self.users.contains_key(*user)).cloned().collect(),
         }
     }
@@ -227,21 +326,27 @@ impl Registry {
         Roll { presence: self.presence(&[]), users, more: found.next().is_some() }
     }
 
-    fn online(&self, user: &UserId) -> Online {
-        let seats = self.users.get(user).into_iter().flatten();
+    /// Somebody with their connections; with none whoever is not here, or may be about to come back.
+    pub(super) fn online(&self, user: &UserId) -> Online {
+        let seats = self.sessions_of(user).iter();
         let seats = seats.filter_map(|session| Some((session, self.sessions.get(session)?)));
         let connections = seats.map(|(session, seat)| Connection {
             session: *session,
             member: Arc::clone(&seat.member),
             arrival: seat.arrival.clone(),
         });
-        Online { user: user.clone(), connections: connections.collect() }
+        let left = self.users.get(user).and_then(|here| here.left.as_ref()).map(|left| Arc::clone(&left.1));
+        Online { user: user.clone(), connections: connections.collect(), left }
+    }
+
+    pub(super) fn is_online(&self, user: &UserId) -> bool {
+        self.users.contains_key(user)
     }
 
     fn remove_from_user(&mut self, user: &UserId, session: SessionRef) {
-        let Some(sessions) = self.users.get_mut(user) else { return };
-        sessions.retain(|other| *other != session);
-        if sessions.is_empty() {
+        let Some(here) = self.users.get_mut(user) else { return };
+        here.sessions.retain(|other| *other != session);
+        if here.sessions.is_empty() {
             self.users.remove(user);
         }
     }
@@ -249,10 +354,8 @@ impl Registry {
     /// The roles of `member` that no other session of the same user brings.
     fn roles_only_of(&self, member: &Member, session: SessionRef) -> Vec<Role> {
         let others: Vec<&Seat> = self
-            .users
-            .get(&member.user)
-            .into_iter()
-            .flatten()
+            .sessions_of(&member.user)
+            .iter()
             .filter(|other| **other != session)
             .filter_map(|other| self.sessions.get(other))
             .collect();
@@ -267,13 +370,22 @@ fn before_admits_alone(before: &Member, after: &Member, room: &Room) -> bool {
     room.admits(before) && !room.admits(after) || room.is_open_to(before) && !room.is_open_to(after)
 }
 
-fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Sessions>, key: &K, session: SessionRef) {
-    let Some(sessions) = map.get_mut(key) else { return };
-    if let Some(position) = sessions.iter().position(|other| *other == session) {
-        sessions.swap_remove(position);
+fn enter(rooms: &mut HashMap<Room, Sessions>, news: &mut News, room: &Room, session: SessionRef) {
+    let members = rooms.entry(room.clone()).or_default();
+    if members.is_empty() {
+        news.of_room(room, true);
     }
-    if sessions.is_empty() {
-        map.remove(key);
+    members.push(session);
+}
+
+fn remove_from(rooms: &mut HashMap<Room, Sessions>, news: &mut News, room: &Room, session: SessionRef) {
+    let Some(members) = rooms.get_mut(room) else { return };
+    if let Some(position) = members.iter().position(|other| *other == session) {
+        members.swap_remove(position);
+    }
+    if members.is_empty() {
+        rooms.remove(room);
+        news.of_room(room, false);
     }
 }
 
@@ -287,173 +399,4 @@ fn decrease(counts: &mut HashMap<Box<str>, usize>, key: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeSet, HashSet};
-
-    use proptest::prelude::*;
-
-    use super::super::messages::ShardId;
-    use super::*;
-    use crate::domain::Timestamp;
-
-    fn session(number: u64) -> SessionRef {
-        SessionRef { shard: ShardId(u32::try_from(number % 2).unwrap()), slot: 0, number }
-    }
-
-    fn member(user: u8, roles: &[u8], login: Option<u8>) -> Member {
-        let roles: BTreeSet<Role> = roles.iter().map(|role| Role::new(&format!("r{role}"))).collect();
-        Member {
-            user: UserId::from_stored(format!("u{user}")),
-            roles: roles.into_iter().collect(),
-            session: login.map(|login| format!("s{login}").into()),
-            rooms: Box::default(),
-        }
-    }
-
-    fn seat(member: Member) -> Seat {
-        let door = if member.session.is_some() { Channel::WebSocket } else { Channel::Sse };
-        Seat::new(Arc::new(member), Arrival { door, since: Timestamp::default(), name: None })
-    }
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Connect(u64, u8, Vec<u8>, Option<u8>),
-        Recast(u64, Vec<u8>),
-        Disconnect(u64),
-        Join(u64, u8),
-        Leave(u64, u8),
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            3 => (0..12_u64, 0..4_u8, prop::collection::vec(0..3_u8, 0..3), prop::option::of(0..3_u8))
-                .prop_map(|(s, u, r, l)| Step::Connect(s, u, r, l)),
-            2 => (0..12_u64, prop::collection::vec(0..3_u8, 0..3)).prop_map(|(s, r)| Step::Recast(s, r)),
-            2 => (0..12_u64).prop_map(Step::Disconnect),
-            2 => (0..12_u64, 0..4_u8).prop_map(|(s, r)| Step::Join(s, r)),
-            1 => (0..12_u64, 0..4_u8).prop_map(|(s, r)| Step::Leave(s, r)),
-        ];
-        prop::collection::vec(step, 0..60)
-    }
-
-    fn room(number: u8) -> Room {
-        Room::Other(format!("booking:{number}"))
-    }
-
-    proptest! {
-        /// Whatever happens, the registry says what a model that recounts everything says.
-        #[test]
-        fn the_registry_agrees_with_a_model_that_scans(steps in steps()) {
-            const MOST_SESSIONS: usize = 8;
-            const MOST_PER_USER: usize = 3;
-            const MOST_ROOMS: usize = 6;
-            let mut registry = Registry::new(MOST_SESSIONS, MOST_PER_USER);
-            let mut model: HashMap<u64, (Member, BTreeSet<u8>)> = HashMap::new();
-            for step in steps {
-                match step {
-                    Step::Connect(s, u, r, l) => {
-                        let who = member(u, &r, l);
-                        let of_user = model.values().filter(|(m, _)| m.user == who.user).count();
-                        let wanted = if model.contains_key(&s) {
-                            Admission::Welcome
-                        } else if model.len() >= MOST_SESSIONS {
-                            Admission::Full
-                        } else if of_user >= MOST_PER_USER {
-                            Admission::TooManyOfUser
-                        } else {
-                            model.insert(s, (who.clone(), BTreeSet::new()));
-                            Admission::Welcome
-                        };
-                        prop_assert_eq!(registry.connect(session(s), seat(who)), wanted);
-                    }
-                    Step::Recast(s, r) => {
-                        let known = model.get_mut(&s).map(|(who, _)| {
-                            let roles = member(0, &r, None).roles;
-                            let lost = who.roles.iter().filter(|role| !roles.contains(role)).cloned();
-                            let lost: HashSet<Room> = lost.map(Room::Role).collect();
-                            who.roles = roles;
-                            (who.clone(), lost)
-                        });
-                        let who = known.as_ref().map_or_else(|| member(0, &r, None), |(who, _)| who.clone());
-                        let lost = registry.recast(session(s), &Arc::new(who)).map(HashSet::from_iter);
-                        prop_assert_eq!(lost, known.map(|(_, lost)| lost));
-                    }
-                    Step::Disconnect(s) => {
-                        model.remove(&s);
-                        registry.disconnect(session(s));
-                    }
-                    Step::Join(s, r) => {
-                        let wanted = match model.get_mut(&s) {
-                            None => Joined::Gone,
-                            Some((_, rooms)) if rooms.contains(&r) => Joined::In,
-                            Some((m, rooms)) if own_rooms(m).collect::<HashSet<_>>().len() + rooms.len() >= MOST_ROOMS => {
-                                Joined::TooManyRooms
-                            }
-                            Some((_, rooms)) => { rooms.insert(r); Joined::In }
-                        };
-                        prop_assert_eq!(registry.join(session(s), room(r), MOST_ROOMS), wanted);
-                    }
-                    Step::Leave(s, r) => {
-                        if let Some((_, rooms)) = model.get_mut(&s) { rooms.remove(&r); }
-                        registry.leave(session(s), &room(r));
-                    }
-                }
-                let online: HashSet<&UserId> = model.values().map(|(m, _)| &m.user).collect();
-                let logins: HashSet<&str> = model.values().filter_map(|(m, _)| m.session.as_deref()).collect();
-                let mut by_role: BTreeMap<Role, HashSet<&UserId>> = BTreeMap::new();
-                for (m, _) in model.values() {
-                    for role in &m.roles { by_role.entry(role.clone()).or_default().insert(&m.user); }
-                }
-                let all: Vec<UserId> = (0..4).map(|u| member(u, &[], None).user).collect();
-                let presence = registry.presence(&all);
-                prop_assert_eq!(presence.users, online.len());
-                prop_assert_eq!(presence.sessions, logins.len());
-                prop_assert_eq!(presence.connections, model.len());
-                prop_assert_eq!(presence.online.iter().collect::<HashSet<_>>(), online.clone());
-                let asked = |role, after, user| CallRoll { role, after, user, limit: 2 };
-                for (role, user) in [(None, None), (Some(Role::new("r1")), None), (None, all.get(1).cloned())] {
-                    let fits = |id: &&UserId| {
-                        user.as_ref().is_none_or(|user| user == *id)
-                            && role.as_ref().is_none_or(|role| by_role.get(role).is_some_and(|u| u.contains(*id)))
-                    };
-                    let wanted: BTreeSet<&UserId> = online.iter().copied().filter(fits).collect();
-                    let mut told = Vec::new();
-                    loop {
-                        let last = told.last().map(|online: &Online| online.user.clone());
-                        let page = registry.roll(&asked(role.clone(), last, user.clone()));
-                        told.extend(page.users);
-                        if !page.more { break }
-                    }
-                    prop_assert_eq!(told.iter().map(|one| &one.user).collect::<Vec<_>>(), Vec::from_iter(wanted));
-                    for one in &told {
-                        let open = model.values().filter(|(m, _)| m.user == one.user).count();
-                        prop_assert_eq!(one.connections.len(), open);
-                    }
-                }
-                let doors: usize = presence.by_door.values().sum();
-                prop_assert_eq!(doors, presence.connections);
-                let by_sse = model.values().filter(|(m, _)| m.session.is_none()).count();
-                prop_assert_eq!(presence.by_door.get(&Channel::Sse).copied().unwrap_or_default(), by_sse);
-                let counts: BTreeMap<Role, usize> = by_role.into_iter().map(|(r, u)| (r, u.len())).collect();
-                prop_assert_eq!(presence.by_role, counts);
-                for r in 0..3 {
-                    let role = Room::Role(Role::new(&format!("r{r}")));
-                    let wanted: BTreeSet<SessionRef> = model
-                        .iter()
-                        .filter(|(_, (m, _))| role.admits(m))
-                        .map(|(s, _)| session(*s))
-                        .collect();
-                    prop_assert_eq!(registry.members(&role).iter().copied().collect::<BTreeSet<_>>(), wanted);
-                }
-                for r in 0..4 {
-                    let wanted: BTreeSet<SessionRef> =
-                        model.iter().filter(|(_, (_, rooms))| rooms.contains(&r)).map(|(s, _)| session(*s)).collect();
-                    prop_assert_eq!(registry.members(&room(r)).iter().copied().collect::<BTreeSet<_>>(), wanted);
-                }
-            }
-            for s in 0..12 { registry.disconnect(session(s)); }
-            prop_assert!(registry.rooms.is_empty() && registry.sessions.is_empty() && registry.by_role.is_empty());
-            prop_assert!(registry.users.is_empty() && registry.logins.is_empty());
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use actix::prelude::*;
 use tokio::time::Instant;
 
 use super::append_worker::Reply;
+use super::errand::Errand;
 use super::line::Weigh;
 use super::messages::{Announce, BookingEvent, Notify, NotifyRole, Pass, WriteError};
 use super::roles::Telling;
@@ -18,13 +19,18 @@ pub(super) enum AppendJob {
     NotifyRole(Telling),
     Pass(Pass, Reply<()>),
     Announce(Announce, Reply<()>),
-    /// A portion of what is broadcast.
-    WorkOff,
+    /// A portion of what nobody waits for.
+    WorkOff(Errand),
 }
 
 impl AppendJob {
     pub(super) fn notify_role(message: NotifyRole, reply: Reply<usize>) -> Self {
         Self::NotifyRole(Telling::new(message, reply))
+    }
+
+    /// What it is a portion of, where nobody waits for it.
+    pub(super) fn errand(&self) -> Option<Errand> {
+        if let Self::WorkOff(errand) = self { Some(*errand) } else { None }
     }
 
     /// Answers without doing it. Who waits may have gone.
@@ -34,7 +40,7 @@ impl AppendJob {
             Self::NotifyRole(telling) => telling.refuse(error),
             Self::Pass(_, reply) | Self::Announce(_, reply) => drop(reply.send(Err(error))),
             // Nobody waits, and it is looked for again.
-            Self::WorkOff => {}
+            Self::WorkOff(_) => {}
         }
     }
 }
@@ -62,8 +68,8 @@ impl Weigh for AppendJob {
                 draft.content.rows()
             }
             Self::Booking(..) => 1,
-            // There is one at most, and it takes nobody's place.
-            Self::WorkOff => 0,
+            // There is one of each at most, and it takes nobody's place.
+            Self::WorkOff(_) => 0,
         }
     }
 
@@ -75,7 +81,7 @@ impl Weigh for AppendJob {
             | Self::Pass(Pass { by, .. }, _)
             | Self::Announce(Announce { by, .. }, _) => Some(by),
             Self::NotifyRole(telling) => Some(telling.sender()),
-            Self::WorkOff => None,
+            Self::WorkOff(_) => None,
         }
     }
 }

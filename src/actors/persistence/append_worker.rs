@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::append_job::{AppendBatch, AppendJob, Arrived};
+use super::errand::Errand;
 use super::messages::{Announce, BookingEvent, Notify, Pass, WriteError};
 use super::{Parts, publications};
 use crate::actors::hub::{self, Publication};
@@ -30,7 +31,7 @@ const NO_CHANNEL: &str = "none";
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct AppendWorker {
-    parts: Parts,
+    pub(super) parts: Parts,
 }
 
 impl Actor for AppendWorker {
@@ -96,10 +97,10 @@ impl AppendWorker {
                     self.write_gathered(&mut gathered);
                     answer(reply, self.announce(message));
                 }
-                AppendJob::WorkOff => {
+                AppendJob::WorkOff(errand) => {
                     self.write_gathered(&mut gathered);
-                    if self.work_off() {
-                        left.push(Arrived { at, job: AppendJob::WorkOff });
+                    if self.work_off(errand) {
+                        left.push(Arrived { at, job: AppendJob::WorkOff(errand) });
                     }
                 }
             }
@@ -108,10 +109,19 @@ impl AppendWorker {
         left
     }
 
+    /// Does a portion; answers whether there may be more to do.
+    fn work_off(&self, errand: Errand) -> bool {
+        match errand {
+            Errand::Broadcasts => self.broadcast(),
+            Errand::Reminders => self.remind(),
+        }
+    }
+
     fn announce(&self, Announce { role, draft, .. }: Announce) -> Result<(), WriteError> {
         let notification = draft.at(0, self.parts.clock.now());
         let parcel = publications::parcel_of_passing(&notification);
-        let announced = self.parts.hub.try_send(hub::Announce { room: role.map(Room::Role), parcel });
+        let announced =
+            self.parts.hub.try_send(hub::Announce { room: role.map(Room::Role), parcel, is_relayed: false });
         announced.map_err(|_| {
             self.parts.metrics.refused("hub_mailbox").inc();
             WriteError::Overloaded

@@ -33,18 +33,15 @@ pub(super) fn accept(parts: &Parts, message: &AcceptBroadcast) -> Result<uuid::U
     }
 }
 
-/// Whether there is something to work off. A database that is away is told of by whoever has something to write.
-pub(super) fn is_any_due(parts: &Parts) -> bool {
+/// Whether there is something to work off.
+pub(super) fn is_any_due(parts: &Parts) -> Result<bool, StorageError> {
     let now = parts.clock.now();
-    parts.pool.read(|connection| broadcasts::is_any_due(connection, now)).unwrap_or_else(|error| {
-        log::debug!("it could not be looked for broadcasts: {error}");
-        false
-    })
+    parts.pool.read(|connection| broadcasts::is_any_due(connection, now))
 }
 
 impl AppendWorker {
     /// Tells the next portion of one broadcast; answers whether there may be more to do.
-    pub(super) fn work_off(&self) -> bool {
+    pub(super) fn broadcast(&self) -> bool {
         match self.transaction(|connection, now| self.portion(connection, now)) {
             Ok(None) => false,
             Ok(Some((progress, outcomes))) => {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Parts;
 use super::append_worker::{Reply, answer, report};
 use super::broadcasts;
+use super::errand::Errand;
 use super::line::Weigh;
 use super::messages::{
     AcceptBroadcast, Audit, Confirm, Delete, Deleted, Greet, IssueTicket, Issued, KeepOrder, MarkRead, Read,
@@ -41,10 +42,10 @@ pub(super) enum ClericalJob {
     Audit(Audit, Reply<()>),
     KeepOrder(KeepOrder, Reply<Kept>),
     AcceptBroadcast(Box<AcceptBroadcast>, Reply<Uuid>),
-    /// Look for broadcasts to work off.
-    LookForBroadcasts,
+    /// Look whether there is something to work off.
+    LookFor(Errand),
     /// For the front actor: there is something to work off.
-    WorkOff,
+    WorkOff(Errand),
     IssueTicket(IssueTicket, Reply<Issued>),
     RedeemTicket(RedeemTicket, Reply<Option<Identity>>),
     /// Remove tickets that have expired.
@@ -91,8 +92,8 @@ impl ClericalJob {
             | Self::ForgetOrders(..)
             | Self::ForgetKeys(_)
             | Self::Sweep(_)
-            | Self::LookForBroadcasts
-            | Self::WorkOff => {}
+            | Self::LookFor(_)
+            | Self::WorkOff(_) => {}
         }
     }
 }
@@ -188,10 +189,10 @@ impl Clerk {
                 }
                 ClericalJob::AcceptBroadcast(message, reply) => {
                     answer(reply, broadcasts::accept(&self.parts, &message));
-                    left.push(ClericalJob::WorkOff);
+                    left.push(ClericalJob::WorkOff(Errand::Broadcasts));
                 }
-                ClericalJob::LookForBroadcasts => {
-                    left.extend(broadcasts::is_any_due(&self.parts).then_some(ClericalJob::WorkOff));
+                ClericalJob::LookFor(errand) => {
+                    left.extend(errand.is_due(&self.parts).then_some(ClericalJob::WorkOff(errand)));
                 }
                 ClericalJob::Sweep(sweep) => {
                     steps += 1;
@@ -208,7 +209,7 @@ impl Clerk {
                 ClericalJob::ForgetOrders(ended, revoked) => self.forget_orders(ended, revoked),
                 ClericalJob::ForgetTickets => tickets::forget(&self.parts),
                 // Gathered above, or the front actor's own.
-                ClericalJob::WorkOff
+                ClericalJob::WorkOff(_)
                 | ClericalJob::Confirm(..)
                 | ClericalJob::Greet(..)
                 | ClericalJob::IssueTicket(..)

@@ -10,14 +10,17 @@ mod append_job;
 mod append_worker;
 mod broadcasts;
 mod clerk;
+mod errand;
 mod line;
 pub mod messages;
 mod publications;
+mod reminders;
 mod retention;
 mod roles;
 mod selections;
 mod tickets;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -31,6 +34,7 @@ pub use append_job::PORTION;
 use append_job::{AppendBatch, AppendJob, Arrived};
 use append_worker::AppendWorker;
 use clerk::{ClericalBatch, ClericalJob, Clerk};
+use errand::Errand;
 use line::Line;
 pub use messages::{
     AcceptBroadcast, Announce, Audit, BookingEvent, Confirm, Delete, Deleted, Flush, Greet, IssueTicket,
@@ -39,7 +43,7 @@ pub use messages::{
 use retention::Sweep;
 
 use super::hub::NotificationHub;
-use crate::config::{DeliverySettings, LimitSettings, RetentionSettings};
+use crate::config::{DeliverySettings, LimitSettings, ReminderSettings, RetentionSettings};
 use crate::domain::{Clock, IdGenerator};
 use crate::storage::Pool;
 use crate::telemetry::Metrics;
@@ -61,6 +65,7 @@ pub struct Parts {
     pub hub: Addr<NotificationHub>,
     pub delivery: Arc<DeliverySettings>,
     pub retention: Arc<RetentionSettings>,
+    pub reminders: Arc<ReminderSettings>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
     pub metrics: Metrics,
@@ -95,10 +100,11 @@ pub struct Persistence {
     /// How long what was revoked is kept.
     revoked_for: Option<Duration>,
     retention: Arc<RetentionSettings>,
+    reminders: Arc<ReminderSettings>,
     /// Alive while a sweep of what has become too old is under way.
     sweep: Weak<()>,
-    /// Whether a portion of a broadcast is in the line or being written.
-    works_off: bool,
+    /// Of which errands a portion is in the line or being written.
+    errands: BTreeSet<Errand>,
     /// Who waits for everything to be written.
     flushes: Vec<oneshot::Sender<()>>,
     /// Set by [`Flush`]: nothing new is accepted.
@@ -121,8 +127,9 @@ impl Persistence {
             key_age: Duration::from_secs(limits.idempotency_hours.saturating_mul(3_600)),
             revoked_for: parts.revoked_for,
             retention: Arc::clone(&parts.retention),
+            reminders: Arc::clone(&parts.reminders),
             sweep: Weak::new(),
-            works_off: false,
+            errands: BTreeSet::new(),
             flushes: Vec::new(),
             closing: false,
             metrics: parts.metrics.clone(),
@@ -157,21 +164,17 @@ impl Persistence {
     fn feed_append_worker(&mut self, ctx: &mut Context<Self>) {
         let Some(jobs) = self.appends.next_batch() else { return };
         self.show_depth();
-        let has_portion = jobs.iter().any(|arrived| matches!(arrived.job, AppendJob::WorkOff));
+        let portions: Vec<Errand> = jobs.iter().filter_map(|arrived| arrived.job.errand()).collect();
         let request = self.append_worker.send(AppendBatch { jobs });
         let done = request.into_actor(self).map(move |left, front, ctx| {
             front.appends.worker_is_free();
-            if has_portion {
-                front.works_off = false;
-            }
-            let (portions, rests): (Vec<_>, Vec<_>) =
-                left.unwrap_or_default().into_iter().partition(|left| matches!(left.job, AppendJob::WorkOff));
-            // They were accepted before, and are not refused.
-            for rest in rests {
-                front.appends.push_rest(rest);
-            }
-            if !portions.is_empty() {
-                front.work_off(ctx);
+            front.errands.retain(|errand| !portions.contains(errand));
+            for rest in left.unwrap_or_default() {
+                match rest.job.errand() {
+                    Some(errand) => front.work_off(errand, ctx),
+                    // They were accepted before, and are not refused.
+                    None => front.appends.push_rest(rest),
+                }
             }
             front.feed_append_worker(ctx);
             front.show_depth();
@@ -209,18 +212,26 @@ impl Persistence {
                 let pause = Duration::from_millis(self.retention.pause_ms);
                 ctx.run_later(pause, |front, ctx| front.clerical(job, ctx));
             }
-            ClericalJob::WorkOff => self.work_off(ctx),
+            ClericalJob::WorkOff(errand) => self.work_off(errand, ctx),
             job => self.clerical.push(job),
         }
     }
 
-    /// Has the next portion of what is broadcast written, behind what waits by now.
-    fn work_off(&mut self, ctx: &mut Context<Self>) {
-        if !self.works_off && !self.closing {
-            self.works_off = true;
-            self.appends.push(Arrived { at: Instant::now(), job: AppendJob::WorkOff });
+    /// Has the next portion of an errand written, behind what waits by now.
+    fn work_off(&mut self, errand: Errand, ctx: &mut Context<Self>) {
+        if !self.closing && self.errands.insert(errand) {
+            self.appends.push(Arrived { at: Instant::now(), job: AppendJob::WorkOff(errand) });
             self.feed_append_worker(ctx);
         }
+    }
+
+    /// Has it looked from now on whether there is something to do, unless something is being done.
+    fn look_for(errand: Errand, every: Duration, ctx: &mut Context<Self>) {
+        ctx.run_interval(every, move |front, ctx| {
+            if !front.errands.contains(&errand) {
+                front.clerical(ClericalJob::LookFor(errand), ctx);
+            }
+        });
     }
 
     /// Begins a sweep, unless the last one takes longer than it should.
@@ -256,11 +267,10 @@ impl Actor for Persistence {
         let interval = Duration::from_millis(self.retention.interval_ms);
         ctx.run_later(interval.min(retention::FIRST_AFTER), Self::sweep);
         ctx.run_interval(interval, Self::sweep);
-        ctx.run_interval(broadcasts::LOOK_EVERY, |front, ctx| {
-            if !front.works_off {
-                front.clerical(ClericalJob::LookForBroadcasts, ctx);
-            }
-        });
+        Self::look_for(Errand::Broadcasts, broadcasts::LOOK_EVERY, ctx);
+        if self.reminders.is_on() {
+            Self::look_for(Errand::Reminders, Duration::from_millis(self.reminders.interval_ms), ctx);
+        }
         ctx.run_interval(tickets::FORGET_EVERY, |front, ctx| front.clerical(ClericalJob::ForgetTickets, ctx));
     }
 }

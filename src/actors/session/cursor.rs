@@ -137,6 +137,19 @@ impl Cursor {
         Arrival::Missing
     }
 
+    /// The inbox stands at `last_seq`, whether or not that was published.
+    pub(super) fn stands_at(&mut self, last_seq: i64) {
+        if last_seq <= self.high.max(self.wanted) {
+            return;
+        }
+        self.wanted = last_seq;
+        // Who was not greeted is given what is missing when they are.
+        let is_greeted = matches!(self.start, Start::Greeted | Start::Settled);
+        if is_greeted && !self.is_behind() {
+            (self.start, self.above) = (Start::Settled, true);
+        }
+    }
+
     /// The inbox stood at `last_seq` when the session was greeted.
     pub(super) fn greeted(&mut self, last_seq: i64) -> Option<Gap> {
         if self.above {

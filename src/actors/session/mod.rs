@@ -30,7 +30,7 @@ use lookups::Lookups;
 pub use outbox::{LONGEST, Outbox, Pass, Terms};
 pub use rate::FrameRate;
 use rate::{RateWindow, Verdict};
-pub use services::Services;
+pub use services::{Services, instance_name};
 pub use shard::{LocalShard, Shard};
 pub use socket::{Socket, is_hung_up};
 

@@ -14,8 +14,10 @@ use serde_json::json;
 use super::lookups::Lookups;
 use super::oversight::{self, Bearer};
 use super::{Answer, Outbox, Reaction, Services, Session};
-use crate::actors::hub::{GetPresence, Join, Joined, Leave, Presence};
+use crate::actors::hub::{Join, Joined, Leave};
+use crate::actors::presence::{self, Everywhere};
 use crate::actors::reader::ReadError;
+use crate::bus::Figures;
 use crate::domain::{BookingId, Channel, Member, Role, Room, UserId};
 use crate::protocol::events::Refusal;
 use crate::protocol::offset::Rooms;
@@ -29,19 +31,23 @@ struct PresenceStats<'a> {
     by_role: &'a BTreeMap<Role, usize>,
     connections: usize,
     sessions: usize,
+    /// Whether all instances are in it.
+    complete: bool,
     /// Of the users that were asked about, who is online.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     users: BTreeMap<&'a str, bool>,
 }
 
 impl<'a> PresenceStats<'a> {
-    fn new(presence: &'a Presence, asked: &'a [UserId]) -> Self {
+    fn new(everywhere: &'a Everywhere, asked: &'a [UserId]) -> Self {
+        let Figures { users, by_role, connections, sessions, .. } = &everywhere.figures;
         Self {
-            total_online: presence.users,
-            by_role: &presence.by_role,
-            connections: presence.connections,
-            sessions: presence.sessions,
-            users: asked.iter().map(|user| (user.as_str(), presence.online.contains(user))).collect(),
+            total_online: *users,
+            by_role,
+            connections: *connections,
+            sessions: *sessions,
+            complete: everywhere.is_complete,
+            users: asked.iter().map(|user| (user.as_str(), everywhere.online.contains(user))).collect(),
         }
     }
 }
@@ -175,15 +181,15 @@ impl Session {
         let me = self.me();
         let all = me.has_role(Role::ADMIN) || me.has_role(Role::SERVICE);
         let visible: Vec<UserId> = asked.iter().filter(|user| all || **user == me.user).cloned().collect();
-        let (hub, bearer) = (self.services.hub.clone(), self.bearer());
+        let (services, bearer) = (Arc::clone(&self.services), self.bearer());
         async move {
             if let Err(refusal) = bearer.look_at(&visible).await {
                 return refusal.into();
             }
-            let Ok(presence) = hub.send(GetPresence { users: visible }).await else {
+            let Ok(everywhere) = presence::everywhere(&services, visible).await else {
                 return Refusal::new("unavailable", "presence is not known: try again").into();
             };
-            Answer::new("presenceStats", json!(PresenceStats::new(&presence, &asked)))
+            Answer::new("presenceStats", json!(PresenceStats::new(&everywhere, &asked)))
         }
         .boxed_local()
     }

@@ -11,6 +11,7 @@ use crate::actors::hub::{NotificationHub, SessionRef};
 use crate::actors::persistence::Persistence;
 use crate::actors::reader::Reader;
 use crate::auth::Tokens;
+use crate::bus::Bus;
 use crate::config::SessionSettings;
 use crate::config::delivery::Proof;
 use crate::domain::{Clock, IdGenerator, InboxState, UserId};
@@ -21,6 +22,8 @@ use crate::telemetry::Metrics;
 #[derive(Debug)]
 pub struct Services {
     pub hub: Addr<NotificationHub>,
+    /// The other instances.
+    pub bus: Arc<dyn Bus>,
     pub persistence: Addr<Persistence>,
     pub reader: Reader,
     pub tokens: Arc<Tokens>,
@@ -44,6 +47,8 @@ impl Services {
     #[expect(clippy::too_many_arguments, reason = "the composition root names each part once")]
     pub fn new(
         hub: Addr<NotificationHub>,
+        bus: Arc<dyn Bus>,
+        instance: Box<str>,
         persistence: Addr<Persistence>,
         reader: Reader,
         tokens: Arc<Tokens>,
@@ -53,9 +58,9 @@ impl Services {
         ids: Arc<dyn IdGenerator>,
         metrics: Metrics,
     ) -> Self {
-        let instance = instance_name(ids.as_ref());
         Self {
             hub,
+            bus,
             persistence,
             reader,
             tokens,
@@ -80,7 +85,7 @@ impl Services {
 
     /// A name that no other session of any instance ever had.
     pub fn session_name(&self, session: SessionRef) -> Box<str> {
-        format!("{}-{}", self.instance, session.number).into()
+        session.name(&self.instance)
     }
 
     /// Where a user's inbox stands, if that is known.
@@ -115,8 +120,8 @@ impl Services {
     }
 }
 
-/// The random end of an id is enough to tell instances apart.
-fn instance_name(ids: &dyn IdGenerator) -> Box<str> {
+/// What this run of this instance is called: the random end of an id is enough to tell it from every other.
+pub fn instance_name(ids: &dyn IdGenerator) -> Box<str> {
     let id = ids.next().simple().to_string();
     id.get(24..).unwrap_or(&id).into()
 }

@@ -1,4 +1,4 @@
-//! `/admin/presence`: who is online on this instance, in figures and by name, a page at a time.
+//! `/admin/presence`: who is online at all instances, in figures and by name, a page at a time.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::query;
-use crate::actors::hub::{CallRoll, Connection, Online, Presence, Roll};
+use crate::actors::hub::CallRoll;
+use crate::actors::presence::{self, Everywhere, Page};
 use crate::actors::session::Services;
 use crate::api::openapi::{administration, params};
+use crate::bus::{Figures, Instance, Person, Seat};
 use crate::domain::{AdminAction, Role, Timestamp, UserId};
 use crate::http::openapi::{codes, refusals};
 use crate::http::{Administrator, Problem};
@@ -41,7 +43,9 @@ impl PresenceQuery {
 struct Answer<'a> {
     /// Which instance answers.
     instance: &'a str,
-    instances: [InstanceView<'a>; 1],
+    instances: Vec<InstanceView<'a>>,
+    /// Whether all instances are in it.
+    complete: bool,
     total_online: usize,
     connections: usize,
     sessions: usize,
@@ -64,7 +68,7 @@ struct InstanceView<'a> {
 #[serde(rename_all = "camelCase")]
 struct UserView<'a> {
     user_id: &'a UserId,
-    roles: Vec<&'a Role>,
+    roles: &'a [Role],
     connections: usize,
     sessions: Vec<SessionView<'a>>,
 }
@@ -72,47 +76,49 @@ struct UserView<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SessionView<'a> {
-    session_id: std::borrow::Cow<'a, str>,
+    session_id: &'a str,
     door: &'static str,
     since: Timestamp,
 }
 
 impl<'a> Answer<'a> {
-    fn new(services: &'a Services, roll: &'a Roll) -> Self {
-        let Presence { users, by_role, connections, by_door, sessions, .. } = &roll.presence;
-        let (instance, total_online, connections, sessions) =
-            (services.instance(), *users, *connections, *sessions);
+    fn new(services: &'a Services, page: &'a Page) -> Self {
+        let Everywhere { figures, instances, is_complete, .. } = &page.everywhere;
         Self {
-            instance,
-            instances: [InstanceView { instance, total_online, connections, sessions }],
-            total_online,
-            connections,
-            sessions,
-            by_role,
-            by_door: by_door.iter().map(|(door, count)| (door.as_str(), *count)).collect(),
-            users: roll.users.iter().map(|online| UserView::new(services, online)).collect(),
-            next_cursor: roll.users.last().filter(|_| roll.more).map(|last| &last.user),
+            instance: services.instance(),
+            instances: instances.iter().map(InstanceView::from).collect(),
+            complete: *is_complete,
+            total_online: figures.users,
+            connections: figures.connections,
+            sessions: figures.sessions,
+            by_role: &figures.by_role,
+            by_door: figures.by_door.iter().map(|(door, count)| (door.as_str(), *count)).collect(),
+            users: page.people.iter().map(UserView::from).collect(),
+            next_cursor: page.people.last().filter(|_| page.more).map(|(user, _)| user),
         }
     }
 }
 
-impl<'a> UserView<'a> {
-    fn new(services: &Services, online: &'a Online) -> Self {
-        let mut connections: Vec<&Connection> = online.connections.iter().collect();
-        connections.sort_by_key(|connection| (connection.arrival.since, connection.session));
-        let mut roles: Vec<&Role> = connections.iter().flat_map(|one| &*one.member.roles).collect();
-        roles.sort();
-        roles.dedup();
-        let sessions = connections.iter().map(|connection| SessionView {
-            // As `connected` told the client itself.
-            session_id: match connection.member.session.as_deref().or(connection.arrival.name.as_deref()) {
-                Some(name) => name.into(),
-                None => services.session_name(connection.session).into_string().into(),
-            },
-            door: connection.arrival.door.as_str(),
-            since: connection.arrival.since,
-        });
-        Self { user_id: &online.user, roles, connections: connections.len(), sessions: sessions.collect() }
+impl<'a> From<&'a Instance> for InstanceView<'a> {
+    fn from(Instance { name, figures }: &'a Instance) -> Self {
+        let Figures { users, connections, sessions, .. } = figures;
+        Self { instance: name, total_online: *users, connections: *connections, sessions: *sessions }
+    }
+}
+
+impl<'a> From<&'a (UserId, Person)> for UserView<'a> {
+    fn from((user_id, Person { roles, connections }): &'a (UserId, Person)) -> Self {
+        let seat = |seat: &'a Seat| SessionView {
+            session_id: &seat.session,
+            door: seat.door.as_str(),
+            since: seat.since,
+        };
+        Self {
+            user_id,
+            roles,
+            connections: connections.len(),
+            sessions: connections.iter().map(seat).collect(),
+        }
     }
 }
 
@@ -122,8 +128,10 @@ refusals!(PresenceRefusals: codes::TOKEN, codes::FORBIDDEN, codes::QUERY, codes:
 #[utoipa::path(
     get, path = "/admin/presence", operation_id = "readPresence", tag = "administration",
     summary = "Look who is online",
-    description = "For administrators: the figures of all, and a page of those who are online, in the order of their \
-        ids, with every connection.",
+    description = "For administrators: the figures of all instances together, where who is connected to two of them \
+        counts twice, and a page of those who are online, in the order of their ids, with every connection. Who has \
+        gone only just now is online for a while without any. While the other instances cannot be reached, the \
+        answer is this one's, and not complete.",
     params(params::PresenceList),
     responses((status = 200, description = "Who is online", body = administration::Presence), PresenceRefusals),
 )]
@@ -137,6 +145,6 @@ pub(in crate::api) async fn read(
     let detail = query::detail(&asked);
     administrator.record(AdminAction::ReadPresence, asked.user_id.as_deref(), detail.as_ref()).await?;
     let unknown = || Problem::unavailable("overloaded", "who is online is not known: try again");
-    let roll = services.hub.send(roll).await.map_err(|_| unknown())?;
-    Ok(HttpResponse::Ok().json(Answer::new(&services, &roll)))
+    let page = presence::page(&services, roll).await.map_err(|_| unknown())?;
+    Ok(HttpResponse::Ok().json(Answer::new(&services, &page)))
 }

@@ -67,7 +67,8 @@ fn presence() -> Shape {
     Shape::closed([
         ("instance", any_text().with("description", "Which instance answers.")),
         ("instances", instance.list()),
-        ("totalOnline", count().with("description", "Users with at least one connection.")),
+        ("complete", boolean().with("description", "Whether every instance is in it.")),
+        ("totalOnline", count().with("description", "Users online, by instance and added up.")),
         ("connections", count()),
         ("sessions", count().with("description", "Log-ins of the platform with at least one connection.")),
         ("byRole", figures(&role_name(), "Users online by role.")),

@@ -314,7 +314,7 @@ fn trail() -> Shape {
 
 fn readiness() -> Shape {
     let state = || one_of(&["ok", "degraded"]);
-    let parts = ["database", "mail", "queues", "hub", "audit"].map(|part| (part, state()));
+    let parts = ["database", "mail", "queues", "hub", "bus", "audit"].map(|part| (part, state()));
     let waiting = ["write", "clerical", "read", "mail", "confirmations"].map(|queue| (queue, count()));
     let memory = ["resident", "presence"].map(|part| (part, count()));
     Shape::closed([

@@ -92,12 +92,8 @@ async fn keep(shared: &Shared, link: &Link) -> Result<bool, LinkError> {
             renew(shared, link).await?;
             return Ok(keeps);
         }
-        let mut asked = cmd("HMGET");
-        asked.arg(&people);
-        news.iter().for_each(|(user, _)| {
-            asked.arg(user.as_str());
-        });
-        let before: Vec<Option<String>> = link.clone().ask(&asked).await?;
+        let users: Vec<&str> = news.iter().map(|(user, _)| user.as_str()).collect();
+        let before: Vec<Option<String>> = link.clone().ask(cmd("HMGET").arg(&people).arg(users)).await?;
         let mut pipeline = Pipeline::new();
         for ((user, person), before) in news.iter().zip(before) {
             let before = before.and_then(|text| serde_json::from_str::<Person>(&text).ok());
@@ -157,11 +153,9 @@ pub(super) async fn online(
         return Ok(Vec::new());
     }
     let mut pipeline = Pipeline::new();
+    let ids: Vec<&str> = users.iter().map(UserId::as_str).collect();
     for other in &others {
-        let asked = pipeline.cmd("HMGET").arg(shared.keys.people(&other.name));
-        users.iter().for_each(|user| {
-            asked.arg(user.as_str());
-        });
+        pipeline.cmd("HMGET").arg(shared.keys.people(&other.name)).arg(&ids);
     }
     let found: Vec<Vec<Option<String>>> = link.ask_all(&pipeline).await?;
     let is_online = |at: usize| found.iter().any(|one| one.get(at).is_some_and(Option::is_some));
@@ -190,12 +184,9 @@ pub(super) async fn roll(
         if users.is_empty() {
             continue;
         }
-        let mut asked = cmd("HMGET");
-        asked.arg(shared.keys.people(&other.name));
-        users.iter().for_each(|user| {
-            asked.arg(user.as_str());
-        });
-        let people: Vec<Option<String>> = link.ask(&asked).await?;
+        let ids: Vec<&str> = users.iter().map(UserId::as_str).collect();
+        let people: Vec<Option<String>> =
+            link.ask(cmd("HMGET").arg(shared.keys.people(&other.name)).arg(ids)).await?;
         for (user, text) in users.into_iter().zip(people) {
             let Some(text) = text else { continue };
             let person: Person = parsed(&text)?;

@@ -31,10 +31,11 @@ struct Wishes {
 impl Rooms {
     pub(super) fn listen(&self, room: &Room) {
         let mut wishes = self.wishes();
-        wishes.wanted.insert(room.clone());
-        wishes.untold.insert(room.clone(), true);
-        drop(wishes);
-        self.is_changed.notify_one();
+        if wishes.wanted.insert(room.clone()) {
+            wishes.untold.insert(room.clone(), true);
+            drop(wishes);
+            self.is_changed.notify_one();
+        }
     }
 
     pub(super) fn cease(&self, room: &Room) {
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn many_are_told_in_portions() {
         let rooms = Rooms::default();
-        for number in 0..PORTION + 1 {
+        for number in 0..=PORTION {
             rooms.listen(&Room::Other(format!("listing:{number}")));
         }
         assert_eq!((rooms.take().0.len(), rooms.take().0.len()), (PORTION, 1));

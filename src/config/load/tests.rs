@@ -160,6 +160,24 @@ fn a_text_that_looks_like_a_number_or_a_list_stays_a_text() {
 }
 
 #[test]
+fn reminders_are_a_day_before_three_o_clock_unless_it_is_said_otherwise() {
+    let reminders = loaded(&[]).reminders;
+    assert_eq!(reminders.before.duration(), Duration::from_hours(24));
+    assert_eq!(String::from(reminders.check_in_time), "15:00");
+    assert!(!loaded(&[("BELLHOP__REMINDERS__BEFORE", "0")]).reminders.is_on());
+    for (name, value, wanted) in [
+        ("BELLHOP__REMINDERS__BEFORE", "soon", "must be a number of seconds"),
+        ("BELLHOP__REMINDERS__BEFORE", "400d", "must be at most a year"),
+        ("BELLHOP__REMINDERS__CHECK_IN_TIME", "3 pm", "must be a time of day"),
+        ("BELLHOP__REMINDERS__INTERVAL_MS", "0", "must not be zero"),
+        ("BELLHOP__REMINDERS__BATCH", "5001", "must be at most 5000"),
+    ] {
+        let message = refused(&[(name, value)]);
+        assert!(message.contains(wanted), "{message}");
+    }
+}
+
+#[test]
 fn an_empty_variable_counts_as_not_set() {
     assert_eq!(loaded(&[("PORT", ""), ("BELLHOP__SERVER__WORKERS", "")]).server.port, 3000);
 }

@@ -38,6 +38,10 @@ impl Outbox {
         if self.ends_when_greeted.get() {
             return None;
         }
+        if parcel.is_standing {
+            self.stands_at(shard, parcel.inbox.unwrap_or_default());
+            return None;
+        }
         if let Some((_, seq)) = parcel.stored() {
             let arrival = self.cursor.borrow_mut().arrived(seq);
             self.note_run();
@@ -68,6 +72,22 @@ impl Outbox {
         }
         self.count_notification();
         confirmed
+    }
+
+    /// The inbox stands there, in the database: what the client was not given is read, and its count told if it is
+    /// another than it knows.
+    fn stands_at(self: &Rc<Self>, shard: &Rc<LocalShard>, inbox: InboxState) {
+        self.cursor.borrow_mut().stands_at(inbox.last_seq);
+        if self.state.get() == State::Held {
+            // It is greeted with the count.
+            self.inbox.set(self.inbox.get().merge(inbox));
+            return;
+        }
+        self.learn(inbox);
+        self.catch_up(shard);
+        if !self.cursor.borrow().is_behind() {
+            self.pay_count();
+        }
     }
 
     /// Says an event.
