@@ -39,6 +39,9 @@ pub mod http;
 /// Doors that stay open: the raw WebSocket.
 pub mod transports;
 
+/// Events from RabbitMQ.
+pub mod ingest;
+
 /// The REST API.
 pub mod api;
 

@@ -36,6 +36,7 @@ mod heaps;
 mod history;
 mod idempotency;
 mod inbox;
+mod ingest;
 mod limits;
 mod mail;
 mod mail_fairness;

@@ -81,7 +81,8 @@ pub(super) async fn create(
         let detail = json!({ "guestId": booking.guest, "listingId": booking.listing_id });
         administrator.record(AdminAction::Book, Some(booking.host.as_str()), Some(&detail)).await?;
     }
-    let event = BookingEvent::Created { booking, by: caller.0.user, claim, request: request::current() };
+    let event =
+        BookingEvent::Created { id: None, booking, by: caller.0.user, claim, request: request::current() };
     let answer: Answer = ask(&persistence, event).await?.try_into()?;
     let location = format!("/bookings/{}", answer.booking.id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(answer))
@@ -181,7 +182,14 @@ async fn step(
         let detail = json!({ "step": step.as_str() });
         administrator.record(AdminAction::MoveBooking, Some(&booking.to_string()), Some(&detail)).await?;
     }
-    let event = BookingEvent::Moved { booking, step, by: caller.0.user, request: request::current() };
+    let event = BookingEvent::Moved {
+        booking,
+        step,
+        by: caller.0.user,
+        sender: None,
+        claim: None,
+        request: request::current(),
+    };
     let answer: Answer = ask(persistence, event).await?.try_into()?;
     Ok(HttpResponse::Ok().json(answer))
 }

@@ -18,7 +18,7 @@ use crate::config::{LimitSettings, MetricsSettings, Mode, Secret};
 use crate::http::Problem;
 use crate::http::openapi::{codes, refusals};
 use crate::storage::deliveries;
-use crate::telemetry::Metrics;
+use crate::telemetry::{BrokerHealth, Metrics};
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -54,6 +54,7 @@ pub(super) async fn ready(
     reader: web::Data<Reader>,
     writing: web::Data<WriteHealth>,
     mailing: web::Data<MailHealth>,
+    broker: web::Data<BrokerHealth>,
     limits: web::Data<LimitSettings>,
 ) -> Result<HttpResponse, Problem> {
     if services.is_draining() {
@@ -78,13 +79,18 @@ pub(super) async fn ready(
     let hub = !matches!(measured, Ok(Ok(_)));
     let bus = services.bus.state() == State::Parted;
     let audit = metrics.notifications_lost().get() > 0;
+    let rabbitmq = broker.is_reached().map(|reached| !reached);
     let registry = measured.ok().and_then(Result::ok).unwrap_or_default().bytes;
+    let mut parts = json!({
+        "database": state(database), "mail": state(mail), "queues": state(queues), "hub": state(hub),
+        "bus": state(bus), "audit": state(audit),
+    });
+    if let (Some(rabbitmq), Some(parts)) = (rabbitmq, parts.as_object_mut()) {
+        parts.insert("rabbitmq".to_owned(), state(rabbitmq).into());
+    }
     Ok(HttpResponse::Ok().json(json!({
-        "status": state(database || mail || queues || hub || bus || audit),
-        "parts": {
-            "database": state(database), "mail": state(mail), "queues": state(queues), "hub": state(hub),
-            "bus": state(bus), "audit": state(audit),
-        },
+        "status": state(database || mail || queues || hub || bus || audit || rabbitmq == Some(true)),
+        "parts": parts,
         "overdueMails": overdue,
         "waiting": {
             "write": write, "clerical": clerical, "read": reader.waiting(), "mail": depth_of("mail"),

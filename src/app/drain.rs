@@ -26,11 +26,13 @@ const POLL: Duration = Duration::from_millis(20);
 /// Drains and stops everything; each step has a deadline, so that it ends.
 pub(super) async fn drain(running: Running, settings: &ServerSettings) -> anyhow::Result<()> {
     let patience = Duration::from_millis(settings.drain_timeout_ms);
-    let Running { handle, services, email, arbiters } = running;
+    let Running { handle, services, email, ingest, arbiters } = running;
     log::info!("stopping: no new sessions");
     services.draining.store(true, Ordering::Relaxed);
     sleep(Duration::from_millis(settings.drain_notice_ms)).await;
 
+    // Beside the sessions: what it has under way is written when the line's end is asked for.
+    let ingest = ingest.map(|ingest| actix::spawn(timeout(patience, ingest.stop())));
     let told = close_sessions(&services, Duration::from_millis(settings.drain_spread_ms), patience).await;
     let left = sessions(&services).await;
     log::info!(told = told, left = left; "sessions were told to come back");
@@ -43,6 +45,11 @@ pub(super) async fn drain(running: Running, settings: &ServerSettings) -> anyhow
     let deadline = Instant::now() + patience;
     while !services.has_reported_all() && Instant::now() < deadline {
         sleep(POLL).await;
+    }
+    if let Some(stopped) = ingest
+        && !matches!(stopped.await, Ok(Ok(())))
+    {
+        log::warn!("messages under way did not end in time; the broker gives them to others");
     }
     let written = timeout(patience, services.persistence.send(Flush)).await;
     if timeout(patience, email.send(StopMail)).await.is_err() {

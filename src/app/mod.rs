@@ -2,9 +2,11 @@
 //! they start and stop.
 
 mod allowance;
+mod cors;
 mod document;
 mod drain;
 mod gate;
+mod ingest;
 mod listen;
 mod patience;
 mod postman;
@@ -20,13 +22,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use actix_cors::Cors;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, web};
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 
+use cors::cors;
 use gate::Gate;
 
 use crate::actors::email::{Courier, EmailActor, MailHealth};
@@ -47,10 +49,11 @@ use crate::email::{self, Composer};
 use crate::http::body::BodyLimits;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Acquaintances, Authenticator, Limits, TicketOffice, limits, request, route};
+use crate::ingest::Ingest;
 use crate::storage::revocations::Kept;
 use crate::storage::secrets::{self, SharedSecret};
 use crate::storage::{Pool, bring_up_to_date};
-use crate::telemetry::Metrics;
+use crate::telemetry::{BrokerHealth, Metrics};
 use crate::transports::engineio::{Door, Registry};
 use crate::transports::entrance;
 use crate::transports::socketio::{Bellhop, Guests, Host};
@@ -69,10 +72,11 @@ pub struct App {
 }
 
 /// What the actors report of what they depend on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Health {
     writing: WriteHealth,
     mailing: MailHealth,
+    broker: BrokerHealth,
 }
 
 /// What must be stopped, in the order of `drain`.
@@ -80,6 +84,7 @@ struct Running {
     handle: ServerHandle,
     services: Arc<Services>,
     email: Addr<EmailActor>,
+    ingest: Option<Ingest>,
     arbiters: Vec<Arbiter>,
 }
 
@@ -104,7 +109,12 @@ impl App {
         let tokens = Arc::new(Tokens::new(Verifier::new(&settings.auth)?, Arc::clone(&wall)));
         let ordered = recall_orders(&pool, &tokens).await?;
         let mut arbiters = Vec::new();
-        let health = Health::default();
+        let broker = BrokerHealth::new(settings.rabbitmq.is_used());
+        let health = Health {
+            writing: WriteHealth::default(),
+            mailing: MailHealth::default(),
+            broker: broker.clone(),
+        };
         let instance = instance_name(ids.as_ref());
         let (bus, heard) = open_bus(&settings, &instance, &metrics)?;
         let email = start_email(&settings, &pool, &clock, &metrics, &health, &mut arbiters)?;
@@ -162,7 +172,8 @@ impl App {
         ));
         let (server, addresses) = serve(&settings, &services, &wall, &secret, health, warden)?;
         start_watch(&services, pool, &settings, &mut arbiters);
-        let running = Running { handle: server.handle(), services, email, arbiters };
+        let ingest = ingest::start(&settings, &services, broker, &mut arbiters);
+        let running = Running { handle: server.handle(), services, email, ingest, arbiters };
         Ok(Self { addresses, server, running, settings })
     }
 
@@ -323,6 +334,7 @@ fn serve(
     warden: Addr<Warden>,
 ) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
     let (writing, mailing) = (web::Data::new(health.writing), web::Data::new(health.mailing));
+    let broker = web::Data::new(health.broker);
     let warden = web::Data::new(warden);
     let office = TicketOffice::new(services.persistence.clone(), &settings.auth, &settings.limits);
     let authenticator = Authenticator::new(Arc::clone(&services.tokens), &settings.auth.cookie, office);
@@ -361,6 +373,7 @@ fn serve(
             .app_data(figures.clone())
             .app_data(writing.clone())
             .app_data(mailing.clone())
+            .app_data(broker.clone())
             .app_data(limits.clone())
             .app_data(quotas.clone())
             .app_data(allowed.clone())
@@ -410,24 +423,4 @@ fn token_desk(settings: &Settings, wall: &Arc<dyn Clock>) -> anyhow::Result<Opti
     let minter = Minter::new(&settings.auth)?;
     let lifetime = settings.auth.jwt_expires_in.duration();
     Ok(Some(TokenDesk { minter, lifetime, wall: Arc::clone(wall) }))
-}
-
-/// Which pages of other origins may call the API.
-fn cors(origins: &[String]) -> Cors {
-    let cors = Cors::default()
-        .allowed_methods(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
-        .allowed_headers([
-            "authorization",
-            "content-type",
-            "cache-control",
-            "idempotency-key",
-            "if-none-match",
-            "last-event-id",
-            "x-request-id",
-        ])
-        .expose_headers(["etag", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id"])
-        .supports_credentials()
-        .block_on_origin_mismatch(false)
-        .max_age(3600);
-    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }

@@ -8,7 +8,7 @@ use super::error::{ConfigError, Origin};
 use super::schema::{Kind, Schema};
 
 /// A variable's name and the key it sets; the key's type is the schema's.
-const NAMES: [(&str, &str); 21] = [
+const NAMES: [(&str, &str); 22] = [
     ("BELLHOP_MODE", "mode"),
     ("PORT", "server.port"),
     ("PORT_2", "server.port_2"),
@@ -22,6 +22,7 @@ const NAMES: [(&str, &str); 21] = [
     ("JWT_JWKS_FILE", "auth.jwks_file"),
     ("JWT_EXPIRES_IN", "auth.jwt_expires_in"),
     ("REDIS_URL", "bus.redis_url"),
+    ("AMQP_URL", "rabbitmq.url"),
     ("SMTP_URL", "mail.smtp_url"),
     ("MAIL_FROM", "mail.from"),
     ("RATE_LIMIT_WINDOW_MS", "session.rate_limit_window_ms"),

@@ -16,6 +16,7 @@ pub mod mail;
 pub mod metrics;
 pub mod network;
 pub mod presence;
+pub mod rabbitmq;
 pub mod reminders;
 pub mod retention;
 mod schema;
@@ -43,6 +44,7 @@ pub use mail::MailSettings;
 pub use metrics::MetricsSettings;
 pub use network::Network;
 pub use presence::PresenceSettings;
+pub use rabbitmq::RabbitMqSettings;
 pub use reminders::ReminderSettings;
 pub use retention::RetentionSettings;
 pub use secret::Secret;
@@ -79,6 +81,7 @@ pub struct Settings {
     pub sse: SseSettings,
     pub presence: PresenceSettings,
     pub bus: BusSettings,
+    pub rabbitmq: RabbitMqSettings,
     pub limits: LimitSettings,
     pub reminders: ReminderSettings,
     pub retention: RetentionSettings,

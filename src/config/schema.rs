@@ -8,10 +8,11 @@ use toml::{Table, Value};
 use super::error::{ConfigError, Origin};
 
 /// The keys that have no default and are therefore not in `config/default.toml`.
-const WITHOUT_DEFAULT: [(&str, Kind); 9] = [
+const WITHOUT_DEFAULT: [(&str, Kind); 10] = [
     ("server.port_2", Kind::Integer),
     ("server.tls_certificate", Kind::Text),
     ("server.tls_key", Kind::Text),
+    ("rabbitmq.ca_file", Kind::Text),
     ("auth.jwt_public_key", Kind::Text),
     ("auth.jwt_public_key_file", Kind::Text),
     ("auth.jwks_file", Kind::Text),

@@ -8,6 +8,7 @@ use log::LevelFilter;
 use url::Url;
 
 use super::error::Problem;
+use super::rabbitmq::{OUTGOING, routes};
 use super::{Mode, Network, Settings};
 
 /// The least length of an HS256 secret in production: that of the hash (RFC 7518 §3.2).
@@ -26,6 +27,7 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     socketio(settings, &mut found);
     sse(settings, &mut found);
     bus(settings, &mut found);
+    rabbitmq(settings, &mut found);
     reminders(settings, &mut found);
     nonzero(settings, &mut found);
     not_absurd(settings, &mut found);
@@ -161,6 +163,42 @@ fn socketio(settings: &Settings, found: &mut Found) {
     }
 }
 
+fn rabbitmq(settings: &Settings, found: &mut Found) {
+    /// A short string of the protocol (AMQP 0-9-1 §4.2.5.3).
+    const NAME_MAX: usize = 255;
+    let rabbitmq = &settings.rabbitmq;
+    let url_fits = rabbitmq.url.is_empty() || matches!(rabbitmq.url.scheme(), "amqp" | "amqps");
+    found.check(url_fits, "rabbitmq.url", || "must begin with amqp:// or amqps://".to_owned());
+    let fits = |name: &str| name.len() <= NAME_MAX && !name.contains(char::is_control);
+    found.check(!rabbitmq.queue.is_empty() && fits(&rabbitmq.queue), "rabbitmq.queue", || {
+        format!("must have 1 to {NAME_MAX} bytes")
+    });
+    let dead_letters = rabbitmq.dead_letters();
+    found.check(fits(&dead_letters) && dead_letters != rabbitmq.queue, "rabbitmq.dead_letter_queue", || {
+        format!("must have at most {NAME_MAX} bytes, and not be rabbitmq.queue")
+    });
+    for (key, name) in
+        [("rabbitmq.exchange", &rabbitmq.exchange), ("rabbitmq.events_exchange", &rabbitmq.events_exchange)]
+    {
+        found.check(fits(name), key, || format!("must have at most {NAME_MAX} bytes"));
+    }
+    found.check(rabbitmq.bindings.iter().all(|binding| fits(binding)), "rabbitmq.bindings", || {
+        format!("must each have at most {NAME_MAX} bytes")
+    });
+    let comes_back = |binding: &String| OUTGOING.iter().any(|pattern| routes(binding, pattern));
+    let circles = rabbitmq.tells()
+        && rabbitmq.events_exchange == rabbitmq.exchange
+        && rabbitmq.bindings.iter().any(comes_back);
+    found.check(!circles, "rabbitmq.bindings", || {
+        "must not match notification.delivered or notification.read where rabbitmq.events_exchange is \
+            rabbitmq.exchange: what goes out would come in again"
+            .to_owned()
+    });
+    found.check(rabbitmq.retry_longest_ms >= rabbitmq.retry_first_ms, "rabbitmq.retry_longest_ms", || {
+        "must not be shorter than rabbitmq.retry_first_ms".to_owned()
+    });
+}
+
 fn bus(settings: &Settings, found: &mut Found) {
     /// What of a name every tool of Redis shows as it is; braces would move keys between a cluster's nodes.
     const PREFIX_MAX: usize = 64;
@@ -229,6 +267,11 @@ fn nonzero(settings: &Settings, found: &mut Found) {
         ("sse.heartbeat_interval_ms", sse.heartbeat_interval_ms == 0),
         ("sse.retry_ms", sse.retry_ms == 0),
         ("presence.lease_ms", settings.presence.lease_ms == 0),
+        ("rabbitmq.prefetch", settings.rabbitmq.prefetch == 0),
+        ("rabbitmq.events_kept_hours", settings.rabbitmq.events_kept_hours == 0),
+        ("rabbitmq.heartbeat_seconds", settings.rabbitmq.heartbeat_seconds == 0),
+        ("rabbitmq.connect_timeout_ms", settings.rabbitmq.connect_timeout_ms == 0),
+        ("rabbitmq.retry_first_ms", settings.rabbitmq.retry_first_ms == 0),
         ("bus.timeout_ms", settings.bus.timeout_ms == 0),
         ("bus.poll_ms", settings.bus.poll_ms == 0),
         ("limits.body_bytes", limits.body_bytes == 0),

@@ -2,6 +2,7 @@
 //! Every other layer may import this one; it imports nothing of the crate.
 
 pub mod audit;
+pub mod backoff;
 pub mod booking;
 pub mod broadcast;
 pub mod clock;

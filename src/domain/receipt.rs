@@ -17,11 +17,14 @@ pub enum Channel {
     Sse,
     Rest,
     Email,
+    /// A back end said so through the broker.
+    Amqp,
 }
 
 impl Channel {
     /// Every channel, for filters and documents.
-    pub const ALL: [Self; 5] = [Self::WebSocket, Self::SocketIo, Self::Sse, Self::Rest, Self::Email];
+    pub const ALL: [Self; 6] =
+        [Self::WebSocket, Self::SocketIo, Self::Sse, Self::Rest, Self::Email, Self::Amqp];
 
     /// As it is stored and shown.
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +34,7 @@ impl Channel {
             Self::Sse => "sse",
             Self::Rest => "rest",
             Self::Email => "email",
+            Self::Amqp => "amqp",
         }
     }
 }

@@ -215,7 +215,7 @@ impl From<WriteError> for Problem {
             WriteError::Overloaded | WriteError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             WriteError::NotFound => return Self::not_found(),
             WriteError::Forbidden => StatusCode::FORBIDDEN,
-            WriteError::WrongStatus(_) => StatusCode::CONFLICT,
+            WriteError::WrongStatus(_) | WriteError::BookingExists => StatusCode::CONFLICT,
             WriteError::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             WriteError::TooManyTickets => StatusCode::TOO_MANY_REQUESTS,
             WriteError::Failed => return Self::internal(),

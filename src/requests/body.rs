@@ -1,5 +1,6 @@
 //! A body of JSON, read into what it asks for, or refused with the name of the field at fault.
 
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
@@ -7,8 +8,17 @@ use super::refused::Refused;
 
 /// Every body is an object: a derived reader takes an array as well, field after field.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
+    read(bytes, serde_json::from_slice(bytes))
+}
+
+/// The same for what borrows from its text.
+pub fn parse_borrowed<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Refused> {
+    read(text.as_bytes(), serde_json::from_str(text))
+}
+
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], result: serde_json::Result<T>) -> Result<T, Refused> {
     let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
-    let error = match serde_json::from_slice(bytes) {
+    let error = match result {
         Ok(value) if is_object => return Ok(value),
         Ok(_) => return Err(no_object()),
         Err(error) => error,

@@ -47,6 +47,15 @@ impl Shape {
         }))
     }
 
+    /// The same object with a property that need not be there.
+    #[must_use]
+    pub fn with_optional(mut self, name: &str, shape: Self) -> Self {
+        if let Some(Value::Object(properties)) = self.0.get_mut("properties") {
+            properties.insert(name.to_owned(), shape.0);
+        }
+        self
+    }
+
     /// A shape that has a name.
     pub fn named(name: &str) -> Self {
         Self(json!({"$ref": format!("#/components/schemas/{name}")}))

@@ -48,12 +48,12 @@ struct KeptAnswer {
     id: Uuid,
 }
 
-/// Keeps a broadcast, to be worked off, with the note of the deed.
+/// Keeps a broadcast, to be worked off, with the note of the deed, if it is one of an administrator.
 pub fn accept(
     connection: &mut AnyConnection,
     broadcast: &Broadcast,
     claim: Option<&IdempotencyClaim>,
-    deed: &AuditEntry,
+    deed: Option<&AuditEntry>,
 ) -> Result<Accepted, StorageError> {
     let corrupt = |error: serde_json::Error| StorageError::Corrupt(format!("a broadcast: {error}"));
     if let Some(claim) = claim {
@@ -62,7 +62,7 @@ pub fn accept(
                 return Ok(Accepted::KeyReused);
             }
             let KeptAnswer { id } = serde_json::from_str(&earlier.answer).map_err(corrupt)?;
-            audit::record(connection, deed)?;
+            deed.map(|deed| audit::record(connection, deed)).transpose()?;
             return Ok(Accepted::As(id));
         }
         let answer = serde_json::to_string(&KeptAnswer { id: broadcast.id }).map_err(corrupt)?;
@@ -89,7 +89,7 @@ pub fn accept(
         due_at: broadcast.created_at.as_micros(),
     };
     on_db!(connection, |c| diesel::insert_into(broadcasts::table).values(row).execute(c))?;
-    audit::record(connection, deed)?;
+    deed.map(|deed| audit::record(connection, deed)).transpose()?;
     Ok(Accepted::As(broadcast.id))
 }
 

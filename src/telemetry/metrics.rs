@@ -201,6 +201,14 @@ figures! {
         /// 1 while the other instances can be reached, 0 while they cannot; always 0 where there can be none.
     counters bus_messages("bellhop_bus_messages_total", direction):
         /// Messages between instances: sent, heard by nobody else of those that were asked about (unheard), and heard from others.
+    gauge rabbitmq_connected("bellhop_rabbitmq_connected"):
+        /// 1 while messages are taken from the broker, 0 while they cannot; always 0 where none is configured.
+    counters ingest_messages("bellhop_ingest_messages_total", outcome):
+        /// Messages from the broker, by outcome: done, repeated (done before and left at that), ignored (an event of our own), dead_lettered (refused for good) and retried (put off because of our own trouble, counted each time).
+    counters outgoing_events("bellhop_outgoing_events_total", outcome):
+        /// Events for the broker, by outcome: published, failed (kept and tried again), and dropped because they waited for too long.
+    gauge outgoing_waiting("bellhop_outgoing_events_waiting"):
+        /// Events that wait for the broker, looked up every few seconds; 10000 means that many or more.
     counters mail_attempts("bellhop_mail_attempts_total", outcome):
         /// Attempts to send a mail, by outcome.
     counter mail_retries("bellhop_mail_retries_total"):

@@ -191,6 +191,7 @@ impl Bench {
     /// Asks for a booking without waiting; the answer comes later.
     pub(super) fn book(&self, host: &str) -> tokio::task::JoinHandle<Result<Acceptance, WriteError>> {
         let request = self.persistence.send(BookingEvent::Created {
+            id: None,
             booking: new_booking(host),
             by: user("guest"),
             claim: None,

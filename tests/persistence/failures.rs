@@ -62,7 +62,7 @@ on_both_stores! {
         on_bench(store, async |bench| {
             let booking = answer(bench.book("host")).await.unwrap().booking.unwrap().id;
             // A step makes its notification's id inside of the transaction that moves the booking.
-            let accept = || BookingEvent::Moved { booking, step: Transition::Accept, by: user("host"), request: None };
+            let accept = || BookingEvent::Moved { booking, step: Transition::Accept, by: user("host"), sender: None, claim: None, request: None };
             bench.ids.spoil(Some(Spoilt::Panics));
             let panicked = soon("an answer", bench.persistence.send(accept())).await.unwrap();
             assert_eq!(panicked, Err(WriteError::Failed));
@@ -76,7 +76,7 @@ on_both_stores! {
         on_bench(store, async |bench| {
             let booking = answer(bench.book("host")).await.unwrap().booking.unwrap().id;
             let step = async |booking, step, by: &str| {
-                let event = BookingEvent::Moved { booking, step, by: user(by), request: None };
+                let event = BookingEvent::Moved { booking, step, by: user(by), sender: None, claim: None, request: None };
                 soon("an answer", bench.persistence.send(event)).await.unwrap().map(|_| ())
             };
             let unknown = BookingId::from_uuid(Uuid::now_v7());

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod app;
+pub mod back_end;
 pub mod both;
 pub mod clock;
 pub mod database;

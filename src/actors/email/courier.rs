@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::{backoff, surplus};
+use super::surplus;
 use crate::config::MailSettings;
+use crate::domain::backoff;
 use crate::domain::request_id::shown;
 use crate::domain::{Clock, Notification, NotificationId, Recipient, Timestamp, UserId};
 use crate::email::{Composer, MailError, Mailer};

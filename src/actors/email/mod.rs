@@ -2,7 +2,6 @@
 //! what is here is only what this instance has claimed and is sending, a few at a time. A recipient
 //! whose mail is slow has one place at most, and no more than a share of what waits.
 
-mod backoff;
 mod courier;
 mod queue;
 mod settle;

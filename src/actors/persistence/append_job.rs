@@ -75,7 +75,8 @@ impl Weigh for AppendJob {
 
     fn sender(&self) -> Option<&UserId> {
         match self {
-            Self::Booking(BookingEvent::Created { by, .. } | BookingEvent::Moved { by, .. }, _)
+            Self::Booking(BookingEvent::Moved { by, sender, .. }, _) => Some(sender.as_ref().unwrap_or(by)),
+            Self::Booking(BookingEvent::Created { by, .. }, _)
             | Self::Notify(Notify { by, .. }, _)
             | Self::Pass(Pass { by, .. }, _)
             | Self::Announce(Announce { by, .. }, _) => Some(by),

@@ -15,11 +15,12 @@ use super::{Parts, publications};
 use crate::actors::hub::{self, Publication};
 use crate::domain::request_id::shown;
 use crate::domain::{
-    BookingId, BookingStatus, Draft, Notification, NotificationId, RequestId, Room, Timestamp, Transition,
-    UserId,
+    Booking, BookingId, BookingStatus, Draft, Notification, NotificationId, RequestId, Room, Timestamp,
+    Transition, UserId,
 };
-use crate::storage::append::{Acceptance, Entry, Outcome, append, append_alone};
+use crate::storage::append::{Acceptance, Entry, Outcome, append, append_alone, repeat_of};
 use crate::storage::deliveries::Ending;
+use crate::storage::idempotency::IdempotencyClaim;
 use crate::storage::{AnyConnection, StorageError, bookings, deliveries, inboxes};
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
@@ -64,9 +65,10 @@ impl AppendWorker {
         let mut gathered = Gathered::default();
         for Arrived { at, job } in jobs {
             match job {
-                AppendJob::Booking(BookingEvent::Created { booking, claim, request, .. }, reply) => {
+                AppendJob::Booking(BookingEvent::Created { id, booking, claim, request, .. }, reply) => {
                     let now = self.parts.clock.now();
-                    let booking = booking.into_booking(BookingId::from_uuid(self.parts.ids.next()), now);
+                    let booking = booking
+                        .into_booking(id.unwrap_or_else(|| BookingId::from_uuid(self.parts.ids.next())), now);
                     let draft = Draft::booking_created(self.next_notification(), &booking);
                     let drafts = vec![Draft { request, ..draft }];
                     gathered.push(Entry { booking: Some(booking), drafts, claim }, Waiting { at, reply });
@@ -75,9 +77,10 @@ impl AppendWorker {
                     gathered.push(Entry { booking: None, drafts, claim }, Waiting { at, reply });
                 }
                 // The rest goes alone, after what came before it.
-                AppendJob::Booking(BookingEvent::Moved { booking, step, by, request }, reply) => {
+                AppendJob::Booking(BookingEvent::Moved { booking, step, by, claim, request, .. }, reply) => {
                     self.write_gathered(&mut gathered);
-                    answer(reply, self.move_booking(booking, step, &by, request, at));
+                    let moving = Moving { booking, step, by, claim, request };
+                    answer(reply, self.move_booking(&moving, at));
                 }
                 AppendJob::NotifyRole(telling) => {
                     self.write_gathered(&mut gathered);
@@ -148,6 +151,10 @@ impl AppendWorker {
                 for (entry, waiting) in entries.iter().zip(waiting) {
                     match self.write_alone(entry) {
                         Ok(outcomes) => self.settle(outcomes, vec![waiting]),
+                        // Every other id is of our own making.
+                        Err(error) if entry.booking.is_some() && error.is_duplicate() => {
+                            answer(waiting.reply, Err(WriteError::BookingExists));
+                        }
                         Err(error) => {
                             let requests = requests_of(std::slice::from_ref(entry));
                             answer(waiting.reply, Err(report_of(&error, &requests)));
@@ -185,16 +192,38 @@ impl AppendWorker {
         }
     }
 
-    fn move_booking(
-        &self,
-        id: BookingId,
-        step: Transition,
-        by: &UserId,
-        request: Option<RequestId>,
-        at: Instant,
-    ) -> Result<Acceptance, WriteError> {
-        let asked = request.clone();
-        let moved = self.transaction(|connection, now| {
+    /// Another instance may have taken the same idempotency key since it was looked for: looking again finds its
+    /// answer.
+    fn move_booking(&self, moving: &Moving, at: Instant) -> Result<Acceptance, WriteError> {
+        let moved = match self.try_to_move(moving) {
+            Err(error) if moving.claim.is_some() && error.is_duplicate() => self.try_to_move(moving),
+            moved => moved,
+        };
+        let moved = moved.map_err(|error| report_of(&error, shown(moving.request.as_ref())))??;
+        let Moved { booking, outcomes, withdrawn } = match moved {
+            Moved { booking: None, outcomes, .. } => {
+                return outcomes.into_iter().next().map_or(Err(WriteError::Failed), acceptance_of);
+            }
+            moved => moved,
+        };
+        self.parts
+            .metrics
+            .deliveries_finished(Ending::Withdrawn.as_str(), NO_CHANNEL)
+            .inc_by(withdrawn as u64);
+        self.push_accepted(outcomes.iter().map(|outcome| (outcome, Some(at))));
+        let acceptance = outcomes.into_iter().next().map_or(Err(WriteError::Failed), acceptance_of)?;
+        Ok(Acceptance { booking, ..acceptance })
+    }
+
+    fn try_to_move(&self, moving: &Moving) -> Result<Result<Moved, WriteError>, StorageError> {
+        let Moving { booking: id, step, by, claim, request } = moving;
+        let id = *id;
+        self.transaction(|connection, now| {
+            if let Some(claim) = claim
+                && let Some(earlier) = repeat_of(connection, claim)?
+            {
+                return Ok(Ok(Moved { booking: None, outcomes: vec![earlier], withdrawn: 0 }));
+            }
             let Some(mut booking) = bookings::find(connection, id)?.filter(|booking| booking.is_party(by))
             else {
                 return Ok(Err(WriteError::NotFound));
@@ -211,6 +240,7 @@ impl AppendWorker {
             }
             booking.status = to;
             booking.updated_at = now;
+            let request = request.clone();
             let draft = Draft { request, ..Draft::booking_moved(self.next_notification(), &booking, by) };
             let mut withdrawn = 0;
             if to == BookingStatus::Cancelled {
@@ -219,20 +249,10 @@ impl AppendWorker {
                 withdrawn = deliveries::withdraw(connection, id, now)?;
             }
             let drafts = vec![draft];
-            let entry = Entry { booking: None, drafts, claim: None };
+            let entry = Entry { booking: None, drafts, claim: claim.clone() };
             let outcomes = append(connection, &[entry], now, &|category| self.escalate_after(category))?;
-            Ok(Ok((booking, outcomes, withdrawn)))
-        });
-        let (booking, outcomes, withdrawn) =
-            moved.map_err(|error| report_of(&error, shown(asked.as_ref())))??;
-        self.parts
-            .metrics
-            .deliveries_finished(Ending::Withdrawn.as_str(), NO_CHANNEL)
-            .inc_by(withdrawn as u64);
-        self.push_accepted(outcomes.iter().map(|outcome| (outcome, Some(at))));
-        let mut acceptance = outcomes.into_iter().next().map_or(Err(WriteError::Failed), acceptance_of)?;
-        acceptance.booking = Some(booking);
-        Ok(acceptance)
+            Ok(Ok(Moved { booking: Some(booking), outcomes, withdrawn }))
+        })
     }
 
     /// One transaction on a connection of the pool.
@@ -282,6 +302,24 @@ impl AppendWorker {
     pub(super) fn escalate_after(&self, category: &str) -> Duration {
         self.parts.delivery.escalate_after(category)
     }
+}
+
+/// A step that a party asked for.
+struct Moving {
+    booking: BookingId,
+    step: Transition,
+    by: UserId,
+    claim: Option<IdempotencyClaim>,
+    request: Option<RequestId>,
+}
+
+/// What came of it.
+struct Moved {
+    /// None for a repeat.
+    booking: Option<Booking>,
+    outcomes: Vec<Outcome>,
+    /// How many deliveries a cancellation took back.
+    withdrawn: usize,
 }
 
 /// Who waits for an entry, and since when.

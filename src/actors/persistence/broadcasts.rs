@@ -20,8 +20,9 @@ const SET_ASIDE_FOR: Duration = Duration::from_secs(30);
 /// Another instance may have taken the same idempotency key since it was looked for: looking again finds its answer.
 pub(super) fn accept(parts: &Parts, message: &AcceptBroadcast) -> Result<uuid::Uuid, WriteError> {
     let AcceptBroadcast { broadcast, claim, deed } = message;
-    let write =
-        |connection: &mut AnyConnection| broadcasts::accept(connection, broadcast, claim.as_ref(), deed);
+    let write = |connection: &mut AnyConnection| {
+        broadcasts::accept(connection, broadcast, claim.as_ref(), deed.as_ref())
+    };
     let accepted = match parts.pool.write(write) {
         Err(error) if claim.is_some() && error.is_duplicate() => parts.pool.write(write),
         accepted => accepted,

@@ -32,6 +32,8 @@ pub enum WriteError {
     Forbidden,
     #[error("the booking is {}", .0.as_str())]
     WrongStatus(BookingStatus),
+    #[error("there is a booking of this id already")]
+    BookingExists,
     #[error("the idempotency key was used for something else")]
     KeyReused,
     #[error("too many tickets are out that were not used: use them or wait until they expire")]
@@ -49,6 +51,7 @@ impl WriteError {
             Self::NotFound => "not_found",
             Self::Forbidden => "forbidden",
             Self::WrongStatus(_) => "wrong_status",
+            Self::BookingExists => "booking_exists",
             Self::KeyReused => "idempotency_key_reused",
             Self::TooManyTickets => "too_many_tickets",
             Self::Failed => "internal",
@@ -62,9 +65,26 @@ impl WriteError {
 #[rtype(result = "Result<Acceptance, WriteError>")]
 pub enum BookingEvent {
     /// A guest books, or a service for one.
-    Created { booking: NewBooking, by: UserId, claim: Option<IdempotencyClaim>, request: Option<RequestId> },
+    Created {
+        /// None for one of our own making.
+        id: Option<BookingId>,
+        booking: NewBooking,
+        /// Whose turn it takes.
+        by: UserId,
+        claim: Option<IdempotencyClaim>,
+        request: Option<RequestId>,
+    },
     /// A party moves a booking on.
-    Moved { booking: BookingId, step: Transition, by: UserId, request: Option<RequestId> },
+    Moved {
+        booking: BookingId,
+        step: Transition,
+        /// The party.
+        by: UserId,
+        /// Whose turn it takes; none for the party's own.
+        sender: Option<UserId>,
+        claim: Option<IdempotencyClaim>,
+        request: Option<RequestId>,
+    },
 }
 
 /// Stores notifications of any type; answered when they are durable.
@@ -105,8 +125,8 @@ pub struct Pass {
 pub struct AcceptBroadcast {
     pub broadcast: Broadcast,
     pub claim: Option<IdempotencyClaim>,
-    /// Kept with it.
-    pub deed: AuditEntry,
+    /// Kept with it, where an administrator ordered it.
+    pub deed: Option<AuditEntry>,
 }
 
 /// Pushes to everybody who is connected, or to all who are and hold a role, and keeps nothing.

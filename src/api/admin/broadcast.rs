@@ -74,7 +74,7 @@ pub(in crate::api) async fn send(
     let detail = json!({ "type": draft.kind, "passing": false, "id": id });
     let deed = administrator.entry(AdminAction::Broadcast, Some(target), Some(&detail));
     let broadcast = broadcast_of(draft, id, role, &administrator, &services);
-    let kept = persistence.send(AcceptBroadcast { broadcast, claim, deed }).await;
+    let kept = persistence.send(AcceptBroadcast { broadcast, claim, deed: Some(deed) }).await;
     let id = kept.unwrap_or(Err(WriteError::Overloaded))?;
     let location = format!("/admin/notifications/broadcasts/{id}");
     Ok(HttpResponse::Accepted().insert_header((LOCATION, location)).json(json!({ "id": id })))

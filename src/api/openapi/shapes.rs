@@ -319,7 +319,7 @@ fn readiness() -> Shape {
     let memory = ["resident", "presence"].map(|part| (part, count()));
     Shape::closed([
         ("status", state()),
-        ("parts", Shape::closed(parts)),
+        ("parts", Shape::closed(parts).with_optional("rabbitmq", state())),
         ("overdueMails", count()),
         ("waiting", Shape::closed(waiting).with("description", "What waits, by queue.")),
         (

@@ -217,15 +217,32 @@ impl Link {
             }
             Self::Cluster { connection, is_sharded } => {
                 let name = if *is_sharded { "SPUBLISH" } else { "PUBLISH" };
-                let each =
-                    messages.iter().map(|(channel, bytes)| {
-                        let mut connection = connection.clone();
-                        async move {
-                            cmd(name).arg(channel).arg(bytes.as_slice()).query_async(&mut connection).await
+                // Those of a channel go to one node, one behind the other, so that they come in their order.
+                let mut by_channel: HashMap<&str, Vec<usize>> = HashMap::new();
+                for (at, (channel, _)) in messages.iter().enumerate() {
+                    by_channel.entry(channel).or_default().push(at);
+                }
+                let each = by_channel.into_iter().map(|(channel, places)| {
+                    let mut connection = connection.clone();
+                    async move {
+                        let mut pipeline = Pipeline::with_capacity(places.len());
+                        for (_, bytes) in places.iter().filter_map(|at| messages.get(*at)) {
+                            pipeline.cmd(name).arg(channel).arg(bytes.as_slice());
                         }
-                    });
-                let heard: Vec<RedisResult<i64>> = join_all(each).await;
-                heard.into_iter().map(|heard| heard.map(|heard| is_sharded.then_some(heard))).collect()
+                        let heard: Vec<i64> = pipeline.query_async(&mut connection).await?;
+                        Ok(places.into_iter().zip(heard))
+                    }
+                });
+                let mut heard = vec![None; messages.len()];
+                for counted in join_all(each).await {
+                    let counted: RedisResult<_> = counted;
+                    for (at, count) in counted? {
+                        if let Some(place) = heard.get_mut(at) {
+                            *place = is_sharded.then_some(count);
+                        }
+                    }
+                }
+                Ok(heard)
             }
         }
     }

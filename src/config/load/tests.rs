@@ -328,3 +328,29 @@ fn every_field_is_known_to_the_schema() {
     let schema = Schema::of(&parse(DEFAULTS, &Origin::Defaults).expect("defaults"));
     schema.check(&all, &Origin::Defaults).expect("every field has a key");
 }
+
+#[test]
+fn events_that_would_come_in_again_are_refused() {
+    let environment = |bindings| {
+        [
+            ("AMQP_URL", "amqp://localhost"),
+            ("BELLHOP__RABBITMQ__EVENTS_EXCHANGE", "notifications"),
+            ("BELLHOP__RABBITMQ__BINDINGS", bindings),
+        ]
+    };
+    for bindings in ["notification.*,booking.*", "#"] {
+        assert!(refused(&environment(bindings)).contains("rabbitmq.bindings"), "{bindings}");
+    }
+    assert!(loaded(&environment("notification.created,booking.*")).rabbitmq.tells());
+    let [url, _, bindings] = environment("#");
+    assert!(!loaded(&[url, bindings]).rabbitmq.tells());
+}
+
+#[test]
+fn a_broker_is_named_by_its_url() {
+    assert!(refused(&[("AMQP_URL", "http://localhost")]).contains("rabbitmq.url"));
+    let rabbitmq = loaded(&[("AMQP_URL", "amqps://app:s3cret@broker/vhost")]).rabbitmq;
+    assert!(rabbitmq.is_used() && !format!("{rabbitmq:?}").contains("s3cret"));
+    assert_eq!(rabbitmq.dead_letters(), "notifications.dead");
+    assert!(!loaded(&[]).rabbitmq.is_used());
+}

@@ -101,8 +101,8 @@ pub fn append(
             continue;
         };
         let key = (&claim.user, claim.key.as_str());
-        if let Some(earlier) = idempotency::find(connection, claim)? {
-            slots.push(Slot::Done(Box::new(answer_again(claim, &earlier)?)));
+        if let Some(earlier) = repeat_of(connection, claim)? {
+            slots.push(Slot::Done(Box::new(earlier)));
         } else if let Some((first, fingerprint)) = seen.get(&key) {
             // The same key twice in one batch: the second gets what the first will get.
             let same = *fingerprint == claim.fingerprint;
@@ -129,6 +129,15 @@ enum Slot {
     Done(Box<Outcome>),
     Fresh(usize),
     SameAs(usize),
+}
+
+/// What was answered before under this key, if anything was.
+pub fn repeat_of(
+    connection: &mut AnyConnection,
+    claim: &IdempotencyClaim,
+) -> Result<Option<Outcome>, StorageError> {
+    let earlier = idempotency::find(connection, claim)?;
+    earlier.map(|earlier| answer_again(claim, &earlier)).transpose()
 }
 
 fn answer_again(claim: &IdempotencyClaim, earlier: &Earlier) -> Result<Outcome, StorageError> {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// Doubles from `first` up to `longest`, then takes off up to a fifth by `chance` (0 to 1), so that mails
-/// which failed together do not come back together. `attempt` counts from 1.
-pub(super) fn pause(first: Duration, longest: Duration, attempt: i32, chance: f64) -> Duration {
+/// Doubles from `first` up to `longest`, then takes off up to a fifth by `chance` (0 to 1), so that what
+/// failed together does not come back together. `attempt` counts from 1.
+pub fn pause(first: Duration, longest: Duration, attempt: i32, chance: f64) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(30);
     let full = first.saturating_mul(2_u32.saturating_pow(doublings)).min(longest);
     full.mul_f64(1.0 - 0.2 * chance.clamp(0.0, 1.0))

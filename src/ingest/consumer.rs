@@ -1,0 +1,244 @@
+//! Consuming: messages are begun in the order in which they come, and their answers awaited beside each other, as many
+//! as the prefetch allows. Where our own trouble keeps one from being done, no more are begun until what is under way
+//! is answered and a pause is over; then the first of the queue is tried alone, and the others go on behind it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use futures_util::stream::FuturesUnordered;
+use lapin::message::Delivery;
+use lapin::options::BasicAckOptions;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Parts;
+use super::carry::{self, Done, NotDone, Text};
+use super::dead_letters::{DeadLetters, NotKept};
+use super::link::{Link, LinkError};
+use crate::actors::persistence::WriteError;
+use crate::domain::RequestId;
+use crate::requests::Refused;
+
+/// How often a message that fails for no reason that passes is tried before it is put aside: the trouble may be its own.
+const FAILURES_MAX: u32 = 10;
+/// What we call ourselves in what we publish: our own events are not taken for others'.
+pub(super) const APP_ID: &str = "bellhop";
+
+/// A message that is not acknowledged yet.
+#[derive(Debug)]
+struct Pending {
+    delivery: Delivery,
+    request: RequestId,
+    /// See [`Text::in_doubt`].
+    in_doubt: bool,
+    /// How often it failed for no reason that passes.
+    failures: u32,
+}
+
+/// What became of what was under way.
+enum Step {
+    /// It is acknowledged.
+    Settled,
+    /// It is to be tried again.
+    PutBack(Box<Pending>, WriteError),
+    /// The connection is gone.
+    Broken(lapin::Error),
+}
+
+/// Consumes until told to stop, or until the connection ends, which is the error.
+pub(super) async fn consume(
+    parts: &Arc<Parts>,
+    mut link: Link,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<(), LinkError> {
+    let mut course = Course::new(Arc::clone(parts), link.dead_letters.clone());
+    let mut stopping = false;
+    loop {
+        if !stopping {
+            course.begin_what_may();
+        }
+        if stopping && course.under_way.is_empty() {
+            link.close().await;
+            return Ok(());
+        }
+        let pause = course.pause_until.unwrap_or_else(Instant::now);
+        tokio::select! {
+            biased;
+            _ = stop.changed(), if !stopping => {
+                stopping = true;
+                link.cease().await?;
+                // They are somebody else's as soon as the connection is closed.
+                course.waiting.clear();
+            }
+            Some(step) = course.under_way.next(), if !course.under_way.is_empty() => course.note(step)?,
+            () = sleep_until(pause), if course.pause_until.is_some() => course.pause_until = None,
+            delivered = link.consumer.next(), if !stopping => match delivered {
+                Some(Ok(delivery)) => course.take(delivery),
+                Some(Err(error)) => return Err(error.into()),
+                None => return Err(LinkError::Cancelled),
+            },
+        }
+    }
+}
+
+/// One connection's messages.
+struct Course {
+    parts: Arc<Parts>,
+    dead_letters: DeadLetters,
+    /// By delivery tag, which is the order of the queue.
+    waiting: BTreeMap<u64, Pending>,
+    under_way: FuturesUnordered<LocalBoxFuture<'static, Step>>,
+    /// Set by trouble: nothing is begun before, nor while anything is under way.
+    pause_until: Option<Instant>,
+    /// Whether nothing was done since the last trouble.
+    is_troubled: bool,
+    /// Whether one is tried alone.
+    is_trying: bool,
+    /// How many pauses there were in a row.
+    pauses: u32,
+}
+
+impl Course {
+    fn new(parts: Arc<Parts>, dead_letters: DeadLetters) -> Self {
+        Self {
+            parts,
+            dead_letters,
+            waiting: BTreeMap::new(),
+            under_way: FuturesUnordered::new(),
+            pause_until: None,
+            is_troubled: false,
+            is_trying: false,
+            pauses: 0,
+        }
+    }
+
+    fn take(&mut self, delivery: Delivery) {
+        let id = delivery.properties.message_id().as_ref();
+        let request = id.and_then(|id| RequestId::parse(id.as_str()));
+        let request = request.unwrap_or_else(|| RequestId::fresh(self.parts.ids.next()));
+        let in_doubt = delivery.redelivered;
+        let pending = Pending { request, in_doubt, failures: 0, delivery };
+        self.waiting.insert(pending.delivery.delivery_tag, pending);
+    }
+
+    fn begin_what_may(&mut self) {
+        let held_up = self.pause_until.is_some() || (self.is_troubled && !self.under_way.is_empty());
+        if held_up {
+            return;
+        }
+        while let Some((_, pending)) = self.waiting.pop_first() {
+            let work = see_through(Arc::clone(&self.parts), self.dead_letters.clone(), pending);
+            self.under_way.push(work);
+            if self.is_troubled {
+                self.is_trying = true;
+                break;
+            }
+        }
+    }
+
+    fn note(&mut self, step: Step) -> Result<(), LinkError> {
+        match step {
+            // Others that were under way beside what failed prove nothing.
+            Step::Settled if self.is_trying => {
+                (self.is_troubled, self.is_trying) = (false, false);
+                self.pauses = 0;
+            }
+            Step::Settled => {}
+            Step::PutBack(pending, error) => {
+                self.parts.metrics.ingest_messages("retried").inc();
+                self.is_trying = false;
+                if self.pause_until.is_none() {
+                    self.is_troubled = true;
+                    self.pauses = self.pauses.saturating_add(1);
+                    self.pause_until = Some(Instant::now() + self.parts.pause(self.pauses));
+                    if self.pauses == 1 {
+                        log::warn!("messages wait in the queue until they can be done: {error}");
+                    }
+                }
+                self.waiting.insert(pending.delivery.delivery_tag, *pending);
+            }
+            Step::Broken(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+/// Does what a message says and acknowledges it, or puts it aside and acknowledges it. It is begun when this returns.
+fn see_through(
+    parts: Arc<Parts>,
+    dead_letters: DeadLetters,
+    mut pending: Pending,
+) -> LocalBoxFuture<'static, Step> {
+    let properties = &pending.delivery.properties;
+    let is_ours = properties.app_id().as_ref().is_some_and(|id| id.as_str() == APP_ID)
+        && properties.kind().as_ref().is_some_and(|kind| is_outgoing(kind.as_str()));
+    if is_ours {
+        parts.metrics.ingest_messages("ignored").inc();
+        return async move { acknowledge(&pending).await }.boxed_local();
+    }
+    let work = carry::begin(
+        &parts,
+        Text {
+            body: &pending.delivery.data,
+            routing_key: pending.delivery.routing_key.as_str(),
+            id: properties.message_id().as_ref().map(|id| id.as_str()),
+            request: &pending.request,
+            in_doubt: pending.in_doubt,
+        },
+    );
+    let rest = async move {
+        let refused = match work.await {
+            Ok(done) => {
+                let outcome = if done == Done::Now { "done" } else { "repeated" };
+                parts.metrics.ingest_messages(outcome).inc();
+                return acknowledge(&pending).await;
+            }
+            Err(NotDone::Trouble(WriteError::Failed)) if pending.failures + 1 >= FAILURES_MAX => {
+                Refused::unprocessable("write_failed", "it could not be written, however often it was tried")
+            }
+            Err(NotDone::Trouble(error)) => {
+                // What was turned away was surely not done; of the others nobody knows.
+                pending.in_doubt |= error != WriteError::Overloaded;
+                pending.failures += u32::from(error == WriteError::Failed);
+                return Step::PutBack(Box::new(pending), error);
+            }
+            Err(NotDone::Refused(refused)) => refused,
+        };
+        put_aside(&parts, &dead_letters, &pending, &refused).await
+    };
+    rest.boxed_local()
+}
+
+fn is_outgoing(kind: &str) -> bool {
+    crate::config::rabbitmq::OUTGOING.contains(&kind)
+}
+
+async fn acknowledge(pending: &Pending) -> Step {
+    match pending.delivery.acker.ack(BasicAckOptions::default()).await {
+        Ok(_) => Step::Settled,
+        Err(error) => Step::Broken(error),
+    }
+}
+
+/// Acknowledged only when the broker has confirmed that the letter is kept; until then it is tried again.
+async fn put_aside(parts: &Parts, dead_letters: &DeadLetters, pending: &Pending, refused: &Refused) -> Step {
+    let mut failed = 0;
+    loop {
+        match dead_letters.put(&pending.delivery, refused, parts.clock.now()).await {
+            Ok(()) => break,
+            Err(NotKept::Broken(error)) => return Step::Broken(error),
+            Err(error @ NotKept::Refused) => {
+                if failed == 0 {
+                    log::warn!("a dead letter could not be put aside and is tried again: {error}");
+                }
+                failed += 1;
+                sleep(parts.pause(failed)).await;
+            }
+        }
+    }
+    parts.metrics.ingest_messages("dead_lettered").inc();
+    log::warn!(request = pending.request.as_str(), reason = refused.code; "a message was put aside");
+    acknowledge(pending).await
+}

@@ -1,0 +1,57 @@
+//! A message that comes again does nothing again; another one that says the same does.
+
+use serde_json::json;
+
+use super::{await_outcome, await_titles, fed, note, titles};
+use crate::support::both::build_on_both_databases;
+
+build_on_both_databases! {
+    async fn a_named_message_is_done_once_however_often_it_is_sent(builder) {
+        let (app, back_end) = fed(builder).await;
+        for _ in 0..3 {
+            back_end.emit_named("order-7", "notification.created", &note("7", "one")).await;
+        }
+        await_outcome(&app, "repeated", 2).await;
+        assert_eq!(titles(&app, "7").await, ["one"]);
+        back_end.emit_named("order-7", "notification.created", &note("7", "another")).await;
+        assert_eq!(back_end.take(&back_end.dead()).await.header("x-reason"), "idempotency_key_reused");
+        back_end.emit_named("order-8", "notification.created", &note("7", "one")).await;
+        assert_eq!(await_titles(&app, "7", 2).await, ["one", "one"]);
+
+        let booking = json!({
+            "hostId": "8", "guestId": "guest", "listingId": "sea-view",
+            "checkIn": "2031-12-03", "checkOut": "2031-12-05",
+        });
+        for _ in 0..2 {
+            back_end.emit_named("booking-1", "booking.created", &booking).await;
+        }
+        await_outcome(&app, "repeated", 3).await;
+        assert_eq!(titles(&app, "8").await.len(), 1);
+        let page = app.get("/notifications", &app.token("8", &[])).await.expect(200);
+        let step = json!({"bookingId": page["items"][0]["data"]["bookingId"], "userId": "8"});
+        for _ in 0..2 {
+            back_end.emit_named("step-1", "booking.accepted", &step).await;
+        }
+        await_outcome(&app, "repeated", 4).await;
+        assert_eq!(titles(&app, "guest").await.len(), 1);
+
+        let role = json!({"role": "CUSTOMER", "type": "note", "title": "for a role"});
+        app.connect_with(&app.token("9", &["CUSTOMER"]), "").await.close().await;
+        for _ in 0..2 {
+            back_end.emit_named("role-1", "notification.created", &role).await;
+        }
+        await_outcome(&app, "repeated", 5).await;
+        back_end.emit("notification.created", &note("9", "after")).await;
+        let told = await_titles(&app, "9", 2).await;
+        assert_eq!(told.iter().filter(|title| *title == "for a role").count(), 1, "{told:?}");
+    }
+
+    async fn two_messages_without_a_name_that_say_the_same_are_two(builder) {
+        let (app, back_end) = fed(builder).await;
+        for _ in 0..3 {
+            back_end.emit("notification.created", &note("7", "again")).await;
+        }
+        assert_eq!(await_titles(&app, "7", 3).await, ["again", "again", "again"]);
+        await_outcome(&app, "done", 3).await;
+    }
+}
