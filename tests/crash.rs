@@ -116,7 +116,8 @@ async fn run(kind: Kind) {
     let damage = Chaos { site: &mut site, choices: plan.choices(CHAOS_CHOICES) }.rage(&plan).await;
     end_day.send_replace(true);
     sleep(LAST_RUSH).await;
-    let weather: String = storms.join_all().await.iter().map(|weather| format!(", {weather}")).collect();
+    let mut done = vec![damage.to_string()];
+    done.extend(storms.join_all().await.iter().map(ToString::to_string));
     close.send_replace(false);
     while let Some(guest) = guests.join_next().await {
         guest.unwrap();
@@ -131,7 +132,7 @@ async fn run(kind: Kind) {
     }
 
     let (figures, findings) = judge(&ledger, &site);
-    println!("crash {kind}: seed {}, doors {}, {damage}{weather}, {figures}", plan.seed, plan.doors);
+    println!("crash {kind}: seed {}, doors {}, {}, {figures}", plan.seed, plan.doors, done.join(", "));
     assert!(figures.bookings > figures.published, "nothing was booked");
     assert!(figures.published > 0 || site.broker.is_none(), "nothing was published");
     assert!(findings.is_empty(), "{}", findings.join("\n"));

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::app::{JWT_SECRET, booking, mail_of, token_for};
-use super::deadline::{SOON, wait_until_async};
+use super::deadline::{SOON, wait_until_async, wait_within};
 use super::door::{Call, Door};
 use super::postgres::{self, TestDatabase};
 use super::process::{Process, ProcessBuilder};
@@ -205,16 +205,16 @@ impl Fleet {
     pub async fn await_online(&self, instances: &[usize], users: usize, connections: usize) {
         for &instance in instances {
             let mut said = Value::Null;
-            let waiting = timeout(
-                SOON,
-                wait_until_async("who is online", async || {
-                    said = self.presence(instance).await;
-                    (said["totalOnline"] == users && said["connections"] == connections).then_some(())
-                }),
+            let look = async || {
+                said = self.presence(instance).await;
+                (said["totalOnline"] == users && said["connections"] == connections).then_some(())
+            };
+            // It is given up before it gives up, because it could not say what it saw.
+            let seen = timeout(SOON, wait_within(SOON * 2, "who is online", look)).await;
+            assert!(
+                seen.is_ok(),
+                "{users} users over {connections} connections, instance {instance} says {said}"
             );
-            if waiting.await.is_err() {
-                panic!("{users} users over {connections} connections, instance {instance} says {said}");
-            }
         }
     }
 
