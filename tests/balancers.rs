@@ -214,6 +214,7 @@ behind_both_balancers! {
     async fn an_instance_that_stops_keeps_its_own_and_gets_nobody_new(kind) {
         /// Longer than HAProxy takes to notice.
         const NOTICE: Duration = Duration::from_secs(4);
+        const WATCHED: Duration = Duration::from_millis(3_500);
         let milliseconds = NOTICE.as_millis().to_string();
         let mut all = Balanced::start_with(kind, &NAMES, &[("BELLHOP__SERVER__DRAIN_NOTICE_MS", &milliseconds)]).await;
         let call = Call::new(Door::Polling, all.balancer.address, &token_for("7", &[]));
@@ -223,7 +224,7 @@ behind_both_balancers! {
         all.fleet.instances[home].signal(Signal::SIGTERM);
         let began = Instant::now();
         let client = reqwest::Client::new();
-        while began.elapsed() < NOTICE - Duration::from_millis(500) {
+        while began.elapsed() < WATCHED {
             assert_eq!(device.ask("ping", json!("still here")).await, "still here");
             let opened = Answer::of(client.get(all.balancer.url(POLL))).await;
             assert_eq!(opened.status, 200, "{}", opened.text);

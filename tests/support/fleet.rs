@@ -90,8 +90,8 @@ impl FleetBuilder {
             .iter()
             .fold(ProcessBuilder::new(&[]), |process, (name, value)| process.with(name, value));
         let names = builder.names.iter().map(String::as_str).chain(iter::repeat("")).take(instances);
-        let named = names.map(|name| instance.clone().with("BELLHOP__SERVER__INSTANCE", name).serve());
-        let instances = join_all(named).await;
+        let starts = names.map(|name| instance.clone().with("BELLHOP__SERVER__INSTANCE", name).serve());
+        let instances = join_all(starts).await;
         Fleet {
             instances,
             client: reqwest::Client::new(),
