@@ -1,6 +1,7 @@
 //! Tries to break what the project promises: a booking that was answered 201 is confirmed on a device of its
-//! host, or its host is mailed, whatever fails. Guests book and hosts come and go, while the server is killed,
-//! the database is stopped and the mail server misbehaves. `scripts/crash` does the same for longer.
+//! host, or its host is mailed, whatever fails. Guests book and hosts come and go, while servers are killed, the
+//! database is stopped and the mail server misbehaves; where the servers are several, they use any of them, and the
+//! Redis between them fails as well. `scripts/crash` does the same for longer.
 
 mod audit;
 mod chaos;
@@ -9,27 +10,28 @@ mod guests;
 mod hosts;
 mod ledger;
 mod plan;
+mod site;
+mod weather;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use serde_json::json;
+use futures_util::future::OptionFuture;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::support::answer::Answer;
-use crate::support::app::{Database, JWT_SECRET, token_for};
-use crate::support::postgres::{Cluster, Durability};
-use crate::support::process::{Process, ProcessBuilder};
+use crate::support::app::token_for;
+use crate::support::process::Process;
 use crate::support::smtp_sink::SmtpSink;
 use chaos::Chaos;
 use guests::Desk;
 use hosts::{Device, Graveyard};
 use ledger::{Figures, SharedLedger};
 use plan::Plan;
+use site::{Kind, Site};
 
 const HOSTS: usize = 30;
 /// Every third host has two.
@@ -46,18 +48,24 @@ const LATE_WITHIN: Duration = Duration::from_secs(15);
 /// How often that is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The first of the choices that guests make, after those of the devices; those of the chaos come last.
+/// The first of the choices that guests make, after those of the devices; those of what fails come last.
 const GUESTS_CHOICES: usize = 1_000;
 const CHAOS_CHOICES: usize = 2_000;
+const WEATHER_CHOICES: usize = 2_001;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_was_accepted_is_lost_on_sqlite() {
-    run(Database::Sqlite).await;
+    run(Kind::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_was_accepted_is_lost_on_postgres() {
-    run(Database::Postgres).await;
+    run(Kind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_was_accepted_is_lost_on_fleet() {
+    run(Kind::Fleet).await;
 }
 
 fn host(number: usize) -> String {
@@ -79,121 +87,74 @@ impl Drop for Seed {
     }
 }
 
-async fn run(database: Database) {
+async fn run(kind: Kind) {
     let plan = Plan::from_environment();
     let _seed = Seed(plan.seed);
     let ledger = SharedLedger::default();
-    let sink = Arc::new(SmtpSink::start().await);
-    let cluster = (database == Database::Postgres).then(|| Cluster::start_new(Durability::Fsync));
-    let mut server = server(&plan, &sink, cluster.as_ref()).serve().await;
-    let url = match &cluster {
-        Some(cluster) => cluster.url("postgres"),
-        None => format!("sqlite://{}", server.folder().join("data/bellhop.db").display()),
-    };
-    give_addresses(&server).await;
+    let mut site = Site::start(kind, &plan).await;
 
     let mut mails = JoinSet::new();
-    mails.spawn(keep_mails(Arc::clone(&sink), ledger.clone()));
+    mails.spawn(keep_mails(Arc::clone(&site.sink), ledger.clone()));
     let (end_day, evening) = watch::channel(false);
     let (close, open) = watch::channel(true);
-    let mut devices = bring_devices(&plan, &server, &ledger, &evening);
-    let mut guests = bring_guests(&plan, &server, &ledger, &open);
+    let mut devices = bring_devices(&plan, &site, &ledger, &evening);
+    let mut guests = bring_guests(&plan, &site, &ledger, &open);
+    let redis = site.redis.clone();
+    let storm =
+        redis.map(|redis| tokio::spawn(weather::storm(redis, plan.choices(WEATHER_CHOICES), evening)));
 
-    let choices = plan.choices(CHAOS_CHOICES);
-    let mut chaos = Chaos { server: &mut server, cluster: cluster.as_ref(), sink: &sink, choices };
-    let damage = chaos.rage(plan.kills).await;
+    let damage = Chaos { site: &mut site, choices: plan.choices(CHAOS_CHOICES) }.rage(&plan).await;
     end_day.send_replace(true);
     sleep(LAST_RUSH).await;
+    let weather = OptionFuture::from(storm).await.map(Result::unwrap);
     close.send_replace(false);
     while let Some(guest) = guests.join_next().await {
         guest.unwrap();
     }
-    server.restart().await;
-    settle(&ledger, &url).await;
-    write_down(&sink, &ledger);
+    for server in &mut site.servers {
+        server.restart().await;
+    }
+    settle(&ledger, &site.url).await;
+    write_down(&site.sink, &ledger);
     for failed in [devices.try_join_next(), mails.try_join_next()] {
         assert!(failed.is_none(), "who takes part ended: {failed:?}");
     }
 
-    let (figures, findings) = judge(&ledger, &server, &url);
-    let name = if database == Database::Sqlite { "sqlite" } else { "postgres" };
-    println!(
-        "crash {name}: seed {}, doors {}, kills {}, drains {}, freezes {}, database stops {}, {figures}",
-        plan.seed, plan.doors, damage.kills, damage.drains, damage.freezes, damage.database_stops,
-    );
+    let (figures, findings) = judge(&ledger, &site);
+    let weather = weather.map(|weather| format!(", {weather}")).unwrap_or_default();
+    println!("crash {kind}: seed {}, doors {}, {damage}{weather}, {figures}", plan.seed, plan.doors);
     assert!(figures.bookings > 0, "nothing was booked");
     assert!(findings.is_empty(), "{}", findings.join("\n"));
 }
 
-/// The figures, everything that is wrong, and what the server wrote of what is lost.
-fn judge(ledger: &SharedLedger, server: &Process, url: &str) -> (Figures, Vec<String>) {
+/// The figures, everything that is wrong, and what the servers wrote of what is lost.
+fn judge(ledger: &SharedLedger, site: &Site) -> (Figures, Vec<String>) {
     let mut ledger = ledger.lock().unwrap();
-    for request in audit::doubled_requests(url) {
+    for request in audit::doubled_requests(&site.url) {
         ledger.wrong(format_args!("the request for {request} made two bookings"));
     }
-    let output = server.output();
-    if output.contains("panicked") {
-        ledger.wrong("the server panicked");
+    for booking in audit::doubled_bookings(&site.url) {
+        ledger.wrong(format_args!("the booking {booking} made two notifications"));
     }
-    let mut findings = audit::findings(&mut ledger, &audit::records(url), address);
+    let output = site.output();
+    if output.contains("panicked") {
+        ledger.wrong("a server panicked");
+    }
+    let mut findings = audit::findings(&mut ledger, &audit::records(&site.url), address);
     let lost = ledger.lost();
     let said = output.lines().filter(|line| lost.iter().any(|id| line.contains(id)));
     findings.extend(said.map(str::to_owned));
     (ledger.figures(), findings)
 }
 
-/// A server that loses patience soon, so that much happens in little time.
-fn server(plan: &Plan, sink: &SmtpSink, cluster: Option<&Cluster>) -> ProcessBuilder {
-    let server = [
-        ("JWT_SECRET", JWT_SECRET),
-        ("LOG_LEVEL", "warn"),
-        ("SMTP_URL", &sink.url()),
-        ("RATE_LIMIT_MAX_REQUESTS", "100000"),
-        ("API_RATE_LIMIT_PER_MINUTE", "0"),
-        ("BELLHOP__SERVER__WORKERS", "2"),
-        ("BELLHOP__LIMITS__SESSIONS_PER_USER", "1000"),
-        ("BELLHOP__SESSION__HEARTBEAT_INTERVAL_MS", "2000"),
-        ("BELLHOP__SESSION__HEARTBEAT_TIMEOUT_MS", "8000"),
-        ("BELLHOP__SOCKETIO__PING_INTERVAL_MS", "2000"),
-        ("BELLHOP__SOCKETIO__PING_TIMEOUT_MS", "6000"),
-        ("SSE_HEARTBEAT_INTERVAL", "2000"),
-        ("SSE_CLEANUP_INTERVAL", "8000"),
-        ("BELLHOP__DELIVERY__PROOF", &plan.proof),
-        ("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "1500"),
-        ("BELLHOP__DELIVERY__SETTLE_MS", "300"),
-        ("BELLHOP__DELIVERY__SWEEP_INTERVAL_MS", "200"),
-        ("BELLHOP__MAIL__CONCURRENCY", "16"),
-        ("BELLHOP__MAIL__TIMEOUT_MS", "1000"),
-        ("BELLHOP__MAIL__LEASE_MS", "2500"),
-        ("BELLHOP__MAIL__RETRY_FIRST_MS", "200"),
-        ("BELLHOP__MAIL__RETRY_LONGEST_MS", "1000"),
-    ]
-    .into_iter()
-    .fold(ProcessBuilder::new(&[]), |server, (name, value)| server.with(name, value));
-    match cluster {
-        Some(cluster) => server.with("DATABASE_URL", &cluster.url("postgres")),
-        None => server,
-    }
-}
-
-async fn give_addresses(server: &Process) {
-    let client = reqwest::Client::new();
-    join_all((0..HOSTS).map(async |number| {
-        let host = host(number);
-        let request = client.put(server.url("/notifications/preferences"));
-        let request = request.bearer_auth(token_for(&host, &[])).json(&json!({"email": address(&host)}));
-        Answer::of(request).await.expect(200);
-    }))
-    .await;
-}
-
 fn bring_devices(
     plan: &Plan,
-    server: &Process,
+    site: &Site,
     ledger: &SharedLedger,
     evening: &watch::Receiver<bool>,
 ) -> JoinSet<()> {
     let graveyard = Graveyard::default();
+    let servers: Vec<SocketAddr> = site.servers.iter().map(Process::address).collect();
     let mut devices = JoinSet::new();
     for number in 0..DEVICES {
         let host = host(number % HOSTS);
@@ -202,7 +163,7 @@ fn bring_devices(
             door: plan.door(number),
             token: token_for(&host, &["PROFESSIONAL"]),
             host,
-            server: server.address(),
+            servers: servers.clone(),
             ledger: ledger.clone(),
             graveyard: graveyard.clone(),
             evening: evening.clone(),
@@ -215,11 +176,12 @@ fn bring_devices(
 
 fn bring_guests(
     plan: &Plan,
-    server: &Process,
+    site: &Site,
     ledger: &SharedLedger,
     open: &watch::Receiver<bool>,
 ) -> JoinSet<()> {
-    let desk = Desk::new(server.url("/bookings"), (0..HOSTS).map(host).collect(), ledger.clone());
+    let urls = site.servers.iter().map(|server| server.url("/bookings")).collect();
+    let desk = Desk::new(urls, (0..HOSTS).map(host).collect(), ledger.clone());
     let pace = Duration::from_secs(1) * GUESTS / plan.rate;
     let mut guests = JoinSet::new();
     for number in 0..GUESTS as usize {

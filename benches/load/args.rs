@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Mode {
     /// Bookings a second, and how long one takes to its host's device, at several loads.
     Bookings(Bookings),
+    /// Bookings over one, two and three instances with Redis between them, and what that costs.
+    Instances(Instances),
     /// What proof of receipt costs: bookings with it, with less of it and without.
     Proof(Proof),
     /// Everybody is cut off at once and comes back for what was missed.
@@ -106,6 +108,25 @@ pub(crate) struct Bookings {
     /// Leaves the bare inserts out.
     #[arg(long)]
     pub(crate) no_limit: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Instances {
+    /// Over how many instances: a run each, with the devices where their hosts are booked, and one instance away.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=8), value_delimiter = ',', default_value = "1,2,3")]
+    pub(crate) over: Vec<u8>,
+    /// Hosts that are connected, over all instances.
+    #[arg(long, value_parser = positive, default_value_t = 1000)]
+    pub(crate) hosts: usize,
+    /// Bookings at each load.
+    #[arg(long, value_parser = positive, default_value_t = 5_000)]
+    pub(crate) count: usize,
+    /// Requests under way at once, in all.
+    #[arg(long, value_parser = positive, default_value_t = 64)]
+    pub(crate) in_flight: usize,
+    /// Bookings a second of the load that sends by the clock; 0 for none.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) rate: usize,
 }
 
 #[derive(Debug, Args)]

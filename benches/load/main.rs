@@ -14,6 +14,7 @@ mod interrupt;
 mod limit_server;
 mod modes;
 mod process;
+mod redis;
 mod report;
 mod scan;
 mod server;
@@ -28,7 +29,9 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser};
 
 use args::{Arguments, Mode};
-use modes::{bookings, doors, fanout, history, idle, insert_limit, proof, reconnect, refused, stalled};
+use modes::{
+    bookings, doors, fanout, history, idle, insert_limit, instances, proof, reconnect, refused, stalled,
+};
 
 /// What is measured where nobody names a database and every one is of interest.
 const DATABASES: [&str; 2] = ["postgres", "sqlite"];
@@ -60,6 +63,7 @@ fn run() -> Result<()> {
     server::raise_file_limit()?;
     match mode {
         Mode::Bookings(options) => bookings::run(&common, &options, &common.database_or("postgres")),
+        Mode::Instances(options) => instances::run(&common, &options),
         Mode::Proof(options) => match common.databases() {
             Some(mut named) => named.try_for_each(|database| proof::run(&common, &options, database)),
             None => DATABASES.into_iter().try_for_each(|database| proof::run(&common, &options, database)),

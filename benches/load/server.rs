@@ -30,7 +30,7 @@ pub(crate) struct Server {
 }
 
 /// A setting by its name in the environment.
-pub(crate) type Setting = (&'static str, &'static str);
+pub(crate) type Setting<'a> = (&'a str, &'a str);
 
 /// How the server is started, and started again.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ struct Launch {
     database: String,
     /// Where its mail and its log go.
     directory: PathBuf,
-    settings: Vec<Setting>,
+    settings: Vec<(String, String)>,
 }
 
 impl Server {
@@ -48,14 +48,14 @@ impl Server {
         program: &Path,
         database: &str,
         directory: &Path,
-        settings: &[Setting],
+        settings: &[Setting<'_>],
     ) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let launch = Launch {
             program: program.to_owned(),
             database: database.to_owned(),
             directory: directory.to_owned(),
-            settings: settings.to_owned(),
+            settings: settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
         };
         let mut server = Self { process: launch.start(address)?, address, launch };
         let deadline = Deadline::after(START_TIMEOUT);
@@ -114,7 +114,7 @@ impl Launch {
             .env("BELLHOP__LIMITS__CONNECTIONS_PER_ADDRESS", "0")
             .env("BELLHOP__LIMITS__HANDSHAKES_PER_MINUTE", "0")
             .env("LOG_LEVEL", "warn")
-            .envs(self.settings.iter().copied());
+            .envs(self.settings.iter().map(|(name, value)| (name, value)));
         Process::start("the server", command, &self.directory.join("server.log"), false)
     }
 }

@@ -10,6 +10,7 @@ mod ingest;
 mod listen;
 mod patience;
 mod postman;
+mod start;
 mod stream;
 mod tls;
 mod welcome;
@@ -26,26 +27,21 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, web};
 use anyhow::Context as _;
-use tokio::sync::mpsc;
 
 use cors::cors;
 use gate::Gate;
 
-use crate::actors::email::{Courier, EmailActor, MailHealth};
-use crate::actors::hub::NotificationHub;
-use crate::actors::liaison::{Liaison, Parties};
+use crate::actors::email::{EmailActor, MailHealth};
+use crate::actors::liaison::Parties;
 use crate::actors::locksmith::watch_keys;
-use crate::actors::persistence::{Greet, Parts, Persistence, WriteHealth};
+use crate::actors::persistence::{Greet, Parts, WriteHealth};
 use crate::actors::reader::{APART, Reader};
 use crate::actors::session::{Services, instance_name};
 use crate::actors::warden::{self, Warden};
-use crate::actors::watch::Watch;
 use crate::api::{Document, MetricsGate, StatsTurn, TokenDesk, routes};
 use crate::auth::{Minter, RecoveryIds, Tokens, Verifier};
-use crate::bus::{self, Bus, Heard, LocalBus, RedisBus};
 use crate::config::{Mode, Settings};
 use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds, Timestamp};
-use crate::email::{self, Composer};
 use crate::http::body::BodyLimits;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Acquaintances, Authenticator, Limits, TicketOffice, limits, request, route};
@@ -116,9 +112,9 @@ impl App {
             broker: broker.clone(),
         };
         let instance = instance_name(ids.as_ref());
-        let (bus, heard) = open_bus(&settings, &instance, &metrics)?;
-        let email = start_email(&settings, &pool, &clock, &metrics, &health, &mut arbiters)?;
-        let hub = start_hub(&settings, &email, &bus, &instance, &metrics, &mut arbiters);
+        let (bus, heard) = start::open_bus(&settings, &instance, &metrics)?;
+        let email = start::email(&settings, &pool, &clock, &metrics, &health, &mut arbiters)?;
+        let hub = start::hub(&settings, &email, &bus, &instance, &metrics, &mut arbiters);
         let parts = Parts {
             pool: pool.clone(),
             hub: hub.clone(),
@@ -132,7 +128,7 @@ impl App {
             health: health.writing.clone(),
             revoked_for: tokens.longest(),
         };
-        let persistence = start_persistence(&settings, parts, &mut arbiters);
+        let persistence = start::persistence(&settings, parts, &mut arbiters);
         let reader = Reader::new(
             pool.clone(),
             settings.database.read_connections as usize,
@@ -157,7 +153,7 @@ impl App {
             reader: reader.clone(),
             metrics: metrics.clone(),
         };
-        start_liaison(&settings, parties, heard, &mut arbiters);
+        start::liaison(&settings, parties, heard, &mut arbiters);
         let services = Arc::new(Services::new(
             hub,
             bus,
@@ -172,7 +168,7 @@ impl App {
             metrics,
         ));
         let (server, addresses) = serve(&settings, &services, &wall, &secret, health, warden)?;
-        start_watch(&services, pool.clone(), &settings, &mut arbiters);
+        start::watch(&services, pool.clone(), &settings, &mut arbiters);
         let ingest = ingest::start(&settings, &services, pool, broker, &mut arbiters);
         let running = Running { handle: server.handle(), services, email, ingest, arbiters };
         Ok(Self { addresses, server, running, settings })
@@ -242,90 +238,6 @@ async fn recall_orders(pool: &Pool, tokens: &Arc<Tokens>) -> anyhow::Result<Opti
     let (pool, tokens) = (pool.clone(), Arc::clone(tokens));
     let recall = move || warden::recall(&pool, &tokens);
     tokio::task::spawn_blocking(recall).await?.context("what was revoked cannot be read")
-}
-
-fn start_email(
-    settings: &Settings,
-    pool: &Pool,
-    clock: &Arc<dyn Clock>,
-    metrics: &Metrics,
-    health: &Health,
-    arbiters: &mut Vec<Arbiter>,
-) -> anyhow::Result<Addr<EmailActor>> {
-    let courier = Courier {
-        pool: pool.clone(),
-        mailer: email::open(&settings.mail)?,
-        composer: Composer::new(&settings.server.public_url, &settings.mail.from)?,
-        settings: settings.mail.clone(),
-        portion: settings.delivery.claim_size,
-        longest_escalation: settings.delivery.longest_escalation(),
-        clock: Arc::clone(clock),
-        metrics: metrics.clone(),
-        health: health.mailing.clone(),
-        tells: settings.rabbitmq.tells(),
-    };
-    let (concurrency, metrics) = (settings.mail.concurrency, metrics.clone());
-    let delivery = settings.delivery.clone();
-    let arbiter = Arbiter::new();
-    let actor = EmailActor::start_in_arbiter(&arbiter.handle(), move |_| {
-        EmailActor::new(courier, concurrency, &delivery, metrics)
-    });
-    arbiters.push(arbiter);
-    Ok(actor)
-}
-
-/// The way to the other instances, if there can be any.
-fn open_bus(settings: &Settings, instance: &str, metrics: &Metrics) -> anyhow::Result<bus::Opened> {
-    if settings.bus.redis_url.is_empty() {
-        return Ok(LocalBus::alone());
-    }
-    RedisBus::open(&settings.bus, &settings.presence, instance, metrics.clone()).context("bus.redis_url")
-}
-
-fn start_hub(
-    settings: &Settings,
-    email: &Addr<EmailActor>,
-    bus: &Arc<dyn Bus>,
-    instance: &str,
-    metrics: &Metrics,
-    arbiters: &mut Vec<Arbiter>,
-) -> Addr<NotificationHub> {
-    let (limits, presence, metrics) = (settings.limits.clone(), settings.presence.clone(), metrics.clone());
-    let (away, bus, instance) = (email.clone().recipient(), Arc::clone(bus), instance.into());
-    let arbiter = Arbiter::new();
-    let hub = NotificationHub::start_in_arbiter(&arbiter.handle(), move |_| {
-        NotificationHub::new(&limits, &presence, away, bus, instance, metrics)
-    });
-    arbiters.push(arbiter);
-    hub
-}
-
-fn start_liaison(
-    settings: &Settings,
-    parties: Parties,
-    heard: mpsc::Receiver<Heard>,
-    arbiters: &mut Vec<Arbiter>,
-) {
-    let poll = Duration::from_millis(settings.bus.poll_ms);
-    let arbiter = Arbiter::new();
-    Liaison::start_in_arbiter(&arbiter.handle(), move |_| Liaison::new(parties, heard, poll));
-    arbiters.push(arbiter);
-}
-
-fn start_persistence(settings: &Settings, parts: Parts, arbiters: &mut Vec<Arbiter>) -> Addr<Persistence> {
-    let limits = settings.limits.clone();
-    let arbiter = Arbiter::new();
-    let persistence =
-        Persistence::start_in_arbiter(&arbiter.handle(), move |_| Persistence::new(&parts, &limits));
-    arbiters.push(arbiter);
-    persistence
-}
-
-fn start_watch(services: &Arc<Services>, pool: Pool, settings: &Settings, arbiters: &mut Vec<Arbiter>) {
-    let (services, settings) = (Arc::clone(services), settings.metrics.clone());
-    let arbiter = Arbiter::new();
-    Watch::start_in_arbiter(&arbiter.handle(), move |_| Watch::new(services, pool, &settings));
-    arbiters.push(arbiter);
 }
 
 fn serve(

@@ -14,6 +14,7 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
     let is_production = settings.mode == Mode::Production;
     let is_clear = server.tls_key.is_none() && server.trusted_proxies.is_empty() && is_public;
     let has_clear_origin = server.cors_origin.iter().any(|origin| is_clear_origin(origin));
+    let has_clear_redis = settings.bus.redis_url.iter().any(|url| is_clear_redis(url.reveal()));
     let smtp = mail.smtp_url.reveal();
     let is_clear_mail = smtp.starts_with("smtp://") && !smtp.contains("tls=required");
     let found = [
@@ -40,6 +41,11 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
         (
             is_production && is_clear_database(database.url.reveal()),
             "database.url (DATABASE_URL) does not require TLS: whoever is on its way reads what is kept (sslmode=verify-full)",
+        ),
+        (
+            is_production && has_clear_redis,
+            "bus.redis_url (REDIS_URL) has no TLS: whoever is on its way reads and sends what instances tell each other \
+             (rediss://)",
         ),
         (!auth.require_exp, "auth.require_exp is off: a token that was stolen is good for ever"),
         (is_production && smtp.is_empty(), "mail.smtp_url (SMTP_URL) is not set: mail is written to files"),
@@ -75,6 +81,14 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
 /// A page that everybody between can change, unless it is of this machine.
 fn is_clear_origin(origin: &str) -> bool {
     Url::parse(origin).is_ok_and(|url| url.scheme() == "http" && !url.host_str().is_some_and(is_here))
+}
+
+/// Redis over a network in the clear.
+fn is_clear_redis(url: &str) -> bool {
+    url.strip_prefix("redis://").is_some_and(|rest| {
+        let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+        !is_near(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
+    })
 }
 
 /// PostgreSQL over a network, and content with a connection in the clear. `prefer`, which is the default, takes one if
@@ -152,6 +166,7 @@ mod tests {
             ("CORS_ORIGIN", "", "server.cors_origin (CORS_ORIGIN) is empty"),
             ("CORS_ORIGIN", "https://a.example.com,http://b.example.com", "an origin without TLS"),
             ("DATABASE_URL", "postgres://app:secret@db/bellhop", "database.url"),
+            ("REDIS_URL", "redis://:secret@cache:6379/1", "bus.redis_url"),
             ("PUBLIC_URL", "", "server.public_url"),
             ("SMTP_URL", "", "mail.smtp_url (SMTP_URL) is not set"),
             ("SMTP_URL", "smtp://user:secret@mail.example.com", "does not require TLS"),
@@ -172,6 +187,21 @@ mod tests {
         let settings = load(&Sources { files: Vec::new(), environment: development }).expect("settings");
         assert!(warnings(&settings)[0].contains("gets a token for anybody"));
     }
+
+    #[test]
+    fn a_redis_over_a_network_must_have_tls() {
+        for url in
+            ["redis://cache", "redis://a:b@10.0.0.7:6379/0?x=localhost", "rediss://a,redis://cache:6379"]
+        {
+            assert_eq!(warned(&[("REDIS_URL", url)]).len(), 1, "{url}");
+        }
+        for url in
+            ["rediss://cache:6379", "redis://localhost:6379/1", "redis://:pw@127.0.0.1", "redis://[::1]:6379"]
+        {
+            assert_eq!(warned(&[("REDIS_URL", url)]), Vec::<String>::new(), "{url}");
+        }
+    }
+
     #[test]
     fn a_database_over_a_network_must_require_tls() {
         for url in [

@@ -54,6 +54,14 @@ pub(super) fn doubled_requests(url: &str) -> Vec<String> {
     texts(url, "SELECT listing_id AS value FROM bookings GROUP BY listing_id HAVING COUNT(*) > 1")
 }
 
+/// Bookings that their hosts were told of as new more than once.
+pub(super) fn doubled_bookings(url: &str) -> Vec<String> {
+    let sql = "SELECT booking_id AS value FROM notifications \
+               WHERE booking_id IS NOT NULL AND kind = 'booking.created' \
+               GROUP BY booking_id HAVING COUNT(*) > 1";
+    texts(url, sql)
+}
+
 /// Everything that must not be and is, a sentence each.
 pub(super) fn findings(ledger: &mut Ledger, records: &[Record], address: fn(&str) -> String) -> Vec<String> {
     for record in records {

@@ -24,7 +24,8 @@ const DOUBTS: f64 = 0.1;
 #[derive(Debug, Clone)]
 pub(super) struct Desk {
     client: Client,
-    url: String,
+    /// Each request is sent to any of these, also one that is sent again.
+    urls: Vec<String>,
     hosts: Vec<String>,
     ledger: SharedLedger,
 }
@@ -38,9 +39,9 @@ struct Request {
 }
 
 impl Desk {
-    pub(super) fn new(url: String, hosts: Vec<String>, ledger: SharedLedger) -> Self {
+    pub(super) fn new(urls: Vec<String>, hosts: Vec<String>, ledger: SharedLedger) -> Self {
         let client = Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { client, url, hosts, ledger }
+        Self { client, urls, hosts, ledger }
     }
 
     /// One guest: a booking every `pace` for as long as the desk is open.
@@ -71,12 +72,12 @@ impl Desk {
                 made += 1;
                 self.request(guest, made, &mut choices)
             });
-            let Some(receipt) = self.post(&request, &token).await else {
+            let Some(receipt) = self.post(&request, &token, &mut choices).await else {
                 unknown = Some(request).filter(|request| request.key.is_some());
                 continue;
             };
             if request.key.is_some() && choices.random_bool(DOUBTS) {
-                let again = self.post(&request, &token).await;
+                let again = self.post(&request, &token, &mut choices).await;
                 if again.as_ref().is_some_and(|again| *again != receipt) {
                     self.wrong(format_args!("{request:?} was answered {receipt:?}, then {again:?}"));
                 }
@@ -95,8 +96,9 @@ impl Desk {
     }
 
     /// Sends it; answers the receipt, which is in the ledger by then.
-    async fn post(&self, request: &Request, token: &str) -> Option<Receipt> {
-        let mut post = self.client.post(&self.url).bearer_auth(token).json(&request.body);
+    async fn post(&self, request: &Request, token: &str, choices: &mut StdRng) -> Option<Receipt> {
+        let url = &self.urls[choices.random_range(0..self.urls.len())];
+        let mut post = self.client.post(url).bearer_auth(token).json(&request.body);
         if let Some(key) = &request.key {
             post = post.header("idempotency-key", key);
         }

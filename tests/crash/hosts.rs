@@ -108,7 +108,8 @@ pub(super) struct Device {
     pub(super) door: Door,
     pub(super) host: String,
     pub(super) token: String,
-    pub(super) server: SocketAddr,
+    /// Each connection is to any of these.
+    pub(super) servers: Vec<SocketAddr>,
     pub(super) ledger: SharedLedger,
     pub(super) graveyard: Graveyard,
     /// Whether the day is over, after which half of the devices are not seen again.
@@ -140,7 +141,8 @@ impl Device {
 
     /// A server that is down, starting or full is no news here.
     async fn connect(&mut self, held: &Held, kept: &Kept) -> Option<Visit> {
-        let mut call = Call::new(self.door, self.server, &self.token);
+        let server = self.servers[self.choices.random_range(0..self.servers.len())];
+        let mut call = Call::new(self.door, server, &self.token);
         call.narrow = self.choices.random_bool(0.3);
         let resumes = self.choices.random_bool(RESUMES);
         let recovers = self.choices.random_bool(RECOVERS);

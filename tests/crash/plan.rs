@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -18,8 +19,10 @@ const RATE: u32 = 150;
 pub(super) struct Plan {
     /// What every choice follows from; the moments depend on the machine as well.
     pub(super) seed: u64,
-    /// How often the server is killed.
+    /// How often a server is killed.
     pub(super) kills: usize,
+    /// For how long that is done instead, where a run is to have a length.
+    seconds: Option<u64>,
     /// Bookings asked for in a second.
     pub(super) rate: u32,
     /// Over which door devices come.
@@ -29,14 +32,23 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// `BELLHOP_CRASH_SEED`, `…_KILLS`, `…_RATE`, `…_DOOR` and `…_PROOF`, or what CI takes.
+    /// `BELLHOP_CRASH_SEED`, `…_KILLS`, `…_SECONDS`, `…_RATE`, `…_DOOR` and `…_PROOF`, or what CI takes.
     pub(super) fn from_environment() -> Self {
         Self {
             seed: variable("SEED").unwrap_or_else(|| u64::from(rand::random::<u32>())),
             kills: variable("KILLS").unwrap_or(KILLS),
+            seconds: variable("SECONDS"),
             rate: variable("RATE").unwrap_or(RATE),
             doors: variable("DOOR").unwrap_or(Doors::Mixed),
             proof: variable("PROOF").unwrap_or_else(|| "pong".to_owned()),
+        }
+    }
+
+    /// Whether so much was broken, in this time, as is asked for.
+    pub(super) fn is_enough(&self, kills: usize, elapsed: Duration) -> bool {
+        match self.seconds {
+            Some(seconds) => elapsed >= Duration::from_secs(seconds),
+            None => kills >= self.kills,
         }
     }
 

@@ -9,6 +9,7 @@ pub mod database;
 pub mod deadline;
 pub mod door;
 pub mod event_stream;
+pub mod fleet;
 pub mod node;
 pub mod port;
 pub mod postgres;

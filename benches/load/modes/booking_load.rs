@@ -2,11 +2,12 @@
 //! measure bookings put on the server. The ledger keeps the book.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use mio::{Token, Waker};
 
 use super::ledger::Ledger;
@@ -35,6 +36,13 @@ pub(super) enum Shape {
 }
 
 impl Shape {
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::InFlight(count) => format!("{count} in flight"),
+            Self::Rate(rate) => format!("{rate} a second"),
+        }
+    }
+
     /// When the request of that number is due.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     fn due(self, index: usize) -> Duration {
@@ -45,10 +53,18 @@ impl Shape {
     }
 }
 
+/// An instance that is booked on, and whose hosts with.
+struct Desk {
+    address: SocketAddr,
+    /// The first of its hosts, and the one whose turn it is; every so-manieth is its, as many as there are desks.
+    first: usize,
+    next: usize,
+}
+
 pub(super) struct Load {
     /// Ready-made, one for each host.
     requests: Vec<Vec<u8>>,
-    next_host: usize,
+    desks: Vec<Desk>,
     /// Each with the request under way: when it was due, and its host.
     connections: Vec<(HttpConnection, Option<(Instant, usize)>)>,
     /// In turn, so that none idles until the server closes it.
@@ -64,16 +80,32 @@ pub(super) struct Load {
 impl Load {
     /// Connects that many hosts and makes their bookings ready.
     pub(super) fn gather(hosts: usize, server: &Server, common: &Common) -> Result<(Self, Crowd)> {
+        Self::gather_over(hosts, &[server.address], 0, common)
+    }
+
+    /// The same over several instances in turn: hosts are booked so many instances away from their devices.
+    pub(super) fn gather_over(
+        hosts: usize,
+        instances: &[SocketAddr],
+        away: usize,
+        common: &Common,
+    ) -> Result<(Self, Crowd)> {
+        let count = instances.len();
+        ensure!(hosts >= count, "fewer hosts than instances");
         // Names of their own, so that also in a database that is not new every inbox begins at 1.
         let run = clock::epoch_seconds();
         let hosts: Vec<String> = (0..hosts).map(|index| format!("host-{run}-{index}")).collect();
         let tokens =
             hosts.iter().map(|host| token::mint(host, "PROFESSIONAL")).collect::<Result<Vec<_>>>()?;
         let guest = token::mint(&format!("guest-{run}"), "CUSTOMER")?;
-        let crowd = Crowd::gather(&[server.address], &tokens, &Deadline::after(common.timeout()))?;
+        let crowd = Crowd::gather(instances, &tokens, &Deadline::after(common.timeout()))?;
+        let desks = instances.iter().enumerate().map(|(desk, &address)| {
+            let first = (desk + count - away % count) % count;
+            Desk { address, first, next: first }
+        });
         let load = Self {
+            desks: desks.collect(),
             requests: hosts.iter().map(|host| http::post("/bookings", &guest, &body(host))).collect(),
-            next_host: 0,
             connections: Vec::new(),
             idle: VecDeque::new(),
             due: VecDeque::new(),
@@ -88,7 +120,6 @@ impl Load {
     pub(super) fn work_off(
         &mut self,
         crowd: &mut Crowd,
-        server: &Server,
         shape: Shape,
         count: usize,
         common: &Common,
@@ -105,7 +136,8 @@ impl Load {
         self.connections.clear();
         for index in 0..wanted.min(count) {
             let registry = crowd.poll.registry();
-            let connection = HttpConnection::connect(server.address, registry, Token(OTHERS + index))?;
+            let desk = self.desks.get(index % self.desks.len()).context("no instance to book on")?;
+            let connection = HttpConnection::connect(desk.address, registry, Token(OTHERS + index))?;
             self.connections.push((connection, None));
         }
         self.idle = (0..self.connections.len()).collect();
@@ -159,8 +191,10 @@ impl Load {
         {
             self.due.pop_front();
             self.unsent -= 1;
-            let host = self.next_host;
-            self.next_host = (host + 1) % self.requests.len();
+            let desks = self.desks.len();
+            let desk = self.desks.get_mut(index % desks).context("no instance to book on")?;
+            let host = desk.next;
+            desk.next = if host + desks < self.requests.len() { host + desks } else { desk.first };
             let (connection, under_way) = self.connections.get_mut(index).context("no such connection")?;
             connection.send(self.requests.get(host).context("no such host")?)?;
             *under_way = Some((due, host));

@@ -46,22 +46,18 @@ fn measure(database: &Database, server: &Server, common: &Common, options: &Book
             "load program",
         ],
     );
-    load.work_off(&mut crowd, server, Shape::InFlight(16), WARM_UP, common)?;
+    load.work_off(&mut crowd, Shape::InFlight(16), WARM_UP, common)?;
     load.settle(&mut crowd)?;
     let in_flight = options.in_flight.iter().map(|&in_flight| Shape::InFlight(in_flight));
     let rate = Some(options.rate).filter(|rate| *rate > 0).map(Shape::Rate);
     for shape in in_flight.chain(rate) {
         let before = Spent::read(server, database)?;
-        let took = load.work_off(&mut crowd, server, shape, options.count, common)?;
+        let took = load.work_off(&mut crowd, shape, options.count, common)?;
         load.settle(&mut crowd)?;
         let spent = Spent::read(server, database)?.since(before).micros_each(options.count);
-        let name = match shape {
-            Shape::InFlight(count) => format!("{count} in flight"),
-            Shape::Rate(rate) => format!("{rate} a second"),
-        };
         let rate = grouped(per_second(options.count, took));
         let (answers, devices) = (load.ledger.answers.quantiles(), load.ledger.devices.quantiles());
-        table.row([name, rate].into_iter().chain(answers).chain(devices).chain(spent));
+        table.row([shape.name(), rate].into_iter().chain(answers).chain(devices).chain(spent));
     }
     Ok(table)
 }

@@ -9,6 +9,7 @@ pub(crate) mod fanout;
 pub(crate) mod history;
 pub(crate) mod idle;
 pub(crate) mod insert_limit;
+pub(crate) mod instances;
 mod ledger;
 mod notices;
 pub(crate) mod proof;
@@ -22,6 +23,7 @@ mod spent;
 pub(crate) mod stalled;
 mod statement;
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
@@ -60,8 +62,20 @@ impl Database {
         self.serve_with(common, &[])
     }
 
-    pub(crate) fn serve_with(&self, common: &Common, settings: &[Setting]) -> Result<Server> {
+    pub(crate) fn serve_with(&self, common: &Common, settings: &[Setting<'_>]) -> Result<Server> {
         Server::start(&common.server, &self.url, self.directory.path(), settings)
+    }
+
+    /// Another instance over it, with a folder of its own.
+    pub(crate) fn serve_another(
+        &self,
+        common: &Common,
+        name: &str,
+        settings: &[Setting<'_>],
+    ) -> Result<Server> {
+        let directory = self.directory.path().join(name);
+        fs::create_dir_all(&directory)?;
+        Server::start(&common.server, &self.url, &directory, settings)
     }
 
     /// Where the bare inserts go: the same cluster, or a file beside the server's.

@@ -42,7 +42,7 @@ impl Way {
         }
     }
 
-    fn settings(self) -> &'static [Setting] {
+    fn settings(self) -> &'static [Setting<'static>] {
         match self {
             Self::Pong => &[],
             Self::Sent => &[("BELLHOP__DELIVERY__PROOF", "sent")],
@@ -104,13 +104,13 @@ fn measure(
         Some(STAND_IN) => None,
         _ => Some(Deliveries::open(&database.url)?),
     };
-    load.work_off(&mut crowd, server, Shape::InFlight(16), WARM_UP, common)?;
+    load.work_off(&mut crowd, Shape::InFlight(16), WARM_UP, common)?;
     drain(way, &mut load, &mut crowd, deliveries.as_mut(), common)?;
     load.settle(&mut crowd)?;
 
     let before = Spent::read(server, database)?;
     let shape = Shape::InFlight(options.in_flight);
-    let took = load.work_off(&mut crowd, server, shape, options.count, common)?;
+    let took = load.work_off(&mut crowd, shape, options.count, common)?;
     let drained = drain(way, &mut load, &mut crowd, deliveries.as_mut(), common)?;
     load.settle(&mut crowd)?;
     let spent = Spent::read(server, database)?.since(before);

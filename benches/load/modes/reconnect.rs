@@ -20,7 +20,7 @@ use crate::token;
 /// What every host has got before it is cut off.
 const BEFORE: usize = 2;
 /// Nobody has an address, and whoever is away is not written to in the middle of it either.
-const SETTINGS: [Setting; 1] = [("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "3600000")];
+const SETTINGS: [Setting<'static>; 1] = [("BELLHOP__DELIVERY__ESCALATE_AFTER_MS", "3600000")];
 /// After the last arrival: what comes twice is noticed.
 const SETTLE: Duration = Duration::from_millis(300);
 

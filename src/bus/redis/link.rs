@@ -1,6 +1,7 @@
 //! A connection to Redis: to one server, the first of several that is a master, or to a cluster. Speaks RESP3, by
 //! which messages come over the same connection as answers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -151,12 +152,10 @@ impl Linker {
             .set_response_timeout(Some(self.patience))
             .set_push_sender(send);
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        // A replica takes what is published, and tells nobody but its own clients.
-        let role: Value = cmd("ROLE").query_async(&mut connection).await?;
-        let role = match &role {
-            Value::Array(parts) => parts.first().and_then(|role| String::from_redis_value_ref(role).ok()),
-            _ => None,
-        };
+        // A replica takes what is published, and tells nobody but its own clients. The greeting says it to everybody,
+        // while ROLE is not everybody's to ask.
+        let greeting: HashMap<String, Value> = cmd("HELLO").arg(3).query_async(&mut connection).await?;
+        let role = greeting.get("role").and_then(|role| String::from_redis_value_ref(role).ok());
         if role.as_deref() != Some("master") {
             return Err(LinkError::NoMaster);
         }
@@ -218,15 +217,32 @@ impl Link {
             }
             Self::Cluster { connection, is_sharded } => {
                 let name = if *is_sharded { "SPUBLISH" } else { "PUBLISH" };
-                let each =
-                    messages.iter().map(|(channel, bytes)| {
-                        let mut connection = connection.clone();
-                        async move {
-                            cmd(name).arg(channel).arg(bytes.as_slice()).query_async(&mut connection).await
+                // Those of a channel go to one node, one behind the other, so that they come in their order.
+                let mut by_channel: HashMap<&str, Vec<usize>> = HashMap::new();
+                for (at, (channel, _)) in messages.iter().enumerate() {
+                    by_channel.entry(channel).or_default().push(at);
+                }
+                let each = by_channel.into_iter().map(|(channel, places)| {
+                    let mut connection = connection.clone();
+                    async move {
+                        let mut pipeline = Pipeline::with_capacity(places.len());
+                        for (_, bytes) in places.iter().filter_map(|at| messages.get(*at)) {
+                            pipeline.cmd(name).arg(channel).arg(bytes.as_slice());
                         }
-                    });
-                let heard: Vec<RedisResult<i64>> = join_all(each).await;
-                heard.into_iter().map(|heard| heard.map(|heard| is_sharded.then_some(heard))).collect()
+                        let heard: Vec<i64> = pipeline.query_async(&mut connection).await?;
+                        Ok(places.into_iter().zip(heard))
+                    }
+                });
+                let mut heard = vec![None; messages.len()];
+                for counted in join_all(each).await {
+                    let counted: RedisResult<_> = counted;
+                    for (at, count) in counted? {
+                        if let Some(place) = heard.get_mut(at) {
+                            *place = is_sharded.then_some(count);
+                        }
+                    }
+                }
+                Ok(heard)
             }
         }
     }

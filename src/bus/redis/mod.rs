@@ -180,7 +180,8 @@ async fn keep_connected(
     heard: mpsc::Sender<Heard>,
 ) {
     let mut pause = RETRY_FIRST;
-    let mut is_quiet = false;
+    // From the start on until somebody is reached, nobody is.
+    let mut is_first = true;
     while !posts.is_closed() && !heard.is_closed() {
         let began = Instant::now();
         let ended = match linker.link().await {
@@ -189,12 +190,11 @@ async fn keep_connected(
         };
         shared.link.send_replace(None);
         let was_joined = shared.becomes(PARTED);
-        if was_joined || !is_quiet {
+        if was_joined || std::mem::take(&mut is_first) {
             log::warn!("other instances cannot be reached, this one goes on alone: {ended}");
-            is_quiet = true;
-        }
-        if was_joined && heard.send(Heard::Parted).await.is_err() {
-            return;
+            if heard.send(Heard::Parted).await.is_err() {
+                return;
+            }
         }
         if began.elapsed() > HELD {
             pause = RETRY_FIRST;

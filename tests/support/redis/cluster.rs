@@ -71,6 +71,11 @@ impl RedisCluster {
     /// Kills a master, and waits until its replica has taken its place.
     pub fn fail_over(&self, master: usize) {
         self.nodes[master].kill();
+        self.await_heir(master);
+    }
+
+    /// Waits until the replica of a master that died has taken its place.
+    pub fn await_heir(&self, master: usize) {
         let heir = &self.nodes[MASTERS + master];
         wait_until("the replica takes its master's place", || {
             heir.command(&["INFO", "replication"]).contains("role:master").then_some(())

@@ -62,10 +62,13 @@ fn catch_up(cursor: &mut Cursor, kept: &BTreeSet<i64>, client: &mut Client) {
 enum Step {
     /// A booking is committed; its publication is on its way.
     Commit,
-    /// The oldest publication arrives, or is lost on its way.
+    /// A publication arrives, or is lost on its way: the oldest, or one behind it, that of another instance.
     Arrive {
         lost: bool,
+        behind: usize,
     },
+    /// It is looked in the database how far the inbox stands.
+    Stand,
     /// The database is asked for a page, and later answers.
     Read,
     Give,
@@ -76,7 +79,9 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => Just(Step::Commit),
-        4 => prop::bool::weighted(0.1).prop_map(|lost| Step::Arrive { lost }),
+        4 => (prop::bool::weighted(0.1), prop_oneof![3 => Just(0), 1 => 1..3_usize])
+            .prop_map(|(lost, behind)| Step::Arrive { lost, behind }),
+        1 => Just(Step::Stand),
         3 => Just(Step::Read),
         3 => Just(Step::Give),
         1 => (0..20_i64).prop_map(Step::Trim),
@@ -113,8 +118,10 @@ proptest! {
         for step in steps {
             match step {
                 Step::Commit => { last += 1; kept.insert(last); on_the_way.push_back(last); }
-                Step::Arrive { lost } => {
-                    let Some(seq) = on_the_way.pop_front().filter(|_| !lost) else { continue };
+                Step::Stand => cursor.stands_at(last),
+                Step::Arrive { lost, behind } => {
+                    let arrives = on_the_way.remove(behind.min(on_the_way.len().saturating_sub(1)));
+                    let Some(seq) = arrives.filter(|_| !lost) else { continue };
                     if cursor.arrived(seq) == Arrival::Next { client.given.push(seq); }
                 }
                 Step::Read => reading = reading.or_else(|| read_page(&cursor, &kept, 2)),
@@ -171,6 +178,25 @@ fn a_hole_starts_a_replay_and_what_comes_meanwhile_waits_for_it() {
     }
     assert_eq!(cursor.end_of(range), None);
     assert_eq!((cursor.is_behind(), cursor.arrived(10)), (false, Arrival::Next));
+}
+
+#[test]
+fn what_was_never_published_is_read_when_it_is_known_to_be_there() {
+    let mut cursor = Cursor::new(None);
+    cursor.greeted(5);
+    cursor.stands_at(5);
+    assert!(!cursor.is_behind());
+    cursor.stands_at(7);
+    let range = cursor.next().expect("a replay");
+    assert_eq!((range.after, cursor.arrived(6)), (5, Arrival::Later));
+    assert_eq!((cursor.give(6), cursor.give(7), cursor.end_of(range)), (None, None, None));
+    assert_eq!((cursor.arrived(7), cursor.arrived(8)), (Arrival::Known, Arrival::Next));
+    // Before it is greeted, it is greeted with what there is by then.
+    let mut held = Cursor::new(None);
+    held.stands_at(7);
+    assert!(!held.is_behind());
+    held.greeted(5);
+    assert_eq!(held.next().map(|range| range.after), Some(5));
 }
 
 #[test]
