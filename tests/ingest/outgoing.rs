@@ -69,7 +69,9 @@ build_on_both_databases! {
 
     async fn what_a_device_says_that_it_has_is_told(builder) {
         let back_end = BackEnd::on(rabbitmq::shared()).await;
-        let app = telling(patient(builder), &back_end).await;
+        // Who is away is not mailed before they can say that they have it.
+        let builder = patient(builder).with("BELLHOP__DELIVERY__SETTLE_MS", "60000");
+        let app = telling(builder, &back_end).await;
         app.tell("7", 3).await;
         app.post("/notifications/ack", &app.token("7", &[]), &json!({"seq": 3})).await.expect(200);
         let mut seqs = Vec::new();
