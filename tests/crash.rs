@@ -1,7 +1,7 @@
 //! Tries to break what the project promises: a booking that was answered 201 is confirmed on a device of its
 //! host, or its host is mailed, whatever fails. Guests book and hosts come and go, while servers are killed, the
-//! database is stopped and the mail server misbehaves; where the servers are several, they use any of them, and the
-//! Redis between them fails as well. `scripts/crash` does the same for longer.
+//! database is stopped and the mail server misbehaves; where the servers are several, they use any of them, or a broker
+//! before them, and that and the Redis between them fail as well. `scripts/crash` does the same for longer.
 
 mod audit;
 mod chaos;
@@ -10,6 +10,7 @@ mod guests;
 mod hosts;
 mod ledger;
 mod plan;
+mod publishers;
 mod site;
 mod weather;
 
@@ -18,7 +19,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::OptionFuture;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -31,12 +31,15 @@ use guests::Desk;
 use hosts::{Device, Graveyard};
 use ledger::{Figures, SharedLedger};
 use plan::Plan;
+use publishers::Publisher;
 use site::{Kind, Site};
 
 const HOSTS: usize = 30;
 /// Every third host has two.
 const DEVICES: usize = 40;
 const GUESTS: u32 = 12;
+/// Those whose bookings come over the broker, where there is one; each makes as many as a guest.
+const PUBLISHERS: u32 = 3;
 /// How long guests still book when some devices are gone for good and the server does not know it.
 const LAST_RUSH: Duration = Duration::from_secs(3);
 /// How often the mails that were taken are written down.
@@ -51,7 +54,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// The first of the choices that guests make, after those of the devices; those of what fails come last.
 const GUESTS_CHOICES: usize = 1_000;
 const CHAOS_CHOICES: usize = 2_000;
-const WEATHER_CHOICES: usize = 2_001;
+const REDIS_CHOICES: usize = 2_001;
+const BROKER_CHOICES: usize = 2_002;
+const PUBLISHERS_CHOICES: usize = 3_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_was_accepted_is_lost_on_sqlite() {
@@ -99,14 +104,20 @@ async fn run(kind: Kind) {
     let (close, open) = watch::channel(true);
     let mut devices = bring_devices(&plan, &site, &ledger, &evening);
     let mut guests = bring_guests(&plan, &site, &ledger, &open);
-    let redis = site.redis.clone();
-    let storm =
-        redis.map(|redis| tokio::spawn(weather::storm(redis, plan.choices(WEATHER_CHOICES), evening)));
+    bring_publishers(&plan, &site, &ledger, &open, &mut guests);
+    let mut storms = JoinSet::new();
+    if let Some(redis) = site.redis.clone() {
+        storms.spawn(weather::storm(redis, plan.choices(REDIS_CHOICES), evening.clone()));
+    }
+    if let Some(broker) = site.broker.clone() {
+        storms.spawn(weather::storm(broker, plan.choices(BROKER_CHOICES), evening));
+    }
 
     let damage = Chaos { site: &mut site, choices: plan.choices(CHAOS_CHOICES) }.rage(&plan).await;
     end_day.send_replace(true);
     sleep(LAST_RUSH).await;
-    let weather = OptionFuture::from(storm).await.map(Result::unwrap);
+    let mut done = vec![damage.to_string()];
+    done.extend(storms.join_all().await.iter().map(ToString::to_string));
     close.send_replace(false);
     while let Some(guest) = guests.join_next().await {
         guest.unwrap();
@@ -121,9 +132,9 @@ async fn run(kind: Kind) {
     }
 
     let (figures, findings) = judge(&ledger, &site);
-    let weather = weather.map(|weather| format!(", {weather}")).unwrap_or_default();
-    println!("crash {kind}: seed {}, doors {}, {damage}{weather}, {figures}", plan.seed, plan.doors);
-    assert!(figures.bookings > 0, "nothing was booked");
+    println!("crash {kind}: seed {}, doors {}, {}, {figures}", plan.seed, plan.doors, done.join(", "));
+    assert!(figures.bookings > figures.published, "nothing was booked");
+    assert!(figures.published > 0 || site.broker.is_none(), "nothing was published");
     assert!(findings.is_empty(), "{}", findings.join("\n"));
 }
 
@@ -139,6 +150,9 @@ fn judge(ledger: &SharedLedger, site: &Site) -> (Figures, Vec<String>) {
     let output = site.output();
     if output.contains("panicked") {
         ledger.wrong("a server panicked");
+    }
+    for listing in audit::adopt(&mut ledger, &site.url) {
+        ledger.wrong(format_args!("LOST: {listing} was published and nothing came of it"));
     }
     let mut findings = audit::findings(&mut ledger, &audit::records(&site.url), address);
     let lost = ledger.lost();
@@ -192,6 +206,28 @@ fn bring_guests(
     guests
 }
 
+fn bring_publishers(
+    plan: &Plan,
+    site: &Site,
+    ledger: &SharedLedger,
+    open: &watch::Receiver<bool>,
+    guests: &mut JoinSet<()>,
+) {
+    let Some(broker) = &site.broker else { return };
+    let pace = Duration::from_secs(1) * GUESTS / plan.rate;
+    for number in 0..PUBLISHERS as usize {
+        let publisher = Publisher {
+            number,
+            url: broker.url(),
+            hosts: (0..HOSTS).map(host).collect(),
+            ledger: ledger.clone(),
+            choices: plan.choices(PUBLISHERS_CHOICES + number),
+            link: None,
+        };
+        guests.spawn(publisher.publish(pace, open.clone()));
+    }
+}
+
 async fn keep_mails(sink: Arc<SmtpSink>, ledger: SharedLedger) {
     loop {
         write_down(&sink, &ledger);
@@ -217,7 +253,9 @@ fn write_down(sink: &SmtpSink, ledger: &SharedLedger) {
 async fn settle(ledger: &SharedLedger, url: &str) {
     let mut deadline = Instant::now() + SETTLED_WITHIN;
     while Instant::now() < deadline {
-        if audit::count_pending(url) == 0 {
+        // What is published and not made yet is still to come.
+        let is_made = audit::adopt(&mut ledger.lock().unwrap(), url).is_empty();
+        if is_made && audit::count_pending(url) == 0 {
             if ledger.lock().unwrap().lost().is_empty() {
                 return;
             }

@@ -15,6 +15,7 @@ mod architecture;
 mod attacks;
 mod bad_requests;
 mod bad_tokens;
+mod balancers;
 mod bookings;
 mod burst;
 mod buses;

@@ -184,6 +184,11 @@ build_on_both_databases! {
         let sink = SmtpSink::start().await;
         let hotel = Hotel::open(crate::mail::set_up(builder, &sink)).await;
         let stay = hotel.stay("guest", "host", hotel.day(4)).await;
+        // What was said before is not to be mailed once there is an address.
+        wait_until_async("nothing to be pending", async || {
+            hotel.app.deliveries().iter().all(|delivery| delivery.state == "suppressed").then_some(())
+        })
+        .await;
         for (user, preferences) in [
             ("host", json!({"email": "host@example.org"})),
             ("guest", json!({"email": "guest@example.org", "channels": {"bookings": {"email": false}}})),

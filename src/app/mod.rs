@@ -50,7 +50,7 @@ use crate::storage::revocations::Kept;
 use crate::storage::secrets::{self, SharedSecret};
 use crate::storage::{Pool, bring_up_to_date};
 use crate::telemetry::{BrokerHealth, Metrics};
-use crate::transports::engineio::{Door, Registry};
+use crate::transports::engineio::{Door, Registry, Sids};
 use crate::transports::entrance;
 use crate::transports::socketio::{Bellhop, Guests, Host};
 use crate::transports::sse::SseDoor;
@@ -327,7 +327,8 @@ fn socketio_door(
     let registry = Registry::new(settings.limits.sessions);
     let body_timeout = Duration::from_millis(settings.server.request_timeout_ms);
     let session = settings.session.clone();
-    web::Data::new(Door::new(guests, settings.socketio.clone(), session, body_timeout, registry))
+    let sids = Sids::new(&settings.server.instance);
+    web::Data::new(Door::new(guests, sids, settings.socketio.clone(), session, body_timeout, registry))
 }
 
 /// In development mode with a secret, tokens are handed out.

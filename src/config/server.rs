@@ -17,6 +17,9 @@ pub enum ForwardedHeader {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerSettings {
+    /// What this instance is called among several, in letters and digits: the beginning of every Engine.IO `sid`
+    /// (`a.…`), by which a balancer knows whose a polling request is. Defaults to empty: no name.
+    pub instance: String,
     /// The address to listen on. Defaults to `127.0.0.1` in development, `0.0.0.0` in production.
     pub host: String,
     /// The port (`PORT`); 0 lets the system choose. Defaults to 3000.

@@ -37,6 +37,9 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     found.0
 }
 
+/// The most letters of an instance's name, which every polling request carries.
+const INSTANCE_MAX: usize = 32;
+
 #[derive(Debug)]
 struct Found(Vec<Problem>);
 
@@ -50,6 +53,9 @@ impl Found {
 
 fn server(settings: &Settings, found: &mut Found) {
     let server = &settings.server;
+    let named = &server.instance;
+    let is_name = named.len() <= INSTANCE_MAX && named.bytes().all(|b| b.is_ascii_alphanumeric());
+    found.check(is_name, "server.instance", || format!("must be at most {INSTANCE_MAX} letters and digits"));
     found.check(!server.host.trim().is_empty(), "server.host", || "must not be empty".to_owned());
     found.check(server.port == 0 || server.port_2 != Some(server.port), "server.port_2", || {
         "must differ from server.port".to_owned()

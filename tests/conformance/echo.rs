@@ -17,7 +17,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
 use bellhop::config::{self, SocketIoSettings, Sources};
 use bellhop::http::origin::AllowedOrigins;
-use bellhop::transports::engineio::{self, Door, Registry, Speakers};
+use bellhop::transports::engineio::{self, Door, Registry, Sids, Speakers};
 use bellhop::transports::socketio::Guests;
 use bellhop::transports::websocket::Descriptor;
 use tokio::sync::oneshot;
@@ -133,7 +133,7 @@ fn door<S: Speakers>(speakers: S, settings: Settings) -> web::Data<Door<S>> {
         ..socketio
     };
     let body_timeout = Duration::from_secs(30);
-    web::Data::new(Door::new(speakers, socketio, session, body_timeout, Registry::new(1_000)))
+    web::Data::new(Door::new(speakers, Sids::new(""), socketio, session, body_timeout, Registry::new(1_000)))
 }
 
 /// A server's thread, and what stops it.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
-use super::ledger::{Account, Hole, Ledger};
+use super::ledger::{Account, Hole, Ledger, Receipt};
 use crate::support::records::{rows, texts};
 
 /// The most of one kind that is written out.
@@ -47,6 +47,41 @@ pub(super) fn records(url: &str) -> Vec<Record> {
 pub(super) fn count_pending(url: &str) -> usize {
     let sql = "SELECT CAST(COUNT(*) AS TEXT) AS value FROM deliveries WHERE state = 'pending'";
     texts(url, sql)[0].parse().unwrap()
+}
+
+/// A booking with what its host was told, by its listing.
+#[derive(Debug, QueryableByName)]
+struct Made {
+    #[diesel(sql_type = Text)]
+    listing: String,
+    #[diesel(sql_type = Text)]
+    booking: String,
+    #[diesel(sql_type = Text)]
+    notification: String,
+    #[diesel(sql_type = Text)]
+    host: String,
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+}
+
+/// Puts a name to what was published: what the database made of it is promised from then on. Answers what is not made.
+pub(super) fn adopt(ledger: &mut Ledger, url: &str) -> Vec<String> {
+    let mut published = ledger.publications();
+    if published.is_empty() {
+        return Vec::new();
+    }
+    let sql = "SELECT b.listing_id AS listing, b.id AS booking, n.id AS notification, n.user_id AS host, n.seq \
+               FROM bookings b JOIN notifications n ON n.booking_id = b.id \
+               WHERE b.listing_id LIKE 'published-%' AND n.kind = 'booking.created'";
+    for made in rows::<Made>(url, sql) {
+        let Made { listing, booking, notification, host, seq } = made;
+        let Some(wanted) = published.remove(&listing) else { continue };
+        if wanted != host {
+            ledger.wrong(format_args!("{listing} was for {wanted} and went to {host}"));
+        }
+        ledger.promised(&host, &Receipt { booking, notification, seq });
+    }
+    published.into_keys().collect()
 }
 
 /// Requests that made more than one booking, by their listing.
@@ -135,7 +170,6 @@ impl Findings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ledger::Receipt;
     use super::*;
 
     fn record(number: i64, state: &str) -> Record {

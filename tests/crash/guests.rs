@@ -124,7 +124,8 @@ impl Desk {
                 }
                 receipt
             }
-            503 => None,
+            // The second crosses a request on a connection that was not used for so long that the server gives it up.
+            503 | 408 => None,
             _ => {
                 self.wrong(format_args!("a booking was answered {status}: {text}"));
                 None

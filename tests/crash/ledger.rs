@@ -54,6 +54,9 @@ pub(super) struct Ledger {
     accounts: BTreeMap<String, Account>,
     /// Which notification has a place in an inbox.
     places: HashMap<(String, i64), String>,
+    /// Which host a booking was published for whose receipt the broker confirmed, by its listing: nobody was told
+    /// which booking that makes.
+    published: BTreeMap<String, String>,
     refused: usize,
     device_repeats: usize,
     /// How often a Socket.IO connection was taken up again.
@@ -72,6 +75,16 @@ impl Ledger {
         if known != receipt.booking {
             self.wrong(format_args!("{} tells of {known} and of {}", receipt.notification, receipt.booking));
         }
+    }
+
+    /// The broker has confirmed that it keeps a booking of this listing.
+    pub(super) fn published(&mut self, host: &str, listing: &str) {
+        self.published.insert(listing.to_owned(), host.to_owned());
+    }
+
+    /// The listings of what was published, each with its host.
+    pub(super) fn publications(&self) -> BTreeMap<String, String> {
+        self.published.clone()
     }
 
     /// A guest got no answer, or 503: the booking may have been made or not.
@@ -160,6 +173,7 @@ impl Ledger {
         let mails = self.accounts.values().map(|account| account.mailed_to.len());
         Figures {
             bookings: count(|_| true),
+            published: self.published.len(),
             refused: self.refused,
             confirmed: count(|account| !account.devices.is_empty()),
             mailed: count(|account| !account.mailed_to.is_empty()),
@@ -175,6 +189,8 @@ impl Ledger {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Figures {
     pub(super) bookings: usize,
+    /// Of those, what came over the broker.
+    pub(super) published: usize,
     pub(super) refused: usize,
     /// Received by a device.
     pub(super) confirmed: usize,
@@ -191,10 +207,13 @@ pub(super) struct Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bookings, refused, confirmed, mailed, device_repeats, recoveries, mail_repeats, lost } =
-            self;
+        let Self { bookings, published, refused, confirmed, mailed, .. } = self;
+        let Self { device_repeats, recoveries, mail_repeats, lost, .. } = self;
         let repeats = device_repeats + mail_repeats;
-        write!(f, "bookings {bookings}, refused {refused}, confirmed {confirmed}, mailed {mailed}, ")?;
+        write!(
+            f,
+            "bookings {bookings}, published {published}, refused {refused}, confirmed {confirmed}, mailed {mailed}, "
+        )?;
         write!(f, "repeats {repeats} (device {device_repeats}, mail {mail_repeats}), ")?;
         write!(f, "recovered {recoveries}, lost {lost}")
     }
@@ -247,7 +266,7 @@ mod tests {
         }
         assert_eq!(
             ledger.figures().to_string(),
-            "bookings 1, refused 0, confirmed 1, mailed 1, repeats 3 (device 1, mail 2), recovered 0, lost 0"
+            "bookings 1, published 0, refused 0, confirmed 1, mailed 1, repeats 3 (device 1, mail 2), recovered 0, lost 0"
         );
     }
 

@@ -1,5 +1,5 @@
-//! What a run is over: one server on SQLite, one on PostgreSQL, or several on PostgreSQL with a Redis between them;
-//! and the mail server that all of them use.
+//! What a run is over: one server on SQLite, one on PostgreSQL, or several on PostgreSQL with a Redis between them
+//! and a RabbitMQ before them; and the mail server that all of them use.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use crate::support::answer::Answer;
 use crate::support::app::{JWT_SECRET, token_for};
 use crate::support::postgres::{Cluster, Durability};
 use crate::support::process::{Process, ProcessBuilder};
+use crate::support::rabbitmq::Broker;
 use crate::support::redis::RedisServer;
 use crate::support::smtp_sink::SmtpSink;
 
@@ -44,6 +45,7 @@ pub(super) struct Site {
     pub(super) cluster: Option<Cluster>,
     /// None where there is one server.
     pub(super) redis: Option<Arc<RedisServer>>,
+    pub(super) broker: Option<Arc<Broker>>,
     pub(super) sink: Arc<SmtpSink>,
     /// The database, for who looks beside the servers.
     pub(super) url: String,
@@ -55,6 +57,7 @@ impl Site {
         let sink = Arc::new(SmtpSink::start().await);
         let cluster = (kind != Kind::Sqlite).then(|| Cluster::start_new(Durability::Fsync));
         let redis = (kind == Kind::Fleet).then(|| Arc::new(RedisServer::start_new()));
+        let broker = (kind == Kind::Fleet).then(|| Arc::new(Broker::start_new()));
         let mut server = server(plan, &sink);
         if let Some(cluster) = &cluster {
             server = server.with("DATABASE_URL", &cluster.url("postgres"));
@@ -63,13 +66,16 @@ impl Site {
             server = SEVERAL.iter().fold(server, |server, (name, value)| server.with(name, value));
             server = server.with("REDIS_URL", &redis.url());
         }
+        if let Some(broker) = &broker {
+            server = server.with("AMQP_URL", &broker.url());
+        }
         let instances = if kind == Kind::Fleet { INSTANCES } else { 1 };
         let servers = join_all((0..instances).map(|_| server.clone().serve())).await;
         let url = match &cluster {
             Some(cluster) => cluster.url("postgres"),
             None => format!("sqlite://{}", servers[0].folder().join("data/bellhop.db").display()),
         };
-        let site = Self { servers, cluster, redis, sink, url };
+        let site = Self { servers, cluster, redis, broker, sink, url };
         site.give_addresses().await;
         site
     }

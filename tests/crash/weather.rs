@@ -1,7 +1,8 @@
-//! What fails beside the servers, at moments of its own: the Redis between them is killed, hangs, or is restarted,
-//! each time with nothing in it. At the end it serves.
+//! What fails beside the servers, at moments of its own: the Redis between them and the broker before them are killed,
+//! hang, or are restarted. Redis comes back with nothing in it. At the end both serve.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,81 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use crate::support::rabbitmq::Broker;
 use crate::support::redis::RedisServer;
 
+/// Something that fails: what is done to it, and how long its life and its failures are.
+pub(super) trait Frail: Send + Sync + 'static {
+    const NAME: &'static str;
+    /// Milliseconds until the next failure.
+    const LIFE: Range<u64>;
+    /// Milliseconds of one that lasts.
+    const FAILURE: Range<u64>;
+
+    fn kill(&self);
+    fn stop(&self);
+    fn start(&self);
+    fn pause(&self);
+    fn resume(&self);
+}
+
+impl Frail for RedisServer {
+    const NAME: &'static str = "Redis";
+    const LIFE: Range<u64> = 200..2_000;
+    const FAILURE: Range<u64> = 100..3_000;
+
+    fn kill(&self) {
+        Self::kill(self);
+    }
+
+    fn stop(&self) {
+        Self::stop(self);
+    }
+
+    fn start(&self) {
+        Self::start(self);
+    }
+
+    fn pause(&self) {
+        Self::pause(self);
+    }
+
+    fn resume(&self) {
+        Self::resume(self);
+    }
+}
+
+/// To start takes it seconds.
+impl Frail for Broker {
+    const NAME: &'static str = "RabbitMQ";
+    const LIFE: Range<u64> = 1_000..5_000;
+    const FAILURE: Range<u64> = 100..2_000;
+
+    fn kill(&self) {
+        Self::kill(self);
+    }
+
+    fn stop(&self) {
+        Self::stop(self);
+    }
+
+    fn start(&self) {
+        Self::start(self);
+    }
+
+    fn pause(&self) {
+        self.freeze();
+    }
+
+    fn resume(&self) {
+        self.thaw();
+    }
+}
+
 /// What was done.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Weather {
+    of: &'static str,
     kills: usize,
     pauses: usize,
     restarts: usize,
@@ -23,41 +94,46 @@ pub(super) struct Weather {
 
 impl fmt::Display for Weather {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, pauses, restarts } = self;
-        write!(f, "Redis kills {kills}, pauses {pauses}, restarts {restarts}")
+        let Self { of, kills, pauses, restarts } = self;
+        write!(f, "{of} kills {kills}, pauses {pauses}, restarts {restarts}")
     }
 }
 
-/// Breaks Redis time and again until the day is over.
-pub(super) async fn storm(
-    redis: Arc<RedisServer>,
+/// The ways to fail; the quickest first, for a run that is short.
+const PAUSE: usize = 0;
+const KILL: usize = 1;
+const WAYS: usize = 3;
+
+/// Breaks it time and again until the day is over.
+pub(super) async fn storm<F: Frail>(
+    frail: Arc<F>,
     mut choices: StdRng,
     evening: watch::Receiver<bool>,
 ) -> Weather {
-    let mut weather = Weather::default();
+    let mut weather = Weather { of: F::NAME, kills: 0, pauses: 0, restarts: 0 };
     let mut turn = 0;
     while !*evening.borrow() {
-        sleep(Duration::from_millis(choices.random_range(200..2_000))).await;
-        let away = Duration::from_millis(choices.random_range(100..3_000));
+        sleep(Duration::from_millis(choices.random_range(F::LIFE))).await;
+        let away = Duration::from_millis(choices.random_range(F::FAILURE));
         // Each of them in a run that is short, in any order in one that is long.
-        let way = if turn < 3 { turn } else { choices.random_range(0..3) };
+        let way = if turn < WAYS { turn } else { choices.random_range(0..WAYS) };
         turn += 1;
         match way {
-            0 => {
-                blocking(&redis, RedisServer::kill).await;
+            KILL => {
+                blocking(&frail, F::kill).await;
                 sleep(away).await;
-                blocking(&redis, RedisServer::start).await;
+                blocking(&frail, F::start).await;
                 weather.kills += 1;
             }
-            1 => {
-                blocking(&redis, RedisServer::pause).await;
+            PAUSE => {
+                blocking(&frail, F::pause).await;
                 sleep(away).await;
-                blocking(&redis, RedisServer::resume).await;
+                blocking(&frail, F::resume).await;
                 weather.pauses += 1;
             }
             _ => {
-                blocking(&redis, RedisServer::stop).await;
-                blocking(&redis, RedisServer::start).await;
+                blocking(&frail, F::stop).await;
+                blocking(&frail, F::start).await;
                 weather.restarts += 1;
             }
         }
@@ -66,7 +142,7 @@ pub(super) async fn storm(
 }
 
 /// Where those who take part are not held up.
-async fn blocking(redis: &Arc<RedisServer>, act: fn(&RedisServer)) {
-    let redis = Arc::clone(redis);
-    spawn_blocking(move || act(&redis)).await.expect("Redis does what it is told");
+async fn blocking<F: Frail>(frail: &Arc<F>, act: fn(&F)) {
+    let frail = Arc::clone(frail);
+    spawn_blocking(move || act(&frail)).await.expect("it does what it is told");
 }

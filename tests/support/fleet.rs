@@ -2,10 +2,10 @@
 //! test does with them names an instance by its number; what it expects is the same of each.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::{fs, iter};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::app::{JWT_SECRET, booking, mail_of, token_for};
-use super::deadline::{SOON, wait_until_async};
+use super::deadline::{SOON, wait_until_async, wait_within};
 use super::door::{Call, Door};
 use super::postgres::{self, TestDatabase};
 use super::process::{Process, ProcessBuilder};
@@ -29,6 +29,8 @@ pub const THREE: usize = 3;
 #[derive(Debug)]
 pub struct FleetBuilder {
     environment: Vec<(String, String)>,
+    /// What each instance is called; those beyond have no name.
+    names: Vec<String>,
     folder: TempDir,
     database: TestDatabase<'static>,
 }
@@ -40,7 +42,7 @@ impl FleetBuilder {
         let outbox = folder.path().join("outbox").to_string_lossy().into_owned();
         let database = postgres::shared().create_database();
         let url = database.url().to_owned();
-        Self { environment: Vec::new(), folder, database }
+        Self { environment: Vec::new(), names: Vec::new(), folder, database }
             .with("DATABASE_URL", &url)
             .with("JWT_SECRET", JWT_SECRET)
             .with("BELLHOP__BUS__PREFIX", &redis::prefix())
@@ -68,6 +70,12 @@ impl FleetBuilder {
         environment.iter().fold(self, |builder, (name, value)| builder.with(name, value))
     }
 
+    /// Calls the instances so.
+    pub fn called(mut self, names: &[&str]) -> Self {
+        self.names = names.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
     /// Has it use another Redis than the shared one.
     pub fn over(self, redis_url: &str) -> Self {
         self.with("REDIS_URL", redis_url)
@@ -81,7 +89,9 @@ impl FleetBuilder {
             .environment
             .iter()
             .fold(ProcessBuilder::new(&[]), |process, (name, value)| process.with(name, value));
-        let instances = join_all((0..instances).map(|_| instance.clone().serve())).await;
+        let names = builder.names.iter().map(String::as_str).chain(iter::repeat("")).take(instances);
+        let starts = names.map(|name| instance.clone().with("BELLHOP__SERVER__INSTANCE", name).serve());
+        let instances = join_all(starts).await;
         Fleet {
             instances,
             client: reqwest::Client::new(),
@@ -205,16 +215,16 @@ impl Fleet {
     pub async fn await_online(&self, instances: &[usize], users: usize, connections: usize) {
         for &instance in instances {
             let mut said = Value::Null;
-            let waiting = timeout(
-                SOON,
-                wait_until_async("who is online", async || {
-                    said = self.presence(instance).await;
-                    (said["totalOnline"] == users && said["connections"] == connections).then_some(())
-                }),
+            let look = async || {
+                said = self.presence(instance).await;
+                (said["totalOnline"] == users && said["connections"] == connections).then_some(())
+            };
+            // It is given up before it gives up, because it could not say what it saw.
+            let seen = timeout(SOON, wait_within(SOON * 2, "who is online", look)).await;
+            assert!(
+                seen.is_ok(),
+                "{users} users over {connections} connections, instance {instance} says {said}"
             );
-            if waiting.await.is_err() {
-                panic!("{users} users over {connections} connections, instance {instance} says {said}");
-            }
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod app;
 pub mod back_end;
+pub mod balancer;
 pub mod both;
 pub mod clock;
 pub mod database;

@@ -57,7 +57,7 @@ impl Proxy {
 }
 
 /// Where Debian keeps it, which is not on everybody's path.
-fn nginx() -> &'static str {
+pub(super) fn nginx() -> &'static str {
     let known = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx", "/usr/local/bin/nginx"];
     known.into_iter().find(|path| Path::new(path).exists()).unwrap_or("nginx")
 }

@@ -16,9 +16,9 @@ use super::handshake::{Asked, Refusal, Transport, text};
 use super::hang_up::hung_up;
 use super::home::{Attach, Get, Home, Post};
 use super::local::{LocalConversation, OfEngine};
-use super::registry::Registry;
+use super::registry::{Polled, Registry};
 use super::upgrade::Upgraded;
-use super::{Engine, Speakers, fresh_sid};
+use super::{Engine, Sids, Speakers};
 use crate::actors::session::{FrameRate, Socket};
 use crate::config::{SessionSettings, SocketIoSettings};
 use crate::domain::CloseReason;
@@ -36,6 +36,7 @@ const STAMP_MAX: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Door<S: Speakers> {
     speakers: S,
+    sids: Sids,
     settings: Arc<SocketIoSettings>,
     session: Arc<SessionSettings>,
     /// The time a client has to send a body.
@@ -46,18 +47,26 @@ pub struct Door<S: Speakers> {
 impl<S: Speakers> Door<S> {
     pub fn new(
         speakers: S,
+        sids: Sids,
         settings: SocketIoSettings,
         session: SessionSettings,
         body_timeout: Duration,
         registry: Registry<S::Speaker>,
     ) -> Self {
-        Self { speakers, settings: Arc::new(settings), session: Arc::new(session), body_timeout, registry }
+        Self {
+            speakers,
+            sids,
+            settings: Arc::new(settings),
+            session: Arc::new(session),
+            body_timeout,
+            registry,
+        }
     }
 
     fn engine(&self, request: &HttpRequest, socket: Socket) -> Rc<Engine<S::Speaker>> {
         let rate = FrameRate::new(&self.session);
         let speaker = self.speakers.open(request, &socket, &rate);
-        Engine::open(fresh_sid(), speaker, Arc::clone(&self.settings), socket, rate)
+        Engine::open(self.sids.fresh(), speaker, Arc::clone(&self.settings), socket, rate)
     }
 
     fn open_packet(&self, sid: &str, can_upgrade: bool) -> String {
@@ -103,7 +112,7 @@ impl<S: Speakers> Door<S> {
         payload: web::Payload,
         sid: &str,
     ) -> Result<HttpResponse, Refusal> {
-        let home = self.registry.find(sid)?.home;
+        let home = self.find(sid)?.home;
         let response = websocket::handshake(request).map_err(|_| Refusal::BadRequest)?;
         let attached = home.send(Attach { socket: Descriptor::socket(request) }).await;
         let link = attached.unwrap_or(Err(Refusal::UnknownSid))?;
@@ -111,8 +120,16 @@ impl<S: Speakers> Door<S> {
         Ok(websocket::open(response, payload, conversation, link, self.settings.max_payload_bytes))
     }
 
+    /// The connection that a request belongs to.
+    fn find(&self, sid: &str) -> Result<Polled<S::Speaker>, Refusal> {
+        self.registry.find(sid).map_err(|refusal| match refusal {
+            Refusal::UnknownSid if self.sids.is_of_another(sid) => Refusal::AnothersSid,
+            refusal => refusal,
+        })
+    }
+
     async fn poll(&self, request: &HttpRequest, sid: &str) -> Result<HttpResponse, Refusal> {
-        let home = self.registry.find(sid)?.home;
+        let home = self.find(sid)?.home;
         let (answer, answered) = oneshot::channel();
         let stamp = query_value(request.query_string(), "t").filter(|stamp| stamp.len() <= STAMP_MAX);
         home.send(Get { answer, stamp }).await.unwrap_or(Err(Refusal::UnknownSid))?;
@@ -129,7 +146,7 @@ impl<S: Speakers> Door<S> {
         payload: web::Payload,
         sid: &str,
     ) -> Result<HttpResponse, Refusal> {
-        let mut posting = self.registry.find(sid)?.begin_post().ok_or(Refusal::BadRequest)?;
+        let mut posting = self.find(sid)?.begin_post().ok_or(Refusal::BadRequest)?;
         let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         let announced = announced.and_then(|length| length.parse::<usize>().ok());
         if announced.is_some_and(|length| length > self.settings.max_payload_bytes) {

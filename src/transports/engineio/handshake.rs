@@ -35,6 +35,8 @@ pub(super) struct Asked {
 pub(super) enum Refusal {
     UnknownTransport,
     UnknownSid,
+    /// It names another instance.
+    AnothersSid,
     BadMethod,
     BadRequest,
     Forbidden,
@@ -70,7 +72,12 @@ impl Refusal {
             Self::UnknownSid => (
                 StatusCode::BAD_REQUEST,
                 1,
-                "Session ID unknown: it has ended, or belongs to another instance (several instances need sticky sessions)",
+                "Session ID unknown: it has ended, or belongs to another instance (the balancer must send all requests of a connection to one instance: see server.instance)",
+            ),
+            Self::AnothersSid => (
+                StatusCode::BAD_REQUEST,
+                1,
+                "Session ID of another instance: it is gone, or the balancer does not go by what stands before the dot of the sid",
             ),
             Self::BadMethod => (StatusCode::BAD_REQUEST, 2, "Bad handshake method: GET opens a connection"),
             Self::BadRequest => (

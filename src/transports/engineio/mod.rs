@@ -10,6 +10,7 @@ mod link;
 mod local;
 mod polling;
 mod registry;
+mod sids;
 mod timekeeper;
 mod upgrade;
 
@@ -24,6 +25,8 @@ pub use super::websocket::Heard;
 pub use door::{Door, serve};
 pub use engine::Engine;
 pub use registry::Registry;
+pub use sids::Sids;
+pub(super) use sids::fresh_sid;
 
 use crate::actors::session::{FrameRate, Socket};
 use crate::domain::CloseReason;
@@ -55,11 +58,4 @@ pub trait Speakers: Clone + Send + 'static {
     fn open(&self, request: &HttpRequest, socket: &Socket, frames: &FrameRate) -> Self::Speaker;
     /// Whether the server is stopping.
     fn is_draining(&self) -> bool;
-}
-
-/// A name that nobody guesses: 120 random bits in URL-safe characters.
-pub(super) fn fresh_sid() -> Box<str> {
-    use base64::Engine as _;
-    let bits: [u8; 15] = rand::random();
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bits).into()
 }
