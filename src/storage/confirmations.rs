@@ -148,6 +148,11 @@ SELECT u.position, count(*), min(u.seq), (SELECT count(*) FROM confirmed),
 FROM unread AS u LEFT JOIN confirmed AS c ON c.notification_id = u.id
 GROUP BY u.position";
 
+/// A row of that: the device's place, how many were looked at for it, the lowest of them, how many ended for all
+/// devices together, and which ended for this one.
+type UpToRow = (i64, i64, i64, i64, Option<Vec<String>>);
+type UpToTypes = (BigInt, BigInt, BigInt, BigInt, Nullable<Array<Text>>);
+
 /// What came of it when devices said that they have everything up to a seq.
 #[derive(Debug, Default)]
 pub struct ConfirmedUpTo {
@@ -189,9 +194,8 @@ pub fn confirm_up_to(
         return Ok(result);
     }
     if let AnyConnection::Postgres(connection) = connection {
-        let statement: Statement<'_, (BigInt, BigInt, BigInt, BigInt, Nullable<Array<Text>>)> =
-            Statement::new(CONFIRM_UP_TO, up_to_columns(devices, now));
-        let rows: Vec<(i64, i64, i64, i64, Option<Vec<String>>)> = statement.get_results(connection)?;
+        let statement: Statement<'_, UpToTypes> = Statement::new(CONFIRM_UP_TO, up_to_columns(devices, now));
+        let rows: Vec<UpToRow> = statement.get_results(connection)?;
         for (position, looked_at, lowest, all, ended) in rows {
             result.count = usize::try_from(all).unwrap_or_default();
             let position = usize::try_from(position).unwrap_or(usize::MAX);

@@ -132,7 +132,7 @@ async fn events_of_our_own_do_not_come_in_again() {
     app.tell("7", 1).await;
     app.post("/notifications/mark-read", &app.token("7", &[]), &json!({"all": true})).await.expect(200);
     super::await_outcome(&app, "ignored", 1).await;
-    assert_eq!(super::outcomes(&app, "dead_lettered").await, 0);
+    assert_eq!(super::outcomes(&app, "dead").await, 0);
     assert!(back_end.try_take(&back_end.dead()).await.is_none());
 }
 
