@@ -8,7 +8,9 @@ use crate::support::deadline::wait_until_async;
 use crate::support::rabbitmq;
 
 mod events;
+mod nestjs;
 mod outages;
+mod outgoing;
 mod poison;
 mod repeats;
 

@@ -7,12 +7,14 @@ use actix::Arbiter;
 use crate::actors::session::Services;
 use crate::config::Settings;
 use crate::ingest::{Ingest, Parts};
+use crate::storage::Pool;
 use crate::telemetry::BrokerHealth;
 
 /// Starts it on an arbiter of its own.
 pub(super) fn start(
     settings: &Settings,
     services: &Arc<Services>,
+    pool: Pool,
     health: BrokerHealth,
     arbiters: &mut Vec<Arbiter>,
 ) -> Option<Ingest> {
@@ -24,6 +26,7 @@ pub(super) fn start(
         body_bytes: settings.limits.body_bytes,
         recipients: settings.limits.recipients_per_request,
         persistence: services.persistence.clone(),
+        pool,
         clock: Arc::clone(&services.clock),
         ids: Arc::clone(&services.ids),
         metrics: services.metrics.clone(),

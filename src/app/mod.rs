@@ -119,6 +119,7 @@ impl App {
             pool: pool.clone(),
             hub: hub.clone(),
             delivery: Arc::new(settings.delivery.clone()),
+            tells: settings.rabbitmq.tells(),
             retention: Arc::new(settings.retention.clone()),
             reminders: Arc::new(settings.reminders.clone()),
             clock: Arc::clone(&clock),
@@ -167,8 +168,8 @@ impl App {
             metrics,
         ));
         let (server, addresses) = serve(&settings, &services, &wall, &secret, health, warden)?;
-        start::watch(&services, pool, &settings, &mut arbiters);
-        let ingest = ingest::start(&settings, &services, broker, &mut arbiters);
+        start::watch(&services, pool.clone(), &settings, &mut arbiters);
+        let ingest = ingest::start(&settings, &services, pool, broker, &mut arbiters);
         let running = Running { handle: server.handle(), services, email, ingest, arbiters };
         Ok(Self { addresses, server, running, settings })
     }
@@ -213,7 +214,8 @@ async fn open_pool(settings: &Arc<Settings>, metrics: &Metrics) -> anyhow::Resul
     let open = move || -> anyhow::Result<Pool> {
         let settings = &for_thread.database;
         let mail = u32::try_from(for_thread.mail.concurrency).unwrap_or(u32::MAX).saturating_add(1);
-        let size = settings.read_connections.saturating_add(WRITERS + APART).saturating_add(mail);
+        let events = u32::from(for_thread.rabbitmq.tells());
+        let size = settings.read_connections.saturating_add(WRITERS + APART + events).saturating_add(mail);
         if settings.migrate_on_start {
             for name in bring_up_to_date(settings)? {
                 log::info!("applied migration {name}");

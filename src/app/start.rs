@@ -40,6 +40,7 @@ pub(super) fn email(
         clock: Arc::clone(clock),
         metrics: metrics.clone(),
         health: health.mailing.clone(),
+        tells: settings.rabbitmq.tells(),
     };
     let (concurrency, metrics) = (settings.mail.concurrency, metrics.clone());
     let delivery = settings.delivery.clone();

@@ -10,6 +10,7 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 use futures_util::stream::FuturesUnordered;
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
+use lapin::types::ShortString;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -54,27 +55,27 @@ pub(super) async fn consume(
     stop: &mut watch::Receiver<bool>,
 ) -> Result<(), LinkError> {
     let mut course = Course::new(Arc::clone(parts), link.dead_letters.clone());
-    let mut stopping = false;
+    let mut is_stopping = false;
     loop {
-        if !stopping {
+        if !is_stopping {
             course.begin_what_may();
         }
-        if stopping && course.under_way.is_empty() {
+        if is_stopping && course.under_way.is_empty() {
             link.close().await;
             return Ok(());
         }
         let pause = course.pause_until.unwrap_or_else(Instant::now);
         tokio::select! {
             biased;
-            _ = stop.changed(), if !stopping => {
-                stopping = true;
+            _ = stop.changed(), if !is_stopping => {
+                is_stopping = true;
                 link.cease().await?;
                 // They are somebody else's as soon as the connection is closed.
                 course.waiting.clear();
             }
-            Some(step) = course.under_way.next(), if !course.under_way.is_empty() => course.note(step)?,
+            Some(done) = course.under_way.next(), if !course.under_way.is_empty() => course.note(done)?,
             () = sleep_until(pause), if course.pause_until.is_some() => course.pause_until = None,
-            delivered = link.consumer.next(), if !stopping => match delivered {
+            delivered = link.consumer.next(), if !is_stopping => match delivered {
                 Some(Ok(delivery)) => course.take(delivery),
                 Some(Err(error)) => return Err(error.into()),
                 None => return Err(LinkError::Cancelled),
@@ -183,7 +184,7 @@ fn see_through(
         Text {
             body: &pending.delivery.data,
             routing_key: pending.delivery.routing_key.as_str(),
-            id: properties.message_id().as_ref().map(|id| id.as_str()),
+            id: properties.message_id().as_ref().map(ShortString::as_str),
             request: &pending.request,
             in_doubt: pending.in_doubt,
         },
@@ -238,7 +239,7 @@ async fn put_aside(parts: &Parts, dead_letters: &DeadLetters, pending: &Pending,
             }
         }
     }
-    parts.metrics.ingest_messages("dead_lettered").inc();
+    parts.metrics.ingest_messages("dead").inc();
     log::warn!(request = pending.request.as_str(), reason = refused.code; "a message was put aside");
     acknowledge(pending).await
 }

@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::dead_letters::DeadLetters;
+use super::outgoing::Events;
 use crate::config::RabbitMqSettings;
 
 /// How long saying goodbye may take.
@@ -50,6 +51,8 @@ pub(super) struct Link {
     channel: Channel,
     pub(super) consumer: Consumer,
     pub(super) dead_letters: DeadLetters,
+    /// None where none go out.
+    pub(super) events: Option<Events>,
 }
 
 impl Link {
@@ -89,11 +92,15 @@ impl Link {
             }
         }
         let dead_letters = DeadLetters::open(connection.create_channel().await?, dead_letters).await?;
+        let events = match settings.events_exchange.as_str() {
+            "" => None,
+            exchange => Some(Events::open(&connection, exchange).await?),
+        };
         channel.basic_qos(settings.prefetch, BasicQosOptions::default()).await?;
         let (tag, options) = (ShortString::default(), BasicConsumeOptions::default());
         let consumer =
             channel.basic_consume(name(&settings.queue), tag, options, FieldTable::default()).await?;
-        Ok(Self { connection, channel, consumer, dead_letters })
+        Ok(Self { connection, channel, consumer, dead_letters, events })
     }
 
     /// Asks for no more messages.

@@ -10,6 +10,7 @@ mod dead_letters;
 mod envelope;
 mod event;
 mod link;
+mod outgoing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio::time::{Instant, sleep};
 use crate::actors::persistence::Persistence;
 use crate::config::RabbitMqSettings;
 use crate::domain::{Clock, IdGenerator, backoff};
+use crate::storage::Pool;
 use crate::telemetry::{BrokerHealth, Metrics};
 use link::{Link, LinkError};
 
@@ -36,6 +38,8 @@ pub struct Parts {
     /// How many users one message may name.
     pub recipients: usize,
     pub persistence: Addr<Persistence>,
+    /// Where events wait that go out.
+    pub pool: Pool,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
     pub metrics: Metrics,
@@ -66,7 +70,13 @@ impl Ingest {
         let (end, ended) = oneshot::channel();
         arbiter.spawn_fn(move || {
             actix::spawn(async move {
-                run(&Arc::new(parts), stopped).await;
+                let parts = Arc::new(parts);
+                let tidying =
+                    parts.settings.tells().then(|| actix::spawn(outgoing::tidy(Arc::clone(&parts))));
+                run(&parts, stopped).await;
+                if let Some(tidying) = tidying {
+                    tidying.abort();
+                }
                 // Nobody waits where the server ended without a drain.
                 let _ = end.send(());
             });
@@ -96,12 +106,22 @@ async fn run(parts: &Arc<Parts>, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => return,
         };
         let error = match opened {
-            Ok(link) => {
+            Ok(mut link) => {
                 let began = Instant::now();
                 log::info!(queue = parts.settings.queue; "messages are taken from the broker");
                 is_away = false;
                 show(parts, true);
-                let ended = consumer::consume(parts, link, &mut stop).await;
+                let events = link.events.take();
+                let telling = async {
+                    match events {
+                        Some(events) => events.tell(parts).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let ended = tokio::select! {
+                    ended = consumer::consume(parts, link, &mut stop) => ended,
+                    error = telling => Err(error),
+                };
                 show(parts, false);
                 if began.elapsed() >= GOOD_AFTER {
                     failed = 0;

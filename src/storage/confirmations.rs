@@ -2,17 +2,19 @@
 //! Most of what is written after a booking is this.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use diesel::RunQueryDsl;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{Array, BigInt, Nullable, Text};
 
 use super::arrays::{Column, Statement};
 use super::connection::AnyConnection;
 use super::deliveries::{self, Ending, finish_pending};
 use super::error::StorageError;
+use super::outgoing::{self, Happened};
 use super::receipts::{self, NewRow, device_name};
 use super::{inboxes, notifications};
-use crate::domain::{Channel, Proven, Step, Timestamp, UpTo};
+use crate::domain::{Channel, Device, Proven, Step, Timestamp, UpTo};
 
 /// How many unread notifications below a seq are looked at together when a device says that it has everything up
 /// to there. Where one of them was pending, the next older ones are looked at as well.
@@ -45,17 +47,41 @@ pub fn confirm(
     proofs: &[Proven],
     now: Timestamp,
 ) -> Result<Vec<Channel>, StorageError> {
+    let confirmed = confirm_each(connection, proofs, now)?;
+    Ok(confirmed.into_iter().map(|(_, proven)| proven.device.channel).collect())
+}
+
+/// The same, and keeps for the broker what came to its end: in one transaction with it.
+pub fn confirm_and_tell(
+    connection: &mut AnyConnection,
+    proofs: &[Proven],
+    now: Timestamp,
+) -> Result<Vec<Channel>, StorageError> {
+    let confirmed = confirm_each(connection, proofs, now)?;
+    let happened = confirmed
+        .iter()
+        .map(|(id, proven)| outgoing::NewRow::on_device(id, Happened::Delivered, &proven.device, proven.at));
+    outgoing::insert(connection, &happened.collect::<Vec<_>>())?;
+    Ok(confirmed.into_iter().map(|(_, proven)| proven.device.channel).collect())
+}
+
+/// What came to its end, and by which proof.
+fn confirm_each<'a>(
+    connection: &mut AnyConnection,
+    proofs: &'a [Proven],
+    now: Timestamp,
+) -> Result<Vec<(String, &'a Proven)>, StorageError> {
     if proofs.is_empty() {
         return Ok(Vec::new());
     }
     // By id: two writers lock in one order, and the index of receipts takes them in its own.
-    let mut proofs: Vec<(String, &Proven)> =
+    let mut proofs: Vec<(String, &'a Proven)> =
         proofs.iter().map(|proven| (proven.notification.to_string(), proven)).collect();
     proofs.sort_by(|(one, _), (other, _)| one.cmp(other));
     if let AnyConnection::Postgres(connection) = connection {
         let statement: Statement<'_, Text> = Statement::new(CONFIRM, proof_columns(&proofs, now));
         let confirmed: Vec<String> = statement.get_results(connection)?;
-        return Ok(channels_of(&confirmed, &proofs));
+        return Ok(with_proofs(confirmed, &proofs));
     }
     let ids: Vec<&str> = proofs.iter().map(|(id, _)| id.as_str()).collect();
     let confirmed = finish_pending(connection, &ids, Ending::Confirmed, now)?;
@@ -68,16 +94,17 @@ pub fn confirm(
         .map(|(id, proven)| NewRow::on_device(id, &proven.device, Step::Confirmed, proven.at))
         .collect();
     receipts::insert(connection, &rows)?;
-    Ok(channels_of(&confirmed, &proofs))
+    Ok(with_proofs(confirmed, &proofs))
 }
 
-/// The doors by which these were proven; `proofs` are in the order of ids.
-fn channels_of(confirmed: &[String], proofs: &[(String, &Proven)]) -> Vec<Channel> {
-    let channel_of = |id: &String| {
-        let first = proofs.partition_point(|(proven, _)| proven < id);
-        proofs.get(first).map(|(_, proven)| proven.device.channel)
+/// The proofs of these; `proofs` are in the order of ids.
+fn with_proofs<'a>(confirmed: Vec<String>, proofs: &[(String, &'a Proven)]) -> Vec<(String, &'a Proven)> {
+    let with_proof = |id: String| {
+        let first = proofs.partition_point(|(proven, _)| *proven < id);
+        let (_, proven) = proofs.get(first)?;
+        Some((id, *proven))
     };
-    confirmed.iter().filter_map(channel_of).collect()
+    confirmed.into_iter().filter_map(with_proof).collect()
 }
 
 fn proof_columns<'a>(proofs: &'a [(String, &Proven)], now: Timestamp) -> Vec<Column<'a>> {
@@ -116,9 +143,15 @@ WITH unread AS (
     FROM confirmed JOIN unread AS u ON u.id = confirmed.notification_id
     ON CONFLICT DO NOTHING
 )
-SELECT u.position, count(*), min(u.seq), count(c.notification_id), (SELECT count(*) FROM confirmed)
+SELECT u.position, count(*), min(u.seq), (SELECT count(*) FROM confirmed),
+    array_agg(c.notification_id) FILTER (WHERE c.notification_id IS NOT NULL)
 FROM unread AS u LEFT JOIN confirmed AS c ON c.notification_id = u.id
 GROUP BY u.position";
+
+/// A row of that: the device's place, how many were looked at for it, the lowest of them, how many ended for all
+/// devices together, and which ended for this one.
+type UpToRow = (i64, i64, i64, i64, Option<Vec<String>>);
+type UpToTypes = (BigInt, BigInt, BigInt, BigInt, Nullable<Array<Text>>);
 
 /// What came of it when devices said that they have everything up to a seq.
 #[derive(Debug, Default)]
@@ -127,6 +160,8 @@ pub struct ConfirmedUpTo {
     pub count: usize,
     /// By which door each of them did.
     pub channels: Vec<Channel>,
+    /// What ended, with the place of the device that has it among those that were asked about.
+    pub ended: Vec<(String, usize)>,
     /// What is to be confirmed next: older notifications than were looked at, of devices with whom that may be
     /// worth while.
     pub rest: Vec<UpTo>,
@@ -159,13 +194,15 @@ pub fn confirm_up_to(
         return Ok(result);
     }
     if let AnyConnection::Postgres(connection) = connection {
-        let statement: Statement<'_, (BigInt, BigInt, BigInt, BigInt, BigInt)> =
-            Statement::new(CONFIRM_UP_TO, up_to_columns(devices, now));
-        let rows: Vec<(i64, i64, i64, i64, i64)> = statement.get_results(connection)?;
-        for (position, looked_at, lowest, ended, all) in rows {
+        let statement: Statement<'_, UpToTypes> = Statement::new(CONFIRM_UP_TO, up_to_columns(devices, now));
+        let rows: Vec<UpToRow> = statement.get_results(connection)?;
+        for (position, looked_at, lowest, all, ended) in rows {
             result.count = usize::try_from(all).unwrap_or_default();
-            if let Some(device) = usize::try_from(position).ok().and_then(|position| devices.get(position)) {
-                result.add(device, looked_at, lowest, ended);
+            let position = usize::try_from(position).unwrap_or(usize::MAX);
+            if let Some(device) = devices.get(position) {
+                let ended = ended.unwrap_or_default();
+                result.add(device, looked_at, lowest, i64::try_from(ended.len()).unwrap_or(i64::MAX));
+                result.ended.extend(ended.into_iter().map(|id| (id, position)));
             }
         }
         return Ok(result);
@@ -185,9 +222,10 @@ pub fn confirm_up_to(
         finish_pending(connection, &ids, Ending::Confirmed, now)?.into_iter().collect();
     result.count = ended.len();
     let mut rows: Vec<NewRow<'_>> = Vec::with_capacity(ended.len());
-    for (one, unread) in devices.iter().zip(&unread) {
+    for (position, (one, unread)) in devices.iter().zip(&unread).enumerate() {
         let before = rows.len();
         let confirmed = unread.iter().filter(|(id, _)| ended.contains(id));
+        result.ended.extend(confirmed.clone().map(|(id, _)| (id.clone(), position)));
         rows.extend(confirmed.map(|(id, _)| NewRow::on_device(id, &one.device, Step::Confirmed, now)));
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         if let Some((_, lowest)) = unread.last() {
@@ -196,6 +234,24 @@ pub fn confirm_up_to(
     }
     receipts::insert(connection, &rows)?;
     Ok(result)
+}
+
+/// The same, and keeps for the broker what came to its end: in one transaction with it.
+pub fn confirm_up_to_and_tell(
+    connection: &mut AnyConnection,
+    devices: &[UpTo],
+    now: Timestamp,
+) -> Result<ConfirmedUpTo, StorageError> {
+    let confirmed = confirm_up_to(connection, devices, now)?;
+    let event = |(id, position): &'_ (String, usize)| {
+        let device = &devices.get(*position)?.device;
+        Some((id.clone(), device))
+    };
+    let ended: Vec<(String, &Arc<Device>)> = confirmed.ended.iter().filter_map(event).collect();
+    let happened =
+        ended.iter().map(|(id, device)| outgoing::NewRow::on_device(id, Happened::Delivered, device, now));
+    outgoing::insert(connection, &happened.collect::<Vec<_>>())?;
+    Ok(confirmed)
 }
 
 fn up_to_columns(devices: &[UpTo], now: Timestamp) -> Vec<Column<'_>> {

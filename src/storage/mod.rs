@@ -21,6 +21,7 @@ pub mod logs;
 pub mod lost;
 mod migrations;
 pub mod notifications;
+pub mod outgoing;
 mod pool;
 pub mod receipts;
 pub mod recipients;

@@ -164,6 +164,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    outgoing_events (id) {
+        id -> Text,
+        event -> Text,
+        notification_id -> Text,
+        user_id -> Text,
+        channel -> Text,
+        device -> Text,
+        at -> BigInt,
+        due_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     deliveries,

@@ -204,7 +204,7 @@ figures! {
     gauge rabbitmq_connected("bellhop_rabbitmq_connected"):
         /// 1 while messages are taken from the broker, 0 while they cannot; always 0 where none is configured.
     counters ingest_messages("bellhop_ingest_messages_total", outcome):
-        /// Messages from the broker, by outcome: done, repeated (done before and left at that), ignored (an event of our own), dead_lettered (refused for good) and retried (put off because of our own trouble, counted each time).
+        /// Messages from the broker, by outcome: done, repeated (done before and left at that), ignored (an event of our own), dead (refused for good and put aside) and retried (put off because of our own trouble, counted each time).
     counters outgoing_events("bellhop_outgoing_events_total", outcome):
         /// Events for the broker, by outcome: published, failed (kept and tried again), and dropped because they waited for too long.
     gauge outgoing_waiting("bellhop_outgoing_events_waiting"):

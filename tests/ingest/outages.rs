@@ -112,7 +112,7 @@ async fn messages_wait_while_the_database_is_away_and_keep_their_order() {
     await_outcome(&app, "retried", 3).await;
     // No more than the prefetch are out of the queue, and none was put aside.
     assert_eq!(back_end.waiting(&back_end.queue).await, 20);
-    assert_eq!(outcomes(&app, "dead_lettered").await, 0);
+    assert_eq!(outcomes(&app, "dead").await, 0);
     tokio::task::block_in_place(|| cluster.start());
     assert_eq!(await_titles(&app, "7", wanted.len()).await, wanted);
     assert!(back_end.try_take(&back_end.dead()).await.is_none());

@@ -33,7 +33,7 @@ build_on_both_databases! {
             assert!(!letter.header("x-detail").is_empty() && letter.header("x-refused-at").ends_with('Z'));
             assert_eq!(letter.header("x-original-routing-key"), back_end.queue);
         }
-        await_outcome(&app, "dead_lettered", 10).await;
+        await_outcome(&app, "dead", 10).await;
         assert_eq!(back_end.waiting(&back_end.queue).await, 0);
         back_end.emit("notification.created", &note("7", "later")).await;
         await_outcome(&app, "done", 1).await;
@@ -73,7 +73,7 @@ build_on_both_databases! {
         // Neither does it harm who is written in the same transaction.
         back_end.emit("booking.created", &booking("8")).await;
         back_end.emit("notification.created", &note("9", "beside")).await;
-        await_outcome(&app, "dead_lettered", 2).await;
+        await_outcome(&app, "dead", 2).await;
         await_outcome(&app, "done", 2).await;
         assert_eq!((titles(&app, "7").await.len(), titles(&app, "8").await.len()), (1, 0));
     }
@@ -107,7 +107,7 @@ async fn a_dead_letter_keeps_what_it_came_with_except_what_would_lose_it() {
     assert_eq!(letter.header("x-tenant"), "acme");
     assert_eq!(letter.header("x-original-expiration"), "600000");
     assert_eq!(letter.header("x-original-user-id"), "guest");
-    await_outcome(&app, "dead_lettered", 1).await;
+    await_outcome(&app, "dead", 1).await;
     assert!(back_end.try_take(&back_end.dead()).await.is_none());
     assert_eq!(back_end.waiting(&back_end.queue).await, 0);
 }

@@ -155,6 +155,7 @@ impl Bench {
         let hub = NotificationHub::new(limits, presence, away, bus, "a".into(), metrics.clone()).start();
         let ids = Arc::new(Ids::default());
         let parts = Parts {
+            tells: false,
             pool: store.pool.clone(),
             hub: hub.clone(),
             delivery: Arc::new(store.settings().delivery.clone()),

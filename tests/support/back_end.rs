@@ -128,9 +128,14 @@ impl BackEnd {
         let (none, events) = (FieldTable::default(), self.events.as_str());
         let kind = ExchangeKind::Topic;
         self.channel.exchange_declare(events.into(), kind, durable, none.clone()).await.unwrap();
-        self.declare(queue, none.clone()).await;
-        let options = QueueBindOptions::default();
-        self.channel.queue_bind(queue.into(), events.into(), "#".into(), options, none).await.unwrap();
+        self.declare(queue, none).await;
+        self.bind(queue, &self.events).await;
+    }
+
+    /// Has a queue get all that an exchange is told.
+    pub async fn bind(&self, queue: &str, exchange: &str) {
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        self.channel.queue_bind(queue.into(), exchange.into(), "#".into(), options, none).await.unwrap();
     }
 
     /// Takes a message from a queue, if there is one.

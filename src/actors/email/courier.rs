@@ -13,7 +13,7 @@ use crate::domain::request_id::shown;
 use crate::domain::{Clock, Notification, NotificationId, Recipient, Timestamp, UserId};
 use crate::email::{Composer, MailError, Mailer};
 use crate::storage::deliveries::{self, Claimed, Ending};
-use crate::storage::{AnyConnection, Pool, StorageError, notifications, recipients};
+use crate::storage::{AnyConnection, Pool, StorageError, notifications, outgoing, recipients};
 use crate::telemetry::Metrics;
 
 /// The first pause before recording an ending is tried again, which doubles, and the longest.
@@ -37,6 +37,8 @@ pub struct Courier {
     pub clock: Arc<dyn Clock>,
     pub metrics: Metrics,
     pub health: MailHealth,
+    /// Whether the broker is told what was mailed.
+    pub tells: bool,
 }
 
 /// Whether mail goes out; shared with whoever reports readiness.
@@ -224,8 +226,14 @@ impl Courier {
                         "mailed");
                 }
                 let (now, user) = (self.clock.now(), letter.notification.user);
+                let tells = self.tells && ending == Ending::Emailed;
                 self.record(id, until, move |connection| {
-                    deliveries::finish(connection, id, &user, ending, error.as_deref(), now)
+                    deliveries::finish(connection, id, &user, ending, error.as_deref(), now)?;
+                    if tells {
+                        outgoing::keep_mailed(connection, &id.to_string(), &user, now)
+                    } else {
+                        Ok(())
+                    }
                 })
                 .await;
                 self.metrics.deliveries_finished(ending.as_str(), "email").inc();

@@ -21,7 +21,7 @@ use super::retention::Sweep;
 use super::selections::{Task, Work};
 use super::tickets;
 use crate::domain::{Channel, Identity, InboxState, Profile, Timestamp, UpTo, UserId};
-use crate::storage::confirmations::{confirm, confirm_up_to};
+use crate::storage::confirmations::{confirm, confirm_and_tell, confirm_up_to, confirm_up_to_and_tell};
 use crate::storage::deliveries::Ending;
 use crate::storage::revocations::Kept;
 use crate::storage::{AnyConnection, StorageError, audit, idempotency, inboxes, recipients, revocations};
@@ -238,8 +238,12 @@ impl Clerk {
                 self.parts.metrics.deliveries_finished(Ending::Confirmed.as_str(), channel.as_str()).inc();
             }
         };
-        let done = pool
-            .write_batch(|connection| confirm(connection, &confirmed.proofs, now))
+        let proven = if self.parts.tells {
+            pool.write(|connection| confirm_and_tell(connection, &confirmed.proofs, now))
+        } else {
+            pool.write_batch(|connection| confirm(connection, &confirmed.proofs, now))
+        };
+        let done = proven
             .map(count)
             .and_then(|()| self.confirm_up_to(&confirmed.up_to, now).map(count))
             .map_err(|error| report(&error));
@@ -257,7 +261,12 @@ impl Clerk {
                 break;
             }
             let devices = std::mem::take(&mut rest);
-            let next = self.parts.pool.write_batch(|connection| confirm_up_to(connection, &devices, now))?;
+            let pool = &self.parts.pool;
+            let next = if self.parts.tells {
+                pool.write(|connection| confirm_up_to_and_tell(connection, &devices, now))?
+            } else {
+                pool.write_batch(|connection| confirm_up_to(connection, &devices, now))?
+            };
             channels.extend(next.channels);
             rest = next.rest;
         }

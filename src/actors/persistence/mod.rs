@@ -64,6 +64,8 @@ pub struct Parts {
     pub pool: Pool,
     pub hub: Addr<NotificationHub>,
     pub delivery: Arc<DeliverySettings>,
+    /// Whether the broker is told what was delivered and read.
+    pub tells: bool,
     pub retention: Arc<RetentionSettings>,
     pub reminders: Arc<ReminderSettings>,
     pub clock: Arc<dyn Clock>,

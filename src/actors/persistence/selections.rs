@@ -10,6 +10,7 @@ use crate::domain::Step;
 use crate::protocol::events::IDS_MAX;
 use crate::storage::deliveries::Ending;
 use crate::storage::history::{self, Course, Taken};
+use crate::storage::outgoing::{self, Happened};
 use crate::storage::{AnyConnection, StorageError};
 
 /// What is to be done with a selection, and who waits for it.
@@ -48,7 +49,13 @@ impl Work {
         let now = parts.clock.now();
         let (task, course) = (&self.task, self.course);
         let step = |connection: &mut AnyConnection| match task {
-            Task::Read(asked, _) => history::read(connection, &asked.device, &asked.selection, course, now),
+            Task::Read(asked, _) => {
+                let taken = history::read(connection, &asked.device, &asked.selection, course, now)?;
+                if parts.tells {
+                    outgoing::keep(connection, &taken.ids, Happened::Read, &asked.device, now)?;
+                }
+                Ok(taken)
+            }
             Task::Delete(asked, _) => {
                 history::delete(connection, &asked.device, &asked.selection, course, now)
             }
