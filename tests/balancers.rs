@@ -151,7 +151,7 @@ behind_both_balancers! {
         let mut page = Client::new(4).run("presence_sse_events.mjs", &settings);
         page.await_line("SSE connection opened").await;
         // What is published before it is let in is in its inbox, not in its stream.
-        all.home().await;
+        all.fleet.await_online(&[0, 1, 2], 1, 1).await;
         assert_eq!(all.book().await, 1);
         assert_eq!(page.await_line("New booking:").await["seq"], 1);
         let killed = all.kill_home().await;

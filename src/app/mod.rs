@@ -144,8 +144,8 @@ impl App {
             metrics.clone(),
             Duration::from_millis(settings.auth.revocation_poll_ms),
             ordered,
-        )
-        .start();
+        );
+        let warden = start::warden(warden, &mut arbiters);
         let parties = Parties {
             hub: hub.clone(),
             warden: warden.clone(),

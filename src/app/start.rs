@@ -13,6 +13,7 @@ use crate::actors::hub::NotificationHub;
 use crate::actors::liaison::{Liaison, Parties};
 use crate::actors::persistence::{Parts, Persistence};
 use crate::actors::session::Services;
+use crate::actors::warden::Warden;
 use crate::actors::watch::Watch;
 use crate::bus::{self, Bus, Heard, LocalBus, RedisBus};
 use crate::config::Settings;
@@ -104,6 +105,13 @@ pub(super) fn persistence(
         Persistence::start_in_arbiter(&arbiter.handle(), move |_| Persistence::new(&parts, &limits));
     arbiters.push(arbiter);
     persistence
+}
+
+pub(super) fn warden(warden: Warden, arbiters: &mut Vec<Arbiter>) -> Addr<Warden> {
+    let arbiter = Arbiter::new();
+    let address = Warden::start_in_arbiter(&arbiter.handle(), move |_| warden);
+    arbiters.push(arbiter);
+    address
 }
 
 pub(super) fn watch(services: &Arc<Services>, pool: Pool, settings: &Settings, arbiters: &mut Vec<Arbiter>) {

@@ -21,8 +21,9 @@ use super::port::free_port;
 
 /// How often other ports are tried when somebody was faster.
 const PORT_ATTEMPTS: usize = 5;
-/// Erlang loads a few hundred modules before it listens, which takes seconds where two cores do more besides.
-const START_LIMIT: Duration = Duration::from_secs(90);
+/// Erlang loads a few hundred modules before it listens: seconds of processor time, which are minutes where two cores
+/// are busy with servers under load.
+const START_LIMIT: Duration = Duration::from_mins(3);
 /// How often a server that starts or stops is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a node that accepts may take to answer the protocol's header.
