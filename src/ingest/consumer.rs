@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::{FutureExt, LocalBoxFuture};
@@ -17,13 +18,15 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Parts;
 use super::carry::{self, Done, NotDone, Text};
 use super::dead_letters::{DeadLetters, NotKept};
-use super::link::{Link, LinkError};
+use super::link::{Link, LinkError, Source};
 use crate::actors::persistence::WriteError;
 use crate::domain::RequestId;
 use crate::requests::Refused;
 
 /// How often a message that fails for no reason that passes is tried before it is put aside: the trouble may be its own.
 const FAILURES_MAX: u32 = 10;
+/// How often who stands by looks whether it is wanted.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What we call ourselves in what we publish: our own events are not taken for others'.
 pub(super) const APP_ID: &str = "bellhop";
 
@@ -48,10 +51,53 @@ enum Step {
     Broken(lapin::Error),
 }
 
-/// Consumes until told to stop, or until the connection ends, which is the error.
+/// Stands by while another instance consumes, then consumes until told to stop, or until the connection ends, which is
+/// the error.
 pub(super) async fn consume(
     parts: &Arc<Parts>,
     mut link: Link,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<(), LinkError> {
+    let Some(mut source) = stand_by(parts, &mut link, stop).await? else {
+        link.close().await;
+        return Ok(());
+    };
+    log::info!(queue = parts.settings.queue; "messages are taken from the broker");
+    parts.metrics.rabbitmq_consuming().set(1);
+    let consumed = consume_from(parts, &mut source, &link, stop).await;
+    parts.metrics.rabbitmq_consuming().set(0);
+    consumed?;
+    link.close().await;
+    Ok(())
+}
+
+/// Waits for its turn; none where it was told to stop before.
+async fn stand_by(
+    parts: &Parts,
+    link: &mut Link,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Option<Source>, LinkError> {
+    let mut is_said = false;
+    while !*stop.borrow() {
+        if let Some(source) = link.try_to_consume().await? {
+            return Ok(Some(source));
+        }
+        if !is_said {
+            is_said = true;
+            log::info!(queue = parts.settings.queue; "another instance takes the messages; this one stands by");
+        }
+        tokio::select! {
+            () = sleep(LOOK_EVERY) => {}
+            _ = stop.changed() => break,
+        }
+    }
+    Ok(None)
+}
+
+async fn consume_from(
+    parts: &Arc<Parts>,
+    source: &mut Source,
+    link: &Link,
     stop: &mut watch::Receiver<bool>,
 ) -> Result<(), LinkError> {
     let mut course = Course::new(Arc::clone(parts), link.dead_letters.clone());
@@ -61,7 +107,6 @@ pub(super) async fn consume(
             course.begin_what_may();
         }
         if is_stopping && course.under_way.is_empty() {
-            link.close().await;
             return Ok(());
         }
         let pause = course.pause_until.unwrap_or_else(Instant::now);
@@ -69,13 +114,13 @@ pub(super) async fn consume(
             biased;
             _ = stop.changed(), if !is_stopping => {
                 is_stopping = true;
-                link.cease().await?;
+                source.cease().await?;
                 // They are somebody else's as soon as the connection is closed.
                 course.waiting.clear();
             }
             Some(done) = course.under_way.next(), if !course.under_way.is_empty() => course.note(done)?,
             () = sleep_until(pause), if course.pause_until.is_some() => course.pause_until = None,
-            delivered = link.consumer.next(), if !is_stopping => match delivered {
+            delivered = source.consumer.next(), if !is_stopping => match delivered {
                 Some(Ok(delivery)) => course.take(delivery),
                 Some(Err(error)) => return Err(error.into()),
                 None => return Err(LinkError::Cancelled),

@@ -13,6 +13,9 @@ use crate::requests::Refused;
 const DETAIL_MAX: usize = 500;
 /// A message that survives the broker's end.
 const PERSISTENT: u8 = 2;
+/// How much all headers together may take, in bytes, half a frame at most: they go in one, and a larger one would end
+/// the connection, again and again.
+const HEADERS_MAX: usize = 64 * 1024;
 /// Headers by which the broker would hand the letter to other queues as well.
 const COPIES: [&str; 2] = ["CC", "BCC"];
 
@@ -30,12 +33,16 @@ pub(super) enum NotKept {
 pub(super) struct DeadLetters {
     channel: Channel,
     queue: ShortString,
+    /// How much all headers together may take, in bytes.
+    room: usize,
 }
 
 impl DeadLetters {
-    pub(super) async fn open(channel: Channel, queue: ShortString) -> Result<Self, lapin::Error> {
+    /// `frame` is the largest that the broker takes, in bytes; 0 for any.
+    pub(super) async fn open(channel: Channel, queue: ShortString, frame: u32) -> Result<Self, lapin::Error> {
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { channel, queue })
+        let half = usize::try_from(frame / 2).ok().filter(|half| *half > 0);
+        Ok(Self { channel, queue, room: half.unwrap_or(HEADERS_MAX).min(HEADERS_MAX) })
     }
 
     /// Puts a message aside; done when the broker has confirmed that it has it.
@@ -46,7 +53,7 @@ impl DeadLetters {
         now: Timestamp,
     ) -> Result<(), NotKept> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let properties = properties_of(delivery, why, now);
+        let properties = properties_of(delivery, why, now, self.room);
         let published = self.channel.basic_publish(
             ShortString::default(),
             self.queue.clone(),
@@ -66,15 +73,11 @@ impl DeadLetters {
 
 /// The message's own, except what would make this letter vanish, be copied, or be refused: when it expires, whom else
 /// it is for, and as whom it was published, which must be who publishes.
-fn properties_of(delivery: &Delivery, why: &Refused, now: Timestamp) -> BasicProperties {
+fn properties_of(delivery: &Delivery, why: &Refused, now: Timestamp, room: usize) -> BasicProperties {
     let mut headers = FieldTable::default();
-    let own = delivery.properties.headers().as_ref();
-    for (header, value) in own.into_iter().flat_map(FieldTable::inner) {
-        if !COPIES.contains(&header.as_str()) {
-            headers.insert(header.clone(), value.clone());
-        }
-    }
+    let mut taken = 0;
     let mut note = |header: &str, text: &str| {
+        taken += size_of_entry(header, text.len());
         headers.insert(name(header), AMQPValue::LongString(text.into()));
     };
     note("x-reason", why.code);
@@ -91,6 +94,7 @@ fn properties_of(delivery: &Delivery, why: &Refused, now: Timestamp) -> BasicPro
     if let Some(user) = delivery.properties.user_id() {
         note("x-original-user-id", user.as_str());
     }
+    keep_own(&mut headers, delivery.properties.headers().as_ref(), room.saturating_sub(taken));
     let own = &delivery.properties;
     let mut properties = BasicProperties::default().with_headers(headers).with_delivery_mode(PERSISTENT);
     macro_rules! keep {
@@ -106,6 +110,49 @@ fn properties_of(delivery: &Delivery, why: &Refused, now: Timestamp) -> BasicPro
         timestamp with_timestamp, kind with_type, app_id with_app_id
     );
     properties
+}
+
+/// Copies the message's own headers as far as there is room for them, and says how many there was none for.
+fn keep_own(headers: &mut FieldTable, own: Option<&FieldTable>, mut room: usize) {
+    let mut dropped = 0_u32;
+    for (header, value) in own.into_iter().flat_map(FieldTable::inner) {
+        if COPIES.contains(&header.as_str()) || headers.contains_key(header.as_str()) {
+            continue;
+        }
+        match room.checked_sub(size_of_entry(header.as_str(), size_of(value))) {
+            Some(rest) => {
+                room = rest;
+                headers.insert(header.clone(), value.clone());
+            }
+            None => dropped += 1,
+        }
+    }
+    if dropped > 0 {
+        headers.insert(name("x-headers-dropped"), AMQPValue::LongUInt(dropped));
+    }
+}
+
+/// What a header takes at most beside its value: its name, and the value's kind and length.
+fn size_of_entry(header: &str, value: usize) -> usize {
+    header.len() + 1 + 1 + 4 + value
+}
+
+/// What a value takes at most.
+fn size_of(value: &AMQPValue) -> usize {
+    /// The largest of those that are of a fixed size, a decimal or a time.
+    const FIXED: usize = 8;
+    match value {
+        AMQPValue::ShortString(text) => text.as_str().len(),
+        AMQPValue::LongString(text) => text.as_bytes().len(),
+        AMQPValue::ByteArray(bytes) => bytes.len(),
+        AMQPValue::FieldArray(values) => {
+            values.as_slice().iter().map(|value| size_of_entry("", size_of(value))).sum()
+        }
+        AMQPValue::FieldTable(table) => {
+            table.inner().iter().map(|(key, value)| size_of_entry(key.as_str(), size_of(value))).sum()
+        }
+        _ => FIXED,
+    }
 }
 
 fn shortened(text: &str) -> &str {

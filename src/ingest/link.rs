@@ -1,5 +1,6 @@
 //! A connection to the broker with what ingest needs on it: the queues, the exchange and the bindings, which are made
-//! where they are missing and used as they are otherwise, and a consumer.
+//! where they are missing and used as they are otherwise, and a consumer. Of several instances one consumes at a time:
+//! an event may only make sense after the one before it, which another instance would still be at.
 
 use std::time::Duration;
 
@@ -44,19 +45,25 @@ pub(super) enum LinkError {
     Cancelled,
 }
 
+/// How often a refusal without another consumer is believed to be another's beginning; then the queue takes no consumer
+/// for itself alone, as one does not that sees to it itself.
+const REFUSALS_MAX: u32 = 3;
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Link {
     connection: Connection,
-    channel: Channel,
-    pub(super) consumer: Consumer,
+    queue: ShortString,
+    prefetch: u16,
+    /// How often in a row consuming was refused while nobody else consumed.
+    refusals: u32,
     pub(super) dead_letters: DeadLetters,
     /// None where none go out.
     pub(super) events: Option<Events>,
 }
 
 impl Link {
-    /// Connects and begins to consume. `knock_first` after a broker that was reached and said nothing: the connection
+    /// Connects and makes what is missing. `knock_first` after a broker that was reached and said nothing: the connection
     /// of such a try cannot be taken back, so that there is no other one before something answers.
     pub(super) async fn open(settings: &RabbitMqSettings, knock_first: bool) -> Result<Self, LinkError> {
         let mut uri: AMQPUri = settings.url.reveal().parse().map_err(|_| LinkError::Url)?;
@@ -91,21 +98,34 @@ impl Link {
                 channel.queue_bind(queue, exchange, name(binding), options, FieldTable::default()).await?;
             }
         }
-        let dead_letters = DeadLetters::open(connection.create_channel().await?, dead_letters).await?;
+        let frame = connection.configuration().frame_max();
+        let dead_letters = DeadLetters::open(connection.create_channel().await?, dead_letters, frame).await?;
         let events = match settings.events_exchange.as_str() {
             "" => None,
             exchange => Some(Events::open(&connection, exchange).await?),
         };
-        channel.basic_qos(settings.prefetch, BasicQosOptions::default()).await?;
-        let (tag, options) = (ShortString::default(), BasicConsumeOptions::default());
-        let consumer =
-            channel.basic_consume(name(&settings.queue), tag, options, FieldTable::default()).await?;
-        Ok(Self { connection, channel, consumer, dead_letters, events })
+        let (queue, prefetch) = (name(&settings.queue), settings.prefetch);
+        Ok(Self { connection, queue, prefetch, refusals: 0, dead_letters, events })
     }
 
-    /// Asks for no more messages.
-    pub(super) async fn cease(&self) -> Result<(), LinkError> {
-        Ok(self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default()).await?)
+    /// Begins to consume, unless somebody else does.
+    pub(super) async fn try_to_consume(&mut self) -> Result<Option<Source>, LinkError> {
+        let channel = self.connection.create_channel().await?;
+        channel.basic_qos(self.prefetch, BasicQosOptions::default()).await?;
+        let options =
+            BasicConsumeOptions { exclusive: self.refusals < REFUSALS_MAX, ..BasicConsumeOptions::default() };
+        let (tag, none) = (ShortString::default(), FieldTable::default());
+        match channel.basic_consume(self.queue.clone(), tag, options, none).await {
+            Ok(consumer) => Ok(Some(Source { channel, consumer })),
+            Err(error) if is_soft(&error, AMQPSoftError::ACCESSREFUSED) => {
+                let asking = self.connection.create_channel().await?;
+                let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+                let queue = asking.queue_declare(self.queue.clone(), passive, FieldTable::default()).await?;
+                self.refusals = if queue.consumer_count() == 0 { self.refusals + 1 } else { 0 };
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Says goodbye; what is unacknowledged then goes to others at once. A broker that does not answer is left.
@@ -113,6 +133,20 @@ impl Link {
         if let Ok(Err(error)) = timeout(GOODBYE_LIMIT, self.connection.close(200, "stopped".into())).await {
             log::debug!("the broker took no goodbye: {error}");
         }
+    }
+}
+
+/// A consumer, with the channel that it is on.
+#[derive(Debug)]
+pub(super) struct Source {
+    channel: Channel,
+    pub(super) consumer: Consumer,
+}
+
+impl Source {
+    /// Asks for no more messages.
+    pub(super) async fn cease(&self) -> Result<(), LinkError> {
+        Ok(self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default()).await?)
     }
 }
 
@@ -140,8 +174,13 @@ async fn knock(uri: &AMQPUri) -> std::io::Result<()> {
 
 /// A question about what is not there ends the channel that it was asked on, so each has one of its own.
 fn is_missing(error: &lapin::Error) -> bool {
+    is_soft(error, AMQPSoftError::NOTFOUND)
+}
+
+/// Whether the broker ended a channel for this reason.
+fn is_soft(error: &lapin::Error, reason: AMQPSoftError) -> bool {
     let ErrorKind::ProtocolError(error) = error.kind() else { return false };
-    matches!(error.kind(), AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND))
+    *error.kind() == AMQPErrorKind::Soft(reason)
 }
 
 async fn ensure_queue(connection: &Connection, queue: &ShortString) -> Result<(), LinkError> {

@@ -108,8 +108,10 @@ async fn run(parts: &Arc<Parts>, mut stop: watch::Receiver<bool>) {
         let error = match opened {
             Ok(mut link) => {
                 let began = Instant::now();
-                log::info!(queue = parts.settings.queue; "messages are taken from the broker");
-                is_away = false;
+                if is_away {
+                    is_away = false;
+                    log::info!("the broker is back");
+                }
                 show(parts, true);
                 let events = link.events.take();
                 let telling = async {
@@ -149,4 +151,8 @@ async fn run(parts: &Arc<Parts>, mut stop: watch::Receiver<bool>) {
 fn show(parts: &Parts, reached: bool) {
     parts.health.note(reached);
     parts.metrics.rabbitmq_connected().set(i64::from(reached));
+    if !reached {
+        // However consuming ended.
+        parts.metrics.rabbitmq_consuming().set(0);
+    }
 }

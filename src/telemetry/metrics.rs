@@ -202,7 +202,9 @@ figures! {
     counters bus_messages("bellhop_bus_messages_total", direction):
         /// Messages between instances: sent, heard by nobody else of those that were asked about (unheard), heard from others, and of those not understood (strange).
     gauge rabbitmq_connected("bellhop_rabbitmq_connected"):
-        /// 1 while messages are taken from the broker, 0 while they cannot; always 0 where none is configured.
+        /// 1 while the broker is reached, 0 while it is not; always 0 where none is configured.
+    gauge rabbitmq_consuming("bellhop_rabbitmq_consuming"):
+        /// 1 at the instance that takes messages from the broker, 0 at those that stand by.
     counters ingest_messages("bellhop_ingest_messages_total", outcome):
         /// Messages from the broker, by outcome: done, repeated (done before and left at that), ignored (an event of our own), dead (refused for good and put aside) and retried (put off because of our own trouble, counted each time).
     counters outgoing_events("bellhop_outgoing_events_total", outcome):

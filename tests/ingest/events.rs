@@ -1,9 +1,13 @@
 //! Every event, in every way that it may come.
 
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
 
 use super::{await_outcome, await_titles, fed, note, outcomes, titles};
+use crate::support::app::{Database, TestAppBuilder};
+use crate::support::back_end::BackEnd;
 use crate::support::both::build_on_both_databases;
+use crate::support::deadline::wait_until_async;
 use crate::support::rabbitmq;
 
 const BOOKING: &str = "01980000-0000-7000-8000-00000000b001";
@@ -92,33 +96,58 @@ build_on_both_databases! {
 }
 
 #[tokio::test]
-async fn several_servers_share_a_queue() {
-    use crate::support::app::{Database, TestAppBuilder};
-    let first = TestAppBuilder::new(Database::Postgres);
-    let (one, back_end) = fed(first).await;
-    let url = one.database_url().to_owned();
-    let second = TestAppBuilder::new(Database::Sqlite).with("DATABASE_URL", &url);
+async fn of_several_servers_one_takes_the_messages_and_another_goes_on() {
+    const PAIRS: usize = 40;
+    let (mut one, back_end) = fed(TestAppBuilder::new(Database::Postgres)).await;
+    wait_until_async("the first to consume", async || {
+        (back_end.consumers(&back_end.queue).await == 1).then_some(())
+    })
+    .await;
+    let second = TestAppBuilder::new(Database::Sqlite).with("DATABASE_URL", one.database_url());
     let other = back_end.feed(super::patient(second)).start().await;
     super::await_ready(&other).await;
-    assert_eq!(back_end.consumers(&back_end.queue).await, 2);
-    for number in 0..60 {
-        back_end.emit("notification.created", &note("7", &format!("number {number}"))).await;
+    // What makes sense only behind the message before it.
+    let send_pair = async |number: usize| {
+        let id = format!("01980000-0000-7000-8000-{number:012}");
+        let mut named = booking("7");
+        named["id"] = json!(id);
+        back_end.emit_named(&format!("created-{number}"), "booking.created", &named).await;
+        let step = json!({"bookingId": id, "userId": "7"});
+        back_end.emit_named(&format!("accepted-{number}"), "booking.accepted", &step).await;
+    };
+    for number in 0..PAIRS / 2 {
+        send_pair(number).await;
     }
-    let mut told = await_titles(&one, "7", 60).await;
-    told.sort();
-    told.dedup();
-    assert_eq!(told.len(), 60);
-    let (by_one, by_other) = (outcomes(&one, "done").await, outcomes(&other, "done").await);
-    assert_eq!(by_one + by_other, 60);
-    assert!(by_one > 0 && by_other > 0, "{by_one} {by_other}");
+    await_outcome(&one, "done", PAIRS as u64).await;
+    assert_eq!((outcomes(&other, "done").await, back_end.consumers(&back_end.queue).await), (0, 1));
+    let rest = async {
+        for number in PAIRS / 2..PAIRS {
+            send_pair(number).await;
+        }
+    };
+    tokio::join!(rest, one.stop());
+    wait_until_async("every booking to be accepted", async || {
+        (titles(&other, "guest").await.len() == PAIRS).then_some(())
+    })
+    .await;
+    assert!(outcomes(&other, "done").await > 0);
+    assert!(back_end.try_take(&back_end.dead()).await.is_none());
+    assert_eq!(titles(&other, "7").await.len(), PAIRS);
+}
+
+#[tokio::test]
+async fn a_queue_that_lets_one_consume_itself_is_consumed() {
+    let back_end = BackEnd::on(rabbitmq::shared()).await;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+    back_end.declare(&back_end.queue, arguments).await;
+    let app = back_end.feed(super::patient(TestAppBuilder::new(Database::Sqlite))).start().await;
+    back_end.emit("notification.created", &note("7", "one")).await;
+    await_titles(&app, "7", 1).await;
 }
 
 #[tokio::test]
 async fn a_queue_that_is_there_is_used_as_it_is() {
-    use lapin::types::{AMQPValue, FieldTable};
-
-    use crate::support::app::{Database, TestAppBuilder};
-    use crate::support::back_end::BackEnd;
     let back_end = BackEnd::on(rabbitmq::shared()).await;
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-priority".into(), AMQPValue::LongInt(5));

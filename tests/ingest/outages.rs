@@ -163,6 +163,7 @@ async fn a_server_that_is_killed_loses_no_message_and_doubles_none_that_has_a_na
     let back_end = BackEnd::on(rabbitmq::shared()).await;
     back_end.declare(&back_end.queue, lapin::types::FieldTable::default()).await;
     let mut server = server(&back_end, &cluster.url("postgres")).await;
+    let mut standing_by = self::server(&back_end, &cluster.url("postgres")).await;
     let sending = async {
         for number in 0..SENT {
             let user = format!("host-{}", number % 7);
@@ -191,6 +192,7 @@ async fn a_server_that_is_killed_loses_no_message_and_doubles_none_that_has_a_na
     })
     .await;
     server.terminate();
+    standing_by.terminate();
     let mut titles = kept();
     assert_eq!((all.len(), titles.len()), (SENT, SENT), "doubled");
     titles.sort();

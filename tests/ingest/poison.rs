@@ -111,3 +111,22 @@ async fn a_dead_letter_keeps_what_it_came_with_except_what_would_lose_it() {
     assert!(back_end.try_take(&back_end.dead()).await.is_none());
     assert_eq!(back_end.waiting(&back_end.queue).await, 0);
 }
+
+#[tokio::test]
+async fn a_dead_letter_with_too_many_headers_leaves_some_of_them_out() {
+    let (app, back_end) = fed(TestAppBuilder::new(Database::Sqlite)).await;
+    let mut headers = FieldTable::default();
+    for number in 0..129 {
+        headers.insert(format!("x-{number:03}").into(), AMQPValue::LongString("h".repeat(1_000).into()));
+    }
+    // As much as one frame holds, so that no header of ours has room beside them.
+    back_end.put("", &back_end.queue, b"nothing", BasicProperties::default().with_headers(headers)).await;
+    back_end.emit("notification.created", &note("7", "behind it")).await;
+    let letter = back_end.take(&back_end.dead()).await;
+    assert_eq!((&*letter.header("x-reason"), letter.header("x-000").len()), ("malformed_json", 1_000));
+    let headers = letter.properties.headers().as_ref().unwrap().inner();
+    let Some(AMQPValue::LongUInt(dropped)) = headers.get("x-headers-dropped") else { panic!("{headers:?}") };
+    assert!((60..100).contains(dropped), "{dropped}");
+    await_outcome(&app, "done", 1).await;
+    assert_eq!(titles(&app, "7").await, ["behind it"]);
+}

@@ -71,10 +71,12 @@ impl AppendWorker {
                         .into_booking(id.unwrap_or_else(|| BookingId::from_uuid(self.parts.ids.next())), now);
                     let draft = Draft::booking_created(self.next_notification(), &booking);
                     let drafts = vec![Draft { request, ..draft }];
-                    gathered.push(Entry { booking: Some(booking), drafts, claim }, Waiting { at, reply });
+                    let entry = Entry { booking: Some(booking), drafts, claim };
+                    gathered.push(entry, Waiting { at, reply, has_named_it: id.is_some() });
                 }
                 AppendJob::Notify(Notify { drafts, claim, .. }, reply) => {
-                    gathered.push(Entry { booking: None, drafts, claim }, Waiting { at, reply });
+                    let entry = Entry { booking: None, drafts, claim };
+                    gathered.push(entry, Waiting { at, reply, has_named_it: false });
                 }
                 // The rest goes alone, after what came before it.
                 AppendJob::Booking(BookingEvent::Moved { booking, step, by, claim, request, .. }, reply) => {
@@ -151,8 +153,7 @@ impl AppendWorker {
                 for (entry, waiting) in entries.iter().zip(waiting) {
                     match self.write_alone(entry) {
                         Ok(outcomes) => self.settle(outcomes, vec![waiting]),
-                        // Every other id is of our own making.
-                        Err(error) if entry.booking.is_some() && error.is_duplicate() => {
+                        Err(error) if waiting.has_named_it && error.is_duplicate() => {
                             answer(waiting.reply, Err(WriteError::BookingExists));
                         }
                         Err(error) => {
@@ -327,6 +328,8 @@ struct Moved {
 struct Waiting {
     at: Instant,
     reply: Reply<Acceptance>,
+    /// Whether the booking's id is the sender's choice: every other id is of our own making.
+    has_named_it: bool,
 }
 
 /// Entries that will share a transaction, and who waits for each.
