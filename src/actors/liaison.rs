@@ -1,6 +1,7 @@
 //! Hears what other instances say and has it done here: their words go to the hub, their orders to the warden. What
-//! may have been missed is looked up: how far the inboxes stand of those who are connected here. So while the others
-//! cannot be reached, too, where the database is asked for it again and again.
+//! may have been missed is looked up: how far the inboxes stand of those who are connected here. So it is again and
+//! again: often while the others cannot be reached, and now and then while they can, for one of them may be cut off
+//! alone, or have died between a commit and its push.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,6 +24,8 @@ use crate::telemetry::Metrics;
 const PORTION: usize = 256;
 /// Of how many users is looked at once how far their inboxes stand.
 const USERS_AT_ONCE: usize = 500;
+/// So much less often is looked while the others can be reached.
+const LESS_OFTEN: u32 = 2;
 /// The pause before looking again in a database that is away, or for a hub that has too much to do.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -44,6 +47,7 @@ pub struct Liaison {
     /// How often is looked while the others cannot be reached.
     poll: Duration,
     is_parted: bool,
+    next_look: Option<SpawnHandle>,
     /// Whose inboxes are to be looked at.
     suspects: BTreeSet<UserId>,
     round: Round,
@@ -69,6 +73,7 @@ impl Liaison {
             heard: Some(heard),
             poll,
             is_parted: false,
+            next_look: None,
             suspects: BTreeSet::new(),
             round: Round::Over,
             is_round_due: false,
@@ -101,7 +106,11 @@ impl Liaison {
                         self.parties.metrics.refused("email_mailbox").inc();
                     }
                 }
-                Heard::Joined => self.is_parted = false,
+                Heard::Joined => {
+                    self.is_parted = false;
+                    // Others may not have rejoined, with their users.
+                    self.parties.email.do_send(AwaitDevices);
+                }
                 Heard::Parted => {
                     self.is_parted = true;
                     self.look_again(ctx);
@@ -132,14 +141,13 @@ impl Liaison {
         self.look(ctx);
     }
 
-    /// Looks at all again and again for as long as the others cannot be reached.
+    /// Looks at all, and again after a while.
     fn look_again(&mut self, ctx: &mut Context<Self>) {
         self.look_at_all(ctx);
-        ctx.run_later(self.poll, |liaison, ctx| {
-            if liaison.is_parted {
-                liaison.look_again(ctx);
-            }
-        });
+        let pause = if self.is_parted { self.poll } else { self.poll * LESS_OFTEN };
+        if let Some(before) = self.next_look.replace(ctx.run_later(pause, Self::look_again)) {
+            ctx.cancel_future(before);
+        }
     }
 
     /// Looks at the next, if it is anybody's turn and no look is under way.
@@ -218,7 +226,9 @@ impl Actor for Liaison {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        if let Some(heard) = self.heard.take() {
+        // One that is alone hears nothing.
+        if let Some(heard) = self.heard.take().filter(|heard| !heard.is_closed()) {
+            self.look_again(ctx);
             ctx.add_stream(stream::unfold(heard, |mut heard| async {
                 let mut portion = Vec::new();
                 (heard.recv_many(&mut portion, PORTION).await > 0).then_some((portion, heard))

@@ -1,6 +1,7 @@
 //! Where instances meet in these tests: in this process, at a Redis, at a cluster.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bellhop::bus::{Address, Bus, Exchange, Heard, LocalBus, Post, RedisBus, State};
 use bellhop::config::{BusSettings, PresenceSettings, SecretUrl};
@@ -109,22 +110,27 @@ impl Member {
         self.bus.publish(vec![Post { to, speech: Arc::new(word), unless_heard: None }]);
     }
 
-    /// Says something in a room; answers whether nobody else was there.
+    /// Says something in a room, again where the bus was away meanwhile; answers whether nobody else was there.
     pub(super) async fn is_alone_in(&mut self, room: &Room) -> bool {
-        let id = NotificationId::from_uuid(uuid::Uuid::now_v7());
-        let to = Address::Room(room.clone());
+        let id = || NotificationId::from_uuid(uuid::Uuid::now_v7());
         let post = |to, unless_heard| Post { to, speech: Arc::new(Word::Orders), unless_heard };
-        // Nobody is ever in the second.
-        let nowhere = NotificationId::from_uuid(uuid::Uuid::now_v7());
-        let empty = Address::Room(Room::Other("listing:nowhere".to_owned()));
-        self.bus.publish(vec![post(to, Some(id)), post(empty, Some(nowhere))]);
-        let mut unheard = Vec::new();
-        while !unheard.contains(&nowhere) {
-            let found =
-                self.hear(|heard| if let Heard::Unheard(ids) = heard { Some(ids) } else { None }).await;
-            unheard.extend(found);
-        }
-        unheard.contains(&id)
+        wait_until_async("an answer", async || {
+            let (asked, nowhere) = (id(), id());
+            let to = Address::Room(room.clone());
+            // Nobody is ever in the second.
+            let empty = Address::Room(Room::Other("listing:nowhere".to_owned()));
+            self.bus.publish(vec![post(to, Some(asked)), post(empty, Some(nowhere))]);
+            let mut unheard = Vec::new();
+            let answer = async {
+                while !unheard.contains(&nowhere) {
+                    let is_unheard = |heard| if let Heard::Unheard(ids) = heard { Some(ids) } else { None };
+                    unheard.extend(self.hear(is_unheard).await);
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(1), answer).await.ok()?;
+            Some(unheard.contains(&asked))
+        })
+        .await
     }
 }
 
