@@ -3,4 +3,5 @@
 
 mod disk;
 mod held;
+mod read_only;
 mod repeats;

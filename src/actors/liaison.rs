@@ -23,7 +23,7 @@ use crate::telemetry::Metrics;
 const PORTION: usize = 256;
 /// Of how many users is looked at once how far their inboxes stand.
 const USERS_AT_ONCE: usize = 500;
-/// The pause before looking again in a database that is away.
+/// The pause before looking again in a database that is away, or for a hub that has too much to do.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// With whom the liaison speaks here.
@@ -109,7 +109,15 @@ impl Liaison {
                 Heard::Forgotten => self.parties.hub.do_send(TellOfEverybody),
             }
         }
-        hub::relay(&self.parties.hub, relayed, &self.parties.metrics);
+        self.relay(relayed, ctx);
+    }
+
+    /// Has these pushed; what the hub cannot take now is looked up when it may have caught up.
+    fn relay(&mut self, publications: Vec<Publication>, ctx: &mut Context<Self>) {
+        if !hub::relay(&self.parties.hub, publications, &self.parties.metrics) && !self.is_round_due {
+            self.is_round_due = true;
+            ctx.run_later(RETRY, Self::look);
+        }
     }
 
     fn look_at(&mut self, rooms: Vec<Room>, ctx: &mut Context<Self>) {
@@ -169,7 +177,7 @@ impl Liaison {
                     Publication { room, parcel: Parcel::standing(inbox) }
                 };
                 let standings = states.into_iter().map(standing).collect();
-                hub::relay(&self.parties.hub, standings, &self.parties.metrics);
+                self.relay(standings, ctx);
                 self.is_looking = false;
                 self.look(ctx);
             }

@@ -112,7 +112,7 @@ impl App {
             broker: broker.clone(),
         };
         let instance = instance_name(ids.as_ref());
-        let (bus, heard) = start::open_bus(&settings, &instance, &metrics)?;
+        let (bus, heard) = start::open_bus(&settings, &secret, &instance, &metrics)?;
         let email = start::email(&settings, &pool, &clock, &metrics, &health, &mut arbiters)?;
         let hub = start::hub(&settings, &email, &bus, &instance, &metrics, &mut arbiters);
         let parts = Parts {

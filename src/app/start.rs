@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::Health;
@@ -20,6 +23,7 @@ use crate::config::Settings;
 use crate::domain::Clock;
 use crate::email::{self, Composer};
 use crate::storage::Pool;
+use crate::storage::secrets::SharedSecret;
 use crate::telemetry::Metrics;
 
 pub(super) fn email(
@@ -55,13 +59,20 @@ pub(super) fn email(
 /// The way to the other instances, if there can be any.
 pub(super) fn open_bus(
     settings: &Settings,
+    secret: &SharedSecret,
     instance: &str,
     metrics: &Metrics,
 ) -> anyhow::Result<bus::Opened> {
+    /// So many digits tell deployments apart that share a Redis, and tell nothing of the secret.
+    const DIGITS: usize = 12;
     if settings.bus.redis_url.is_empty() {
         return Ok(LocalBus::alone());
     }
-    RedisBus::open(&settings.bus, &settings.presence, instance, metrics.clone()).context("bus.redis_url")
+    let digest = Sha256::new().chain_update("bus").chain_update(secret.reveal()).finalize();
+    let mut deployment = URL_SAFE_NO_PAD.encode(digest);
+    deployment.truncate(DIGITS);
+    RedisBus::open(&settings.bus, &settings.presence, &deployment, instance, metrics.clone())
+        .context("bus.redis_url")
 }
 
 pub(super) fn hub(

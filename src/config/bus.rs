@@ -12,7 +12,7 @@ pub struct BusSettings {
     pub redis_url: Vec<SecretUrl>,
     /// Whether it is a Redis Cluster. Defaults to false.
     pub cluster: bool,
-    /// What every key and channel begins with: deployments that share a Redis must differ. Defaults to `bellhop`.
+    /// What every key and channel begins with, before the deployment's own name. Defaults to `bellhop`.
     pub prefix: String,
     /// How long Redis may take for an answer before its connection is given up, in milliseconds. Defaults to 1000.
     pub timeout_ms: u64,

@@ -39,8 +39,9 @@ impl StorageError {
 }
 
 /// Texts of errors for which the databases have no kind of their own but that pass: PostgreSQL going
-/// down, coming up or ending a statement, SQLite waiting for a lock or for space on the disk.
-const PASSING: [&str; 11] = [
+/// down, coming up, ending a statement, or out of disk, memory or connections, SQLite waiting for a lock or for space on
+/// the disk.
+const PASSING: [&str; 17] = [
     "terminating connection",
     "server closed the connection",
     "no connection to the server",
@@ -52,6 +53,12 @@ const PASSING: [&str; 11] = [
     "database is locked",
     "disk is full",
     "disk I/O error",
+    "readonly database",
+    "No space left on device",
+    "could not extend file",
+    "out of memory",
+    "out of shared memory",
+    "remaining connection slots",
 ];
 
 impl From<DieselError> for StorageError {
@@ -60,7 +67,9 @@ impl From<DieselError> for StorageError {
             DieselError::DatabaseError(
                 DatabaseErrorKind::ClosedConnection
                 | DatabaseErrorKind::UnableToSendCommand
-                | DatabaseErrorKind::SerializationFailure,
+                | DatabaseErrorKind::SerializationFailure
+                // A standby, until it is or finds its primary.
+                | DatabaseErrorKind::ReadOnlyTransaction,
                 _,
             )
             | DieselError::BrokenTransactionManager => true,

@@ -200,7 +200,7 @@ figures! {
     gauge bus_connected("bellhop_bus_connected"):
         /// 1 while the other instances can be reached, 0 while they cannot; always 0 where there can be none.
     counters bus_messages("bellhop_bus_messages_total", direction):
-        /// Messages between instances: sent, heard by nobody else of those that were asked about (unheard), and heard from others.
+        /// Messages between instances: sent, heard by nobody else of those that were asked about (unheard), heard from others, and of those not understood (strange).
     gauge rabbitmq_connected("bellhop_rabbitmq_connected"):
         /// 1 while the broker is reached, 0 while it is not; always 0 where none is configured.
     gauge rabbitmq_consuming("bellhop_rabbitmq_consuming"):

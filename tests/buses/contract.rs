@@ -9,6 +9,7 @@ use bellhop::protocol::wire::Said;
 use serde_json::json;
 
 use super::meeting::{Meeting, on_every_bus, until};
+use crate::support::redis::{RedisCluster, RedisServer};
 
 fn host() -> Room {
     Room::User(UserId::from_stored("host-7".to_owned()))
@@ -23,6 +24,24 @@ fn letter(number: i64) -> Word<'static> {
         request: RequestId::parse("a-request"),
         inbox: Some(InboxState { last_seq: number, unread: 1 }),
     })
+}
+
+#[tokio::test]
+async fn a_room_is_heard_when_its_place_in_the_cluster_has_moved() {
+    let cluster = RedisCluster::start_new();
+    let meeting = Meeting::at(&cluster.url(), true);
+    let (mut a, mut b) = (meeting.join("a").await, meeting.join("b").await);
+    b.listen(&host()).await;
+    for channel in ["room:user:host-7", "all"] {
+        let channel = format!("{}:a-deployment:{channel}", meeting.prefix());
+        let is_there = |node: &RedisServer| node.command(&["PUBSUB", "SHARDCHANNELS"]).contains(&channel);
+        assert!(cluster.nodes().iter().any(is_there), "{channel}");
+        cluster.move_slot_of(&channel);
+        until(false, async || a.is_alone_in(&host()).await).await;
+        until(true, async || cluster.nodes().iter().any(is_there)).await;
+    }
+    b.say(Address::All, Word::Leaving);
+    assert_eq!(a.next_word().await, (Address::All, Word::Leaving));
 }
 
 on_every_bus! {

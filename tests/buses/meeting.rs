@@ -27,14 +27,14 @@ impl Meeting {
     }
 
     pub(super) fn at_redis() -> Self {
-        Self::at(redis::shared().url(), false)
+        Self::at(&redis::shared().url(), false)
     }
 
     pub(super) fn at_cluster() -> Self {
-        Self::at(CLUSTER.url(), true)
+        Self::at(&CLUSTER.url(), true)
     }
 
-    fn at(url: String, cluster: bool) -> Self {
+    pub(super) fn at(url: &str, cluster: bool) -> Self {
         Self::AtRedis(BusSettings {
             redis_url: url.split(',').map(|url| SecretUrl::new(url.to_owned())).collect(),
             cluster,
@@ -44,13 +44,21 @@ impl Meeting {
         })
     }
 
+    /// What its instances' channels and keys begin with.
+    pub(super) fn prefix(&self) -> &str {
+        match self {
+            Self::Here(_) => "",
+            Self::AtRedis(settings) => &settings.prefix,
+        }
+    }
+
     /// An instance comes, and is there when this returns.
     pub(super) async fn join(&self, name: &str) -> Member {
         let (bus, heard) = match self {
             Self::Here(exchange) => LocalBus::join(exchange, name),
             Self::AtRedis(settings) => {
                 let presence = PresenceSettings { grace_ms: 0, lease_ms: 15_000 };
-                RedisBus::open(settings, &presence, name, Metrics::new().unwrap()).unwrap()
+                RedisBus::open(settings, &presence, "a-deployment", name, Metrics::new().unwrap()).unwrap()
             }
         };
         let mut member = Member { bus, heard };

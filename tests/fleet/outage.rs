@@ -8,6 +8,7 @@ use serde_json::json;
 use super::follower::Follower;
 use super::median;
 use crate::support::clock::start;
+use crate::support::deadline::wait_until_async;
 use crate::support::door::Door;
 use crate::support::fleet::{Fleet, FleetBuilder, THREE};
 use crate::support::redis::{RedisCluster, RedisServer};
@@ -143,6 +144,35 @@ async fn a_redis_that_is_restarted_with_nothing_in_it_is_told_everything_again()
     // An operator's mistake, which breaks no connection.
     redis.command(&["FLUSHALL"]);
     scene.is_as_before().await;
+}
+
+/// Who comes at once is told of as ever, and hides nobody.
+#[tokio::test]
+async fn everybody_is_online_again_when_redis_was_emptied_in_part_or_altogether() {
+    let redis = RedisServer::start_new();
+    let scene = Scene::set(builder(&redis.url())).await;
+    let mut everybody = HOSTS.map(str::to_owned).to_vec();
+    let mut devices = Vec::new();
+    for number in 0..2 {
+        match number {
+            0 => redis.command(&["FLUSHALL"]),
+            _ => redis.command(
+                &[&["DEL"][..], &redis.keys("*:order:*").iter().map(String::as_str).collect::<Vec<_>>()]
+                    .concat(),
+            ),
+        };
+        let guest = format!("guest-{number}");
+        devices.push(scene.fleet.connect(0, &guest).await);
+        everybody.push(guest);
+        for instance in scene.fleet.numbers() {
+            wait_until_async(format_args!("{everybody:?} on {instance}"), async || {
+                let users = scene.fleet.presence(instance).await["users"].clone();
+                let ids = users.as_array()?.iter().map(|user| user["userId"].as_str());
+                ids.eq(everybody.iter().map(|id| Some(id.as_str()))).then_some(())
+            })
+            .await;
+        }
+    }
 }
 
 #[tokio::test]

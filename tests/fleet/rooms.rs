@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::app::{seconds_from_now, token_for, token_of};
 use crate::support::door::Door;
-use crate::support::fleet::Fleet;
+use crate::support::fleet::{Fleet, FleetBuilder};
 use crate::support::socket::TestSocket;
 
 async fn connect(fleet: &Fleet, instance: usize, user: &str, role: &str) -> TestSocket {
@@ -97,4 +97,20 @@ async fn what_is_passing_for_one_user_reaches_all_their_devices() {
     assert_heard(&fleet, ("userId", "ann"), &mut devices).await;
     assert_heard(&fleet, ("room", "listing:1"), &mut devices).await;
     assert_quiet(&fleet, &mut devices).await;
+}
+
+/// Whatever is configured alike: what they say is for the users of one database, who are others in the other.
+#[tokio::test]
+async fn two_deployments_at_one_redis_do_not_hear_each_other() {
+    let start = async || FleetBuilder::new().with("BELLHOP__BUS__PREFIX", "the-same").start(1).await;
+    let [one, other] = [start().await, start().await];
+    let mut hosts = [one.connect(0, "ann").await, other.connect(0, "ann").await];
+    one.book(0, "guest", "ann").await;
+    let first = hosts[0].next_event("booking.created").await;
+    let second = other.book(0, "guest", "ann").await;
+    let told = hosts[1].next_event("booking.created").await;
+    assert_eq!((&told["id"], &told["seq"]), (&second["notification"]["id"], &json!(1)), "{first}");
+    for fleet in [&one, &other] {
+        assert_eq!(fleet.presence(0).await["totalOnline"], 1);
+    }
 }

@@ -47,16 +47,18 @@ pub fn publish(hub: &Addr<NotificationHub>, publications: Vec<Publication>, metr
     }
 }
 
-/// Has the hub push what other instances told; what it cannot take is not lost either.
-pub fn relay(hub: &Addr<NotificationHub>, publications: Vec<Publication>, metrics: &Metrics) {
+/// Has the hub push what other instances told; answers whether it could take that.
+pub fn relay(hub: &Addr<NotificationHub>, publications: Vec<Publication>, metrics: &Metrics) -> bool {
     if publications.is_empty() {
-        return;
+        return true;
     }
     metrics.queue_items(QUEUE).inc();
-    if hub.try_send(Relay { publications }).is_err() {
+    let is_taken = hub.try_send(Relay { publications }).is_ok();
+    if !is_taken {
         metrics.queue_items(QUEUE).dec();
         metrics.refused("hub_mailbox").inc();
     }
+    is_taken
 }
 
 /// The hub of one instance.

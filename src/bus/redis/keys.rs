@@ -4,7 +4,8 @@
 use crate::bus::Address;
 use crate::domain::{Role, Room, UserId};
 
-/// The names that begin with a deployment's prefix.
+/// The names that begin with the configured prefix and the deployment's own name: channels are those of a whole server,
+/// whatever database's number its URL has.
 #[derive(Debug)]
 pub(super) struct Keys {
     prefix: Box<str>,
@@ -16,8 +17,8 @@ const ALL: &str = "all";
 const ROOM: &str = "room:";
 
 impl Keys {
-    pub(super) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.into() }
+    pub(super) fn new(prefix: &str, deployment: &str) -> Self {
+        Self { prefix: format!("{prefix}:{deployment}").into() }
     }
 
     pub(super) fn channel(&self, address: &Address) -> String {
@@ -95,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_channel_says_of_which_room_it_is() {
-        let keys = Keys::new("a");
+        let keys = Keys::new("a", "1");
         for name in ["user:host-7", "user:a:b", "role:ADMIN", "role:CUSTOM", "booking:42", "listing:a:b"] {
             let address = Address::Room(Room::parse(name).expect(name));
             assert_eq!(keys.address(&keys.channel(&address)), Some(address), "{name}");
@@ -103,7 +104,7 @@ mod tests {
         let odd = Address::Room(Room::Session("of two words".to_owned()));
         assert_eq!(keys.address(&keys.channel(&odd)), Some(odd));
         assert_eq!(keys.address(&keys.channel(&Address::All)), Some(Address::All));
-        assert_eq!((keys.address("b:all"), keys.address("a:other")), (None, None));
+        assert_eq!(["a:2:all", "b:1:all", "a:1:other"].map(|name| keys.address(name)), [None, None, None]);
     }
 
     #[test]

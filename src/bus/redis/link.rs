@@ -38,6 +38,8 @@ pub(super) enum LinkError {
     Closed,
     #[error("messages came faster than they could be taken")]
     Overrun,
+    #[error("the cluster has changed")]
+    Moved,
     #[error("what is kept there cannot be read: {0}")]
     Corrupt(String),
     #[error("nobody needs it any more")]

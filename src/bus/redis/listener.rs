@@ -20,6 +20,7 @@ pub(super) async fn run(
     heard: &mpsc::Sender<Heard>,
 ) -> Result<(), LinkError> {
     let mut portion = Vec::with_capacity(PORTION);
+    let mut is_strange = false;
     loop {
         pushes.next(&mut portion, PORTION).await?;
         let mut listening = Vec::new();
@@ -27,13 +28,26 @@ pub(super) async fn run(
             match (kind, data.as_slice()) {
                 (PushKind::Message | PushKind::SMessage, [channel, message]) => {
                     if let Some(said) = said(shared, channel, message) {
-                        shared.metrics.bus_messages("heard").inc();
+                        let kind = if matches!(said, Heard::Strange(_)) { "strange" } else { "heard" };
+                        shared.metrics.bus_messages(kind).inc();
+                        // Once, however many there are: so it is while another release takes this one's place.
+                        if kind == "strange" && !std::mem::replace(&mut is_strange, true) {
+                            log::warn!("what another instance says is not understood, and is looked up");
+                        }
                         heard.send(said).await.map_err(|_| LinkError::Unwanted)?;
                     }
                 }
                 (PushKind::Subscribe | PushKind::SSubscribe, [channel, ..]) => {
                     if let Some(Address::Room(room)) = address(shared, channel) {
                         listening.push(room);
+                    }
+                }
+                // Also where nobody asked for it: a slot of a cluster has moved to another node.
+                (PushKind::Unsubscribe | PushKind::SUnsubscribe, [channel, ..]) => {
+                    match address(shared, channel) {
+                        Some(Address::Room(room)) => shared.rooms.has_ceased(&room),
+                        Some(Address::All) => return Err(LinkError::Moved),
+                        None => {}
                     }
                 }
                 (PushKind::Disconnection, _) => return Err(LinkError::Closed),
@@ -60,7 +74,7 @@ fn said(shared: &Shared, channel: &Value, message: &Value) -> Option<Heard> {
     Some(match unpack(message) {
         Ok(word) => Heard::Word(address, word),
         Err(error) => {
-            log::warn!("what another instance says is not understood and is looked up: {error}");
+            log::debug!("what another instance says is not understood: {error}");
             Heard::Strange(address)
         }
     })

@@ -15,7 +15,7 @@ mod rooms;
 mod shelf;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -29,10 +29,9 @@ use rooms::Rooms;
 use shelf::Shelf;
 
 use super::presence::{Instance, Person, PresenceNews, RollQuery};
-use super::{Address, Bus, BusError, HEARD_MAX, Heard, Opened, Post, State};
+use super::{Bus, BusError, HEARD_MAX, Heard, Opened, Post, State};
 use crate::config::{BusSettings, PresenceSettings};
 use crate::domain::{Room, UserId};
-use crate::protocol::letter::Word;
 use crate::telemetry::Metrics;
 
 /// How much that is to be said waits; more is found in the database.
@@ -50,6 +49,8 @@ struct Shared {
     name: Box<str>,
     keys: Keys,
     state: AtomicU8,
+    /// Whether something did not fit into the queue since all were last told to look.
+    is_owing: AtomicBool,
     rooms: Rooms,
     shelf: Shelf,
     /// For questions; none while Redis is away.
@@ -68,11 +69,13 @@ pub struct RedisBus {
 }
 
 impl RedisBus {
-    /// Begins to connect, on this thread's runtime, and goes on until the bus is dropped. `name` is no other
-    /// instance's, and not that of an earlier run.
+    /// Begins to connect, on this thread's runtime, and goes on until the bus is dropped. `deployment` tells those over
+    /// another database apart, whatever their configuration says; `name` is no other instance's, and not that of an
+    /// earlier run.
     pub fn open(
         settings: &BusSettings,
         presence: &PresenceSettings,
+        deployment: &str,
         name: &str,
         metrics: Metrics,
     ) -> Result<Opened, BusError> {
@@ -81,8 +84,9 @@ impl RedisBus {
         let (heard, hearing) = mpsc::channel(HEARD_MAX);
         let shared = Arc::new(Shared {
             name: name.into(),
-            keys: Keys::new(&settings.prefix),
+            keys: Keys::new(&settings.prefix, deployment),
             state: AtomicU8::new(PARTED),
+            is_owing: AtomicBool::new(false),
             rooms: Rooms::default(),
             shelf: Shelf::default(),
             link: watch::Sender::new(None),
@@ -133,6 +137,7 @@ impl Bus for RedisBus {
         for post in posts {
             if self.posts.try_send(post).is_err() {
                 self.shared.metrics.refused("bus_queue").inc();
+                self.shared.is_owing.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -234,8 +239,7 @@ async fn run(
             heard.send(news).await.map_err(|_| LinkError::Unwanted)?;
         }
         // What was said while this instance was away was heard by nobody.
-        let look = Post { to: Address::All, speech: Arc::new(Word::Look), unless_heard: None };
-        publisher::publish(shared, link, vec![look], heard).await?;
+        publisher::have_all_look(shared, link, heard).await?;
         tokio::try_join!(
             publisher::run(shared, link, posts, heard),
             rooms::run(shared, link),

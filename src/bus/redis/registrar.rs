@@ -19,11 +19,19 @@ use crate::domain::UserId;
 const PORTION: usize = 256;
 /// How often a lease is renewed while it lasts.
 const RENEWALS: u32 = 3;
+/// What is in the hash and in the sorted set from the first, and in no user's name: where it is missing, Redis was
+/// emptied, or ran out of memory, or was away for longer than the lease.
+const MARK: &str = "";
 
 /// Takes back what is known of an earlier connection: everything will be said again.
 pub(super) async fn begin(shared: &Arc<Shared>, link: &Link) -> Result<(), LinkError> {
     shared.shelf.clear();
     forget(shared, link).await?;
+    let Shared { keys, name, .. } = &**shared;
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("HSET").arg(keys.people(name)).arg(MARK).arg(MARK).ignore();
+    pipeline.cmd("ZADD").arg(keys.order(name)).arg(0).arg(MARK).ignore();
+    link.clone().ask_all::<()>(&pipeline).await?;
     renew(shared, link).await?;
     Ok(())
 }
@@ -51,23 +59,24 @@ pub(super) async fn run(
     let mut check = interval(shared.patience.max(Duration::from_millis(100)));
     renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut keeps_people = false;
     loop {
-        tokio::select! {
-            () = shared.shelf.filled() => keeps_people |= keep(shared, link).await?,
-            _ = renewal.tick() => {
-                // Emptied by somebody, or for want of memory.
-                if !renew(shared, link).await? && keeps_people {
-                    keeps_people = false;
-                    heard.send(Heard::Forgotten).await.map_err(|_| LinkError::Unwanted)?;
-                }
+        let is_known = tokio::select! {
+            () = shared.shelf.filled() => keep(shared, link).await?,
+            _ = renewal.tick() => renew(shared, link).await?,
+            _ = check.tick() => {
+                link.clone().ask::<()>(&cmd("PING")).await?;
+                true
             }
-            _ = check.tick() => link.clone().ask::<()>(&cmd("PING")).await?,
+        };
+        if !is_known {
+            log::info!("Redis has forgotten who is online here, and is told again");
+            begin(shared, link).await?;
+            heard.send(Heard::Forgotten).await.map_err(|_| LinkError::Unwanted)?;
         }
     }
 }
 
-/// Says that this instance lives; answers whether Redis knows of anybody who is online here.
+/// Says that this instance lives; answers whether Redis still has everything that it was told.
 async fn renew(shared: &Shared, link: &Link) -> Result<bool, LinkError> {
     let Shared { keys, name, lease, .. } = shared;
     let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
@@ -76,21 +85,21 @@ async fn renew(shared: &Shared, link: &Link) -> Result<bool, LinkError> {
     pipeline.cmd("SADD").arg(keys.instances()).arg(&**name).ignore();
     pipeline.cmd("SET").arg(keys.figures(name)).arg(figures).arg("PX").arg(lease).ignore();
     pipeline.cmd("PEXPIRE").arg(keys.order(name)).arg(lease).ignore();
-    pipeline.cmd("PEXPIRE").arg(keys.people(name)).arg(lease);
-    let (is_known,): (bool,) = link.clone().ask_all(&pipeline).await?;
-    Ok(is_known)
+    pipeline.cmd("PEXPIRE").arg(keys.people(name)).arg(lease).ignore();
+    pipeline.cmd("HEXISTS").arg(keys.people(name)).arg(MARK);
+    pipeline.cmd("ZSCORE").arg(keys.order(name)).arg(MARK);
+    let (in_people, in_order): (bool, Option<f64>) = link.clone().ask_all(&pipeline).await?;
+    Ok(in_people && in_order.is_some())
 }
 
-/// Says who has come and gone; answers whether anybody is kept by it.
+/// Says who has come and gone; answers as [`renew`].
 async fn keep(shared: &Shared, link: &Link) -> Result<bool, LinkError> {
     let Shared { keys, name, .. } = shared;
     let (people, order) = (keys.people(name), keys.order(name));
-    let mut keeps = false;
     loop {
         let news = shared.shelf.take(PORTION);
         if news.is_empty() {
-            renew(shared, link).await?;
-            return Ok(keeps);
+            return renew(shared, link).await;
         }
         let users: Vec<&str> = news.iter().map(|(user, _)| user.as_str()).collect();
         let before: Vec<Option<String>> = link.clone().ask(cmd("HMGET").arg(&people).arg(users)).await?;
@@ -105,7 +114,6 @@ async fn keep(shared: &Shared, link: &Link) -> Result<bool, LinkError> {
                 pipeline.cmd("ZREM").arg(&order).arg(entry(None, user)).ignore();
                 continue;
             };
-            keeps = true;
             pipeline.cmd("HSET").arg(&people).arg(user.as_str()).arg(json(person)?).ignore();
             let added = pipeline.cmd("ZADD").arg(&order).arg(0).arg(entry(None, user));
             for role in &person.roles {

@@ -46,6 +46,16 @@ impl Rooms {
         self.is_changed.notify_one();
     }
 
+    /// Redis tells nothing more of a room: if that is wanted, it is asked for again.
+    pub(super) fn has_ceased(&self, room: &Room) {
+        let mut wishes = self.wishes();
+        if wishes.wanted.contains(room) {
+            wishes.untold.insert(room.clone(), true);
+            drop(wishes);
+            self.is_changed.notify_one();
+        }
+    }
+
     /// Redis knows nothing of any.
     fn begin_anew(&self) {
         let mut wishes = self.wishes();
@@ -117,6 +127,17 @@ mod tests {
         assert_eq!(rooms.take(), (vec![a.clone()], vec![b]));
         assert_eq!(rooms.take(), (vec![], vec![]));
         rooms.begin_anew();
+        assert_eq!(rooms.take(), (vec![a], vec![]));
+    }
+
+    #[test]
+    fn a_room_that_ended_by_itself_is_asked_for_again_if_it_is_wanted() {
+        let rooms = Rooms::default();
+        let [a, b] = ["listing:a", "listing:b"].map(|name| Room::parse(name).unwrap());
+        rooms.listen(&a);
+        rooms.take();
+        rooms.has_ceased(&a);
+        rooms.has_ceased(&b);
         assert_eq!(rooms.take(), (vec![a], vec![]));
     }
 

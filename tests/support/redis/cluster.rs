@@ -68,6 +68,19 @@ impl RedisCluster {
         &self.nodes
     }
 
+    /// Moves the slot of a key or channel to another master, as resharding does.
+    pub fn move_slot_of(&self, name: &str) {
+        let slot = self.nodes[0].command(&["CLUSTER", "KEYSLOT", name]);
+        let at = slot.trim().parse::<usize>().unwrap() * MASTERS / SLOTS;
+        let (from, to) = (&self.nodes[at], &self.nodes[(at + 1) % MASTERS]);
+        let [from_id, to_id] = [from, to].map(|node| node.command(&["CLUSTER", "MYID"]).trim().to_owned());
+        to.command(&["CLUSTER", "SETSLOT", slot.trim(), "IMPORTING", &from_id]);
+        from.command(&["CLUSTER", "SETSLOT", slot.trim(), "MIGRATING", &to_id]);
+        for node in [to, from] {
+            node.command(&["CLUSTER", "SETSLOT", slot.trim(), "NODE", &to_id]);
+        }
+    }
+
     /// Kills a master, and waits until its replica has taken its place.
     pub fn fail_over(&self, master: usize) {
         self.nodes[master].kill();
