@@ -23,8 +23,11 @@ use crate::actors::persistence::WriteError;
 use crate::domain::RequestId;
 use crate::requests::Refused;
 
-/// How often a message that fails for no reason that passes is tried before it is put aside: the trouble may be its own.
-const FAILURES_MAX: u32 = 10;
+/// How often a message may fail for no reason that passes while others are done, before it is put aside: then the fault
+/// is its own.
+const FAILURES_MAX: u32 = 5;
+/// How often it is tried to put a message aside before all is begun anew, with the queue that it is to go to.
+const LETTER_TRIES: u32 = 3;
 /// How often who stands by looks whether it is wanted.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What we call ourselves in what we publish: our own events are not taken for others'.
@@ -39,16 +42,20 @@ struct Pending {
     in_doubt: bool,
     /// How often it failed for no reason that passes.
     failures: u32,
+    /// How often of these others had been done since the time before.
+    own_failures: u32,
+    /// How many had been done when it failed last.
+    done_before: u64,
 }
 
 /// What became of what was under way.
 enum Step {
-    /// It is acknowledged.
-    Settled,
+    /// It is acknowledged; whether it was done, rather than put aside.
+    Settled { done: bool },
     /// It is to be tried again.
     PutBack(Box<Pending>, WriteError),
     /// The connection is gone.
-    Broken(lapin::Error),
+    Broken(LinkError),
 }
 
 /// Stands by while another instance consumes, then consumes until told to stop, or until the connection ends, which is
@@ -142,6 +149,8 @@ struct Course {
     is_troubled: bool,
     /// Whether one is tried alone.
     is_trying: bool,
+    /// How many were done on this connection.
+    done: u64,
     /// How many pauses there were in a row.
     pauses: u32,
 }
@@ -156,6 +165,7 @@ impl Course {
             pause_until: None,
             is_troubled: false,
             is_trying: false,
+            done: 0,
             pauses: 0,
         }
     }
@@ -165,7 +175,8 @@ impl Course {
         let request = id.and_then(|id| RequestId::parse(id.as_str()));
         let request = request.unwrap_or_else(|| RequestId::fresh(self.parts.ids.next()));
         let in_doubt = delivery.redelivered;
-        let pending = Pending { request, in_doubt, failures: 0, delivery };
+        let pending =
+            Pending { request, in_doubt, failures: 0, own_failures: 0, done_before: self.done, delivery };
         self.waiting.insert(pending.delivery.delivery_tag, pending);
     }
 
@@ -174,7 +185,7 @@ impl Course {
         if held_up {
             return;
         }
-        while let Some((_, pending)) = self.waiting.pop_first() {
+        while let Some(pending) = self.next() {
             let work = see_through(Arc::clone(&self.parts), self.dead_letters.clone(), pending);
             self.under_way.push(work);
             if self.is_troubled {
@@ -184,15 +195,32 @@ impl Course {
         }
     }
 
+    /// The first of the queue; of those that failed for no reason that passes, another one than the last time.
+    fn next(&mut self) -> Option<Pending> {
+        let (&tag, _) = self.waiting.iter().min_by_key(|(tag, pending)| (pending.failures, **tag))?;
+        self.waiting.remove(&tag)
+    }
+
     fn note(&mut self, step: Step) -> Result<(), LinkError> {
+        if let Step::Settled { done: true } = step {
+            self.done += 1;
+        }
         match step {
             // Others that were under way beside what failed prove nothing.
-            Step::Settled if self.is_trying => {
+            Step::Settled { .. } if self.is_trying => {
                 (self.is_troubled, self.is_trying) = (false, false);
                 self.pauses = 0;
             }
-            Step::Settled => {}
-            Step::PutBack(pending, error) => {
+            Step::Settled { .. } => {}
+            Step::PutBack(mut pending, error) => {
+                if error == WriteError::Failed && self.is_its_own(&mut pending) {
+                    let detail = "it could not be written while others could";
+                    let refused = Refused::unprocessable("write_failed", detail);
+                    let (parts, letters) = (Arc::clone(&self.parts), self.dead_letters.clone());
+                    let aside = async move { put_aside(&parts, &letters, &pending, &refused).await };
+                    self.under_way.push(aside.boxed_local());
+                    return Ok(());
+                }
                 self.parts.metrics.ingest_messages("retried").inc();
                 self.is_trying = false;
                 if self.pause_until.is_none() {
@@ -205,9 +233,17 @@ impl Course {
                 }
                 self.waiting.insert(pending.delivery.delivery_tag, *pending);
             }
-            Step::Broken(error) => return Err(error.into()),
+            Step::Broken(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Whether a failure is the message's own fault by now.
+    fn is_its_own(&self, pending: &mut Pending) -> bool {
+        pending.failures += 1;
+        pending.own_failures += u32::from(pending.failures > 1 && self.done > pending.done_before);
+        pending.done_before = self.done;
+        pending.own_failures >= FAILURES_MAX
     }
 }
 
@@ -222,7 +258,7 @@ fn see_through(
         && properties.kind().as_ref().is_some_and(|kind| is_outgoing(kind.as_str()));
     if is_ours {
         parts.metrics.ingest_messages("ignored").inc();
-        return async move { acknowledge(&pending).await }.boxed_local();
+        return async move { acknowledge(&pending, false).await }.boxed_local();
     }
     let work = carry::begin(
         &parts,
@@ -239,15 +275,11 @@ fn see_through(
             Ok(done) => {
                 let outcome = if done == Done::Now { "done" } else { "repeated" };
                 parts.metrics.ingest_messages(outcome).inc();
-                return acknowledge(&pending).await;
-            }
-            Err(NotDone::Trouble(WriteError::Failed)) if pending.failures + 1 >= FAILURES_MAX => {
-                Refused::unprocessable("write_failed", "it could not be written, however often it was tried")
+                return acknowledge(&pending, true).await;
             }
             Err(NotDone::Trouble(error)) => {
                 // What was turned away was surely not done; of the others nobody knows.
                 pending.in_doubt |= error != WriteError::Overloaded;
-                pending.failures += u32::from(error == WriteError::Failed);
                 return Step::PutBack(Box::new(pending), error);
             }
             Err(NotDone::Refused(refused)) => refused,
@@ -261,24 +293,23 @@ fn is_outgoing(kind: &str) -> bool {
     crate::config::rabbitmq::OUTGOING.contains(&kind)
 }
 
-async fn acknowledge(pending: &Pending) -> Step {
+async fn acknowledge(pending: &Pending, done: bool) -> Step {
     match pending.delivery.acker.ack(BasicAckOptions::default()).await {
-        Ok(_) => Step::Settled,
-        Err(error) => Step::Broken(error),
+        Ok(_) => Step::Settled { done },
+        Err(error) => Step::Broken(error.into()),
     }
 }
 
-/// Acknowledged only when the broker has confirmed that the letter is kept; until then it is tried again.
+/// Acknowledged only when the broker has confirmed that the letter is kept. A broker that does not keep it has lost the
+/// queue for it, which is made again with a new connection.
 async fn put_aside(parts: &Parts, dead_letters: &DeadLetters, pending: &Pending, refused: &Refused) -> Step {
     let mut failed = 0;
     loop {
         match dead_letters.put(&pending.delivery, refused, parts.clock.now()).await {
             Ok(()) => break,
-            Err(NotKept::Broken(error)) => return Step::Broken(error),
-            Err(error @ NotKept::Refused) => {
-                if failed == 0 {
-                    log::warn!("a dead letter could not be put aside and is tried again: {error}");
-                }
+            Err(NotKept::Broken(error)) => return Step::Broken(error.into()),
+            Err(NotKept::Refused) if failed + 1 >= LETTER_TRIES => return Step::Broken(LinkError::NotKept),
+            Err(NotKept::Refused) => {
                 failed += 1;
                 sleep(parts.pause(failed)).await;
             }
@@ -286,5 +317,5 @@ async fn put_aside(parts: &Parts, dead_letters: &DeadLetters, pending: &Pending,
     }
     parts.metrics.ingest_messages("dead").inc();
     log::warn!(request = pending.request.as_str(), reason = refused.code; "a message was put aside");
-    acknowledge(pending).await
+    acknowledge(pending, false).await
 }

@@ -41,6 +41,8 @@ pub(super) enum LinkError {
     Refused(std::io::Error),
     #[error("{0}")]
     Broker(#[from] lapin::Error),
+    #[error("it does not keep what is put aside, as when that queue is deleted")]
+    NotKept,
     #[error("it has ended the consumer, as it does when the queue is deleted")]
     Cancelled,
 }

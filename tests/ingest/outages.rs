@@ -7,10 +7,11 @@ use tokio::time::sleep;
 use super::{await_outcome, await_ready, await_titles, fed, note, outcomes, patient, titles};
 use crate::support::app::{Database, JWT_SECRET, TestAppBuilder};
 use crate::support::back_end::BackEnd;
-use crate::support::deadline::{wait_until_async, wait_within};
+use crate::support::deadline::{soon, wait_until_async, wait_within};
 use crate::support::postgres::{Cluster, Durability};
 use crate::support::process::{Process, ProcessBuilder};
 use crate::support::rabbitmq::{self, Broker};
+use crate::support::records::execute;
 
 /// A dead connection is noticed within this.
 const NOTICED_WITHIN: Duration = Duration::from_secs(15);
@@ -199,6 +200,59 @@ async fn a_server_that_is_killed_loses_no_message_and_doubles_none_that_has_a_na
     titles.dedup();
     assert_eq!(titles.len(), SENT);
     assert!(back_end.try_take(&back_end.dead()).await.is_none());
+}
+
+/// Has the database refuse whatever is written for these users, for no reason that passes.
+fn curse(app: &crate::support::app::TestApp, users: &str) {
+    let sql = format!(
+        "CREATE TRIGGER cursed BEFORE INSERT ON notifications WHEN NEW.user_id {users} \
+         BEGIN SELECT RAISE(ABORT, 'no'); END"
+    );
+    execute(app.database_url(), &sql);
+}
+
+#[tokio::test]
+async fn what_fails_by_itself_is_put_aside_and_what_fails_with_all_others_waits() {
+    let (app, back_end) = fed(TestAppBuilder::new(Database::Sqlite)).await;
+    curse(&app, "LIKE '%'");
+    for number in 0..5 {
+        back_end.emit("notification.created", &note("7", &format!("number {number}"))).await;
+    }
+    await_outcome(&app, "retried", 30).await;
+    assert_eq!(outcomes(&app, "dead").await, 0);
+    execute(app.database_url(), "DROP TRIGGER cursed");
+    assert_eq!(await_titles(&app, "7", 5).await.len(), 5);
+
+    curse(&app, "= 'cursed'");
+    back_end.emit("notification.created", &note("cursed", "never")).await;
+    let letter = async {
+        loop {
+            if let Some(letter) = back_end.try_take(&back_end.dead()).await {
+                return letter;
+            }
+            back_end.emit("notification.created", &note("8", "others")).await;
+        }
+    };
+    let letter = soon("the letter", letter).await;
+    assert_eq!(letter.header("x-reason"), "write_failed");
+    assert_eq!(letter.json()["data"]["title"], "never");
+    assert!(!titles(&app, "8").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_queue_for_dead_letters_that_was_deleted_is_made_again() {
+    let (app, back_end) =
+        fed(TestAppBuilder::new(Database::Sqlite).with("BELLHOP__RABBITMQ__PREFETCH", "3")).await;
+    back_end.delete(&back_end.dead()).await;
+    for _ in 0..5 {
+        back_end.emit("no.such.event", &serde_json::json!({})).await;
+    }
+    back_end.emit("notification.created", &note("7", "behind them")).await;
+    await_titles(&app, "7", 1).await;
+    for _ in 0..5 {
+        assert_eq!(back_end.take(&back_end.dead()).await.header("x-reason"), "unknown_pattern");
+    }
+    await_ready(&app).await;
 }
 
 async fn server(back_end: &BackEnd, database: &str) -> Process {
