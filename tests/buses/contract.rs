@@ -44,6 +44,23 @@ async fn a_room_is_heard_when_its_place_in_the_cluster_has_moved() {
     assert_eq!(a.next_word().await, (Address::All, Word::Leaving));
 }
 
+#[tokio::test]
+async fn a_room_is_heard_when_all_masters_have_given_their_places_away() {
+    let cluster = RedisCluster::start_new();
+    let meeting = Meeting::at(&cluster.url(), true);
+    let (mut a, mut b) = (meeting.join("a").await, meeting.join("b").await);
+    b.listen(&host()).await;
+    cluster.swap_all();
+    until(false, async || a.is_alone_in(&host()).await).await;
+    // And what is for all.
+    until(true, async || {
+        b.say(Address::All, Word::Leaving);
+        let next = tokio::time::timeout(std::time::Duration::from_secs(1), a.next_word()).await;
+        next.is_ok_and(|(_, word)| word == Word::Leaving)
+    })
+    .await;
+}
+
 on_every_bus! {
     async fn what_is_said_in_a_room_is_heard_there_and_nowhere_else(meeting) {
         let (mut a, mut b, mut c) = (meeting.join("a").await, meeting.join("b").await, meeting.join("c").await);

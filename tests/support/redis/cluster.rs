@@ -81,6 +81,14 @@ impl RedisCluster {
         }
     }
 
+    /// Has each replica and its master change places, as an operator does before maintenance.
+    pub fn swap_all(&self) {
+        for heir in &self.nodes[MASTERS..] {
+            heir.command(&["CLUSTER", "FAILOVER"]);
+        }
+        (0..MASTERS).for_each(|master| self.await_heir(master));
+    }
+
     /// Kills a master, and waits until its replica has taken its place.
     pub fn fail_over(&self, master: usize) {
         self.nodes[master].kill();
