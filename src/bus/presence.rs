@@ -22,14 +22,15 @@ pub struct Figures {
 impl Figures {
     /// Adds another instance's.
     pub fn add(&mut self, other: &Self) {
-        self.users += other.users;
-        self.connections += other.connections;
-        self.sessions += other.sessions;
+        let add = |sum: &mut usize, more: usize| *sum = sum.saturating_add(more);
+        add(&mut self.users, other.users);
+        add(&mut self.connections, other.connections);
+        add(&mut self.sessions, other.sessions);
         for (role, count) in &other.by_role {
-            *self.by_role.entry(role.clone()).or_default() += count;
+            add(self.by_role.entry(role.clone()).or_default(), *count);
         }
         for (door, count) in &other.by_door {
-            *self.by_door.entry(*door).or_default() += count;
+            add(self.by_door.entry(*door).or_default(), *count);
         }
     }
 }

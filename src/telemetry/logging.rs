@@ -13,13 +13,15 @@ use crate::config::{LogFormat, LogSettings};
 /// Modules of others that say more than they should, unless an operator names them. Below these levels they write
 /// what strangers sent: headers, paths; and of strangers' broken requests and frames they make errors, with which
 /// anybody could fill a disk. What comes of those is an answer, a close reason and a figure.
-const QUIET: [(&str, LevelFilter); 5] = [
+const QUIET: [(&str, LevelFilter); 6] = [
     ("actix_http", LevelFilter::Warn),
     ("actix_http::h1", LevelFilter::Off),
     ("actix_http::ws", LevelFilter::Off),
     ("actix_web", LevelFilter::Info),
     // It complains of every try to reach a broker that is away; who tries says so once.
     ("lapin", LevelFilter::Off),
+    // And of every node of a cluster.
+    ("redis", LevelFilter::Error),
 ];
 
 /// Directs every `log` call of the process to standard error. Fails when it was called before.

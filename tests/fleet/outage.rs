@@ -11,6 +11,7 @@ use crate::support::clock::start;
 use crate::support::deadline::wait_until_async;
 use crate::support::door::Door;
 use crate::support::fleet::{Fleet, FleetBuilder, THREE};
+use crate::support::port::free_port;
 use crate::support::redis::{RedisCluster, RedisServer};
 
 /// What a booking may take while Redis is away: less than anybody would wait for Redis.
@@ -214,6 +215,34 @@ async fn who_is_nowhere_is_mailed_by_the_deadline_while_redis_is_away() {
     // A host whose device confirms what it finds is not mailed, wherever it is.
     redis.start();
     scene.is_as_before().await;
+}
+
+/// It knows, and the others do not: they are told what it takes by the database all the same, and the other way round.
+#[tokio::test]
+async fn who_is_cut_off_alone_takes_bookings_that_reach_hosts_elsewhere() {
+    let redis = RedisServer::start_new();
+    let nowhere = format!("redis://127.0.0.1:{}", free_port());
+    let fleet = builder(&redis.url()).with_at(2, "REDIS_URL", &nowhere).start(THREE).await;
+    let states = ["ok", "ok", "degraded"];
+    for (instance, state) in states.into_iter().enumerate() {
+        wait_until_async(format_args!("{instance} to be {state}"), async || {
+            (fleet.ready(instance).await["parts"]["bus"] == state).then_some(())
+        })
+        .await;
+    }
+    let hosts =
+        [Follower::follow(&fleet, 0, Door::Raw, HOSTS[0]), Follower::follow(&fleet, 2, Door::Raw, HOSTS[1])];
+    for host in &hosts {
+        host.await_connected().await;
+    }
+    for instance in [2, 0] {
+        for host in HOSTS {
+            fleet.book(instance, "guest", host).await;
+        }
+    }
+    for host in &hosts {
+        assert_eq!(host.await_all(2).await, 1);
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ pub struct FleetBuilder {
     environment: Vec<(String, String)>,
     /// What each instance is called; those beyond have no name.
     names: Vec<String>,
+    /// What one of them has otherwise than the rest.
+    exceptions: Vec<(usize, String, String)>,
     folder: TempDir,
     database: TestDatabase<'static>,
 }
@@ -42,7 +44,7 @@ impl FleetBuilder {
         let outbox = folder.path().join("outbox").to_string_lossy().into_owned();
         let database = postgres::shared().create_database();
         let url = database.url().to_owned();
-        Self { environment: Vec::new(), names: Vec::new(), folder, database }
+        Self { environment: Vec::new(), names: Vec::new(), exceptions: Vec::new(), folder, database }
             .with("DATABASE_URL", &url)
             .with("JWT_SECRET", JWT_SECRET)
             .with("BELLHOP__BUS__PREFIX", &redis::prefix())
@@ -76,6 +78,12 @@ impl FleetBuilder {
         self
     }
 
+    /// Sets an environment variable of one instance alone.
+    pub fn with_at(mut self, instance: usize, name: &str, value: &str) -> Self {
+        self.exceptions.push((instance, name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Has it use another Redis than the shared one.
     pub fn over(self, redis_url: &str) -> Self {
         self.with("REDIS_URL", redis_url)
@@ -90,7 +98,11 @@ impl FleetBuilder {
             .iter()
             .fold(ProcessBuilder::new(&[]), |process, (name, value)| process.with(name, value));
         let names = builder.names.iter().map(String::as_str).chain(iter::repeat("")).take(instances);
-        let starts = names.map(|name| instance.clone().with("BELLHOP__SERVER__INSTANCE", name).serve());
+        let starts = names.enumerate().map(|(number, name)| {
+            let exceptions = builder.exceptions.iter().filter(|(one, ..)| *one == number);
+            let instance = instance.clone().with("BELLHOP__SERVER__INSTANCE", name);
+            exceptions.fold(instance, |process, (_, name, value)| process.with(name, value)).serve()
+        });
         let instances = join_all(starts).await;
         Fleet {
             instances,

@@ -34,8 +34,8 @@ use crate::config::{BusSettings, PresenceSettings};
 use crate::domain::{Room, UserId};
 use crate::telemetry::Metrics;
 
-/// How much that is to be said waits; more is found in the database.
-const POSTS_MAX: usize = 16_384;
+/// How much that is to be said waits, of some kilobytes each as a rule; more is found in the database.
+const POSTS_MAX: usize = 4_096;
 /// The first pause before another connection is tried, which doubles, and the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LONGEST: Duration = Duration::from_secs(3);
@@ -150,7 +150,11 @@ impl Bus for RedisBus {
         self.shared.rooms.cease(room);
     }
 
-    fn keep(&self, news: PresenceNews) {
+    fn keep(&self, mut news: PresenceNews) {
+        // When Redis is back, it is told of everybody.
+        if self.shared.state() != State::Joined {
+            news.people.clear();
+        }
         self.shared.shelf.put(news);
     }
 
@@ -185,8 +189,7 @@ async fn keep_connected(
     heard: mpsc::Sender<Heard>,
 ) {
     let mut pause = RETRY_FIRST;
-    // From the start on until somebody is reached, nobody is.
-    let mut is_first = true;
+    let mut told = String::new();
     while !posts.is_closed() && !heard.is_closed() {
         let began = Instant::now();
         let ended = match linker.link().await {
@@ -195,11 +198,16 @@ async fn keep_connected(
         };
         shared.link.send_replace(None);
         let was_joined = shared.becomes(PARTED);
-        if was_joined || std::mem::take(&mut is_first) {
-            log::warn!("other instances cannot be reached, this one goes on alone: {ended}");
-            if heard.send(Heard::Parted).await.is_err() {
-                return;
-            }
+        shared.rooms.forget();
+        // From the start on until somebody is reached, nobody is.
+        if (was_joined || told.is_empty()) && heard.send(Heard::Parted).await.is_err() {
+            return;
+        }
+        let reason = ended.to_string();
+        // Once for each reason, not for each try.
+        if was_joined || reason != told {
+            log::warn!("other instances cannot be reached, this one goes on alone: {reason}");
+            told = reason;
         }
         if began.elapsed() > HELD {
             pause = RETRY_FIRST;

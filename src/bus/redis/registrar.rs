@@ -27,10 +27,13 @@ const MARK: &str = "";
 pub(super) async fn begin(shared: &Arc<Shared>, link: &Link) -> Result<(), LinkError> {
     shared.shelf.clear();
     forget(shared, link).await?;
-    let Shared { keys, name, .. } = &**shared;
+    let Shared { keys, name, lease, .. } = &**shared;
     let mut pipeline = Pipeline::new();
     pipeline.cmd("HSET").arg(keys.people(name)).arg(MARK).arg(MARK).ignore();
     pipeline.cmd("ZADD").arg(keys.order(name)).arg(0).arg(MARK).ignore();
+    for key in [keys.people(name), keys.order(name)] {
+        pipeline.cmd("PEXPIRE").arg(key).arg(milliseconds(*lease)).ignore();
+    }
     link.clone().ask_all::<()>(&pipeline).await?;
     renew(shared, link).await?;
     Ok(())
@@ -79,7 +82,7 @@ pub(super) async fn run(
 /// Says that this instance lives; answers whether Redis still has everything that it was told.
 async fn renew(shared: &Shared, link: &Link) -> Result<bool, LinkError> {
     let Shared { keys, name, lease, .. } = shared;
-    let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+    let lease = milliseconds(*lease);
     let figures = json(&shared.shelf.figures())?;
     let mut pipeline = Pipeline::new();
     pipeline.cmd("SADD").arg(keys.instances()).arg(&**name).ignore();
@@ -94,7 +97,7 @@ async fn renew(shared: &Shared, link: &Link) -> Result<bool, LinkError> {
 
 /// Says who has come and gone; answers as [`renew`].
 async fn keep(shared: &Shared, link: &Link) -> Result<bool, LinkError> {
-    let Shared { keys, name, .. } = shared;
+    let Shared { keys, name, lease, .. } = shared;
     let (people, order) = (keys.people(name), keys.order(name));
     loop {
         let news = shared.shelf.take(PORTION);
@@ -121,6 +124,9 @@ async fn keep(shared: &Shared, link: &Link) -> Result<bool, LinkError> {
             }
             added.ignore();
         }
+        // Together with what may have made them, so that neither ever stays without an end.
+        pipeline.cmd("PEXPIRE").arg(&people).arg(milliseconds(*lease)).ignore();
+        pipeline.cmd("PEXPIRE").arg(&order).arg(milliseconds(*lease)).ignore();
         link.clone().ask_all::<()>(&pipeline).await?;
     }
 }
@@ -139,7 +145,11 @@ pub(super) async fn instances(shared: &Shared, mut link: Link) -> Result<Vec<Ins
     let mut dead = Vec::new();
     for (name, figures) in names.into_iter().zip(figures) {
         match figures {
-            Some(text) => found.push(Instance { name: name.into(), figures: parsed::<Figures>(&text)? }),
+            Some(text) => match parsed::<Figures>(&text) {
+                Ok(figures) => found.push(Instance { name: name.into(), figures }),
+                // One that is of another release, or of nobody, hides no others.
+                Err(error) => log::debug!("the figures of {name} are left out: {error}"),
+            },
             None => dead.push(name),
         }
     }
@@ -205,6 +215,10 @@ pub(super) async fn roll(
         }
     }
     Ok(found)
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, LinkError> {

@@ -26,12 +26,14 @@ struct Wishes {
     wanted: HashSet<Room>,
     /// What Redis was not told; of a room that is wanted again nothing but that.
     untold: HashMap<Room, bool>,
+    /// Whether Redis is told: while it is away, nothing need be noted but what is wanted.
+    is_told: bool,
 }
 
 impl Rooms {
     pub(super) fn listen(&self, room: &Room) {
         let mut wishes = self.wishes();
-        if wishes.wanted.insert(room.clone()) {
+        if wishes.wanted.insert(room.clone()) && wishes.is_told {
             wishes.untold.insert(room.clone(), true);
             drop(wishes);
             self.is_changed.notify_one();
@@ -40,10 +42,11 @@ impl Rooms {
 
     pub(super) fn cease(&self, room: &Room) {
         let mut wishes = self.wishes();
-        wishes.wanted.remove(room);
-        wishes.untold.insert(room.clone(), false);
-        drop(wishes);
-        self.is_changed.notify_one();
+        if wishes.wanted.remove(room) && wishes.is_told {
+            wishes.untold.insert(room.clone(), false);
+            drop(wishes);
+            self.is_changed.notify_one();
+        }
     }
 
     /// Redis tells nothing more of a room: if that is wanted, it is asked for again.
@@ -56,9 +59,17 @@ impl Rooms {
         }
     }
 
+    /// Redis is away.
+    pub(super) fn forget(&self) {
+        let mut wishes = self.wishes();
+        wishes.is_told = false;
+        wishes.untold = HashMap::new();
+    }
+
     /// Redis knows nothing of any.
     fn begin_anew(&self) {
         let mut wishes = self.wishes();
+        wishes.is_told = true;
         wishes.untold = wishes.wanted.iter().map(|room| (room.clone(), true)).collect();
     }
 
@@ -119,7 +130,7 @@ mod tests {
 
     #[test]
     fn of_a_room_that_comes_and_goes_only_the_last_is_told() {
-        let rooms = Rooms::default();
+        let rooms = told();
         let [a, b] = ["listing:a", "listing:b"].map(|name| Room::parse(name).unwrap());
         rooms.listen(&a);
         rooms.listen(&b);
@@ -130,9 +141,28 @@ mod tests {
         assert_eq!(rooms.take(), (vec![a], vec![]));
     }
 
+    fn told() -> Rooms {
+        let rooms = Rooms::default();
+        rooms.begin_anew();
+        rooms
+    }
+
+    #[test]
+    fn while_redis_is_away_only_what_is_wanted_is_noted() {
+        let rooms = told();
+        let [a, b] = ["listing:a", "listing:b"].map(|name| Room::parse(name).unwrap());
+        rooms.listen(&a);
+        rooms.forget();
+        rooms.cease(&a);
+        rooms.listen(&b);
+        assert!(rooms.wishes().untold.is_empty());
+        rooms.begin_anew();
+        assert_eq!(rooms.take(), (vec![b], vec![]));
+    }
+
     #[test]
     fn a_room_that_ended_by_itself_is_asked_for_again_if_it_is_wanted() {
-        let rooms = Rooms::default();
+        let rooms = told();
         let [a, b] = ["listing:a", "listing:b"].map(|name| Room::parse(name).unwrap());
         rooms.listen(&a);
         rooms.take();
@@ -143,7 +173,7 @@ mod tests {
 
     #[test]
     fn many_are_told_in_portions() {
-        let rooms = Rooms::default();
+        let rooms = told();
         for number in 0..=PORTION {
             rooms.listen(&Room::Other(format!("listing:{number}")));
         }
