@@ -27,7 +27,7 @@ pub(super) fn claim(
     };
     let digest = Sha256::new().chain_update(request.path()).chain_update([0]).chain_update(body).finalize();
     let fingerprint = base64::engine::general_purpose::STANDARD_NO_PAD.encode(digest);
-    Ok(Some(IdempotencyClaim { user: user.clone(), key: key.to_owned(), fingerprint }))
+    Ok(Some(IdempotencyClaim { user: user.clone(), key: key.to_owned(), fingerprint, not_before: None }))
 }
 
 /// Refuses a key where a repeat could not be told; `why` says so.

@@ -13,7 +13,8 @@ use crate::actors::persistence::{
     AcceptBroadcast, BookingEvent, MarkRead, Notify, Pass, Persistence, WriteError,
 };
 use crate::domain::{
-    BookingId, Broadcast, Channel, Device, Draft, NewBooking, RequestId, Role, Room, Transition, UserId,
+    BookingId, Broadcast, Channel, Device, Draft, NewBooking, RequestId, Role, Room, Timestamp, Transition,
+    UserId,
 };
 use crate::requests::{PublishRequest, Refused, Target, drafts_for};
 use crate::storage::append::Acceptance;
@@ -27,6 +28,8 @@ pub(super) struct Text<'a> {
     pub(super) id: Option<&'a str>,
     /// What its notifications say that they come of.
     pub(super) request: &'a RequestId,
+    /// When it came to us first.
+    pub(super) since: Timestamp,
     /// Whether it may have been done before without our knowing: it was delivered to somebody, or an answer got lost.
     pub(super) in_doubt: bool,
 }
@@ -86,7 +89,7 @@ fn prepare(parts: &Arc<Parts>, text: Text<'_>) -> Result<Work, Refused> {
         return Err(Refused::malformed("body_too_large", detail));
     }
     let envelope = envelope::open(text.body, text.routing_key)?;
-    let claim = Claim::of(text.id, &envelope);
+    let claim = Claim::of(text.id, &envelope, text.since);
     let carrier = Carrier {
         parts: Arc::clone(parts),
         // What has a name is the same whenever it comes; what has none may be another one that says the same.

@@ -4,13 +4,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use std::time::Duration;
+
 use super::SENDER;
 use super::envelope::Envelope;
-use crate::domain::UserId;
+use crate::domain::{Timestamp, UserId};
 use crate::storage::idempotency::IdempotencyClaim;
 
 /// Ids up to this length are kept as they are, so that an operator finds them.
 const PLAIN_MAX: usize = 200;
+
+/// For how long a message without an id is taken for another one that said the same. It covers the way of a message that
+/// comes again after a connection or a server ended, which takes seconds, or minutes where the database was away too;
+/// what was said longer ago was said by another message, and one that was never begun must not be left out for it.
+const SAME_FOR: Duration = Duration::from_mins(15);
 
 /// What a message claims to be.
 #[derive(Debug, Clone)]
@@ -21,8 +28,8 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Ids are of all senders together: who publishes makes them unique.
-    pub(super) fn of(message_id: Option<&str>, envelope: &Envelope<'_>) -> Self {
+    /// Ids are of all senders together: who publishes makes them unique. `since` is when the message came.
+    pub(super) fn of(message_id: Option<&str>, envelope: &Envelope<'_>, since: Timestamp) -> Self {
         let digest = Sha256::new()
             .chain_update(&*envelope.pattern)
             .chain_update([0])
@@ -37,7 +44,9 @@ impl Claim {
             Some(id) => format!("id digest {}", STANDARD_NO_PAD.encode(Sha256::digest(id))),
             None => format!("content {fingerprint}"),
         };
-        let kept = IdempotencyClaim { user: UserId::from_stored(SENDER.to_owned()), key, fingerprint };
+        let not_before = id.is_none().then(|| since.minus(SAME_FOR));
+        let user = UserId::from_stored(SENDER.to_owned());
+        let kept = IdempotencyClaim { user, key, fingerprint, not_before };
         Self { kept, is_named: id.is_some() }
     }
 }
@@ -48,8 +57,17 @@ mod tests {
 
     use super::*;
 
+    const NOW: i64 = 1_800_000_000_000_000;
+
+    #[test]
+    fn what_has_no_id_is_the_same_for_a_while_only() {
+        let then = Timestamp::from_micros(NOW).minus(SAME_FOR);
+        assert_eq!(claim(None, "p", "1").kept.not_before, Some(then));
+        assert_eq!(claim(Some("a-1"), "p", "1").kept.not_before, None);
+    }
+
     fn claim(id: Option<&str>, pattern: &str, data: &str) -> Claim {
-        Claim::of(id, &Envelope { pattern: Cow::Borrowed(pattern), data })
+        Claim::of(id, &Envelope { pattern: Cow::Borrowed(pattern), data }, Timestamp::from_micros(NOW))
     }
 
     #[test]

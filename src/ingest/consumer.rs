@@ -20,7 +20,7 @@ use super::carry::{self, Done, NotDone, Text};
 use super::dead_letters::{DeadLetters, NotKept};
 use super::link::{Link, LinkError, Source};
 use crate::actors::persistence::WriteError;
-use crate::domain::RequestId;
+use crate::domain::{RequestId, Timestamp};
 use crate::requests::Refused;
 
 /// How often a message may fail for no reason that passes while others are done, before it is put aside: then the fault
@@ -38,6 +38,7 @@ pub(super) const APP_ID: &str = "bellhop";
 struct Pending {
     delivery: Delivery,
     request: RequestId,
+    since: Timestamp,
     /// See [`Text::in_doubt`].
     in_doubt: bool,
     /// How often it failed for no reason that passes.
@@ -175,8 +176,15 @@ impl Course {
         let request = id.and_then(|id| RequestId::parse(id.as_str()));
         let request = request.unwrap_or_else(|| RequestId::fresh(self.parts.ids.next()));
         let in_doubt = delivery.redelivered;
-        let pending =
-            Pending { request, in_doubt, failures: 0, own_failures: 0, done_before: self.done, delivery };
+        let pending = Pending {
+            request,
+            since: self.parts.clock.now(),
+            in_doubt,
+            failures: 0,
+            own_failures: 0,
+            done_before: self.done,
+            delivery,
+        };
         self.waiting.insert(pending.delivery.delivery_tag, pending);
     }
 
@@ -267,6 +275,7 @@ fn see_through(
             routing_key: pending.delivery.routing_key.as_str(),
             id: properties.message_id().as_ref().map(ShortString::as_str),
             request: &pending.request,
+            since: pending.since,
             in_doubt: pending.in_doubt,
         },
     );

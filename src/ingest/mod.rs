@@ -1,7 +1,8 @@
 //! Events from RabbitMQ: bookings and notifications that back ends send as messages take the same road as those that
 //! come by HTTP, and a message is acknowledged when what it says is committed, not before. Started by `app` where a
 //! broker is configured. What can never be done goes to a queue of dead letters with its reason; for trouble of our own
-//! a message waits, unacknowledged.
+//! a message waits, unacknowledged. One that comes again is known by the id that its sender gave it, for as long as
+//! idempotency keys are kept, or else, for a quarter of an hour, by what it says.
 
 mod carry;
 mod claim;

@@ -15,6 +15,8 @@ pub struct IdempotencyClaim {
     pub key: String,
     /// A digest of the route and the body.
     pub fingerprint: String,
+    /// What was asked under the key before this time does not count any more; none where all of it does.
+    pub not_before: Option<Timestamp>,
 }
 
 /// What was answered under a key before.
@@ -35,10 +37,18 @@ pub(super) struct NewRow<'a> {
     pub(super) created_at: i64,
 }
 
+/// What was answered under the key before. What does not count any more is removed, so that the key is free.
 pub(super) fn find(
     connection: &mut AnyConnection,
     claim: &IdempotencyClaim,
 ) -> Result<Option<Earlier>, StorageError> {
+    if let Some(not_before) = claim.not_before {
+        let old = idempotency_keys::table
+            .filter(idempotency_keys::user_id.eq(claim.user.as_str()))
+            .filter(idempotency_keys::key.eq(claim.key.as_str()))
+            .filter(idempotency_keys::created_at.lt(not_before.as_micros()));
+        diesel::delete(old).execute(connection)?;
+    }
     let row: Option<(String, String)> = idempotency_keys::table
         .find((claim.user.as_str(), claim.key.as_str()))
         .select((idempotency_keys::fingerprint, idempotency_keys::answer))

@@ -1,9 +1,13 @@
 //! A message that comes again does nothing again; another one that says the same does.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{await_outcome, await_titles, fed, note, titles};
 use crate::support::both::build_on_both_databases;
+use crate::support::clock::SteppedClock;
 
 build_on_both_databases! {
     async fn a_named_message_is_done_once_however_often_it_is_sent(builder) {
@@ -53,5 +57,22 @@ build_on_both_databases! {
         }
         assert_eq!(await_titles(&app, "7", 3).await, ["again", "again", "again"]);
         await_outcome(&app, "done", 3).await;
+    }
+
+    async fn what_was_said_long_ago_was_said_by_another_message(builder) {
+        let clock = Arc::new(SteppedClock::default());
+        let (mut app, back_end) = fed(builder.with_clock(clock.clone())).await;
+        back_end.emit("notification.created", &note("7", "again")).await;
+        await_titles(&app, "7", 1).await;
+        // Each comes as if somebody had had it before, who never began with it.
+        for (minutes, kept, repeated) in [(20, 2, 0), (5, 2, 1)] {
+            app.stop().await;
+            clock.step_forward(Duration::from_mins(minutes));
+            back_end.emit("notification.created", &note("7", "again")).await;
+            back_end.hand_back(&back_end.queue).await;
+            app.start_again().await;
+            await_outcome(&app, "repeated", repeated).await;
+            assert_eq!(await_titles(&app, "7", kept).await.len(), kept, "{minutes}");
+        }
     }
 }

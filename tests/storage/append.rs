@@ -14,8 +14,12 @@ use crate::support::both::on_both_stores;
 use crate::support::store::{NOW, booked, draft, note, user};
 
 fn under_key(mut entry: Entry, of: &str, key: &str, fingerprint: &str) -> Entry {
-    entry.claim =
-        Some(IdempotencyClaim { user: user(of), key: key.to_owned(), fingerprint: fingerprint.to_owned() });
+    entry.claim = Some(IdempotencyClaim {
+        user: user(of),
+        key: key.to_owned(),
+        fingerprint: fingerprint.to_owned(),
+        not_before: None,
+    });
     entry
 }
 

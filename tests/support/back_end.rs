@@ -1,8 +1,8 @@
 //! A back end that speaks to the broker: sends messages as NestJS and others do, and looks into queues.
 
 use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
-    QueueDeclareOptions, QueueDeleteOptions,
+    BasicGetOptions, BasicNackOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
+    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -155,6 +155,13 @@ impl BackEnd {
     /// Waits for a message in a queue and takes it.
     pub async fn take(&self, queue: &str) -> Letter {
         wait_until_async(format_args!("a message in {queue}"), async || self.try_take(queue).await).await
+    }
+
+    /// Takes a message out of a queue and gives it back, which the broker then says of it.
+    pub async fn hand_back(&self, queue: &str) {
+        let message = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await.unwrap();
+        let requeue = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        assert!(message.expect("a message").delivery.acker.nack(requeue).await.unwrap());
     }
 
     /// How many messages wait in a queue for somebody to take them.
