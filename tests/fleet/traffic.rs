@@ -14,7 +14,7 @@ use crate::support::socket::TestSocket;
 
 const BOOKINGS: u64 = 50;
 /// What is done now and then, whoever is there: connections are kept alive and leases are renewed.
-const NOW_AND_THEN: [&str; 4] = ["ping", "hello", "hexists", "zscore"];
+const NOW_AND_THEN: [&str; 7] = ["ping", "hello", "sadd", "set", "pexpire", "hexists", "zscore"];
 
 /// What one booking costs.
 #[derive(Debug)]
