@@ -348,7 +348,12 @@ async fn what_another_instance_stored_is_given_too() {
 
 #[tokio::test]
 async fn a_replay_to_a_client_that_does_not_read_comes_to_rest() {
-    let app = TestAppBuilder::new(Database::Postgres).with_all(&NARROW).start().await;
+    let app = TestAppBuilder::new(Database::Postgres)
+        .with_all(&NARROW)
+        // Nobody else looks at the table meanwhile.
+        .with("BELLHOP__METRICS__WATCH_INTERVAL_MS", "600000")
+        .start()
+        .await;
     stream::iter(0..1_500_usize)
         .for_each_concurrent(16, async |number| {
             // Some fit twice into what a replay may queue, some do not.

@@ -13,8 +13,9 @@ use crate::support::redis::traffic::Traffic;
 use crate::support::socket::TestSocket;
 
 const BOOKINGS: u64 = 50;
-/// What is done now and then, whoever is there: connections are kept alive and leases are renewed.
-const NOW_AND_THEN: [&str; 7] = ["ping", "hello", "sadd", "set", "pexpire", "hexists", "zscore"];
+/// What is done now and then, whoever is there: this test looks, connections are kept alive and
+/// leases are renewed.
+const NOW_AND_THEN: [&str; 8] = ["info", "ping", "hello", "sadd", "set", "pexpire", "hexists", "zscore"];
 
 /// What one booking costs.
 #[derive(Debug)]
@@ -31,8 +32,9 @@ async fn cost(instances: usize, people: usize) -> Cost {
     let redis = RedisServer::start_new();
     let fleet = FleetBuilder::new()
         .over(&redis.url())
-        // Nothing is renewed while it is counted.
+        // Nothing is renewed while it is counted, and nobody asks whether Redis is there.
         .with("BELLHOP__PRESENCE__LEASE_MS", "600000")
+        .with("BELLHOP__BUS__TIMEOUT_MS", "60000")
         .start(instances)
         .await;
     let fleet = &fleet;
@@ -85,7 +87,7 @@ async fn when_quiet(redis: &RedisServer) -> Traffic {
 /// A command or two between the bookings are the house's, not theirs.
 fn assert_alike(one: &Cost, other: &Cost) {
     assert!((one.commands - other.commands).abs() < 0.2, "{one:?} is not {other:?}");
-    assert!((one.bytes_in - other.bytes_in).abs() < 0.02 * one.bytes_in, "{one:?} is not {other:?}");
+    assert!((one.bytes_in - other.bytes_in).abs() < 0.04 * one.bytes_in, "{one:?} is not {other:?}");
     assert!((one.bytes_out - other.bytes_out).abs() < one.bytes_in, "{one:?} is not {other:?}");
 }
 
