@@ -4,7 +4,7 @@
 use futures_util::{StreamExt, stream};
 
 use crate::support::app::token_for;
-use crate::support::deadline::wait_until_async;
+use crate::support::deadline::{wait_until, wait_until_async};
 use crate::support::door::Call;
 use crate::support::door::Door;
 use crate::support::fleet::{Fleet, FleetBuilder, THREE};
@@ -49,6 +49,7 @@ async fn cost(instances: usize, people: usize) -> Cost {
     let mut host = fleet.connect(0, "ann").await;
     let all: Vec<usize> = fleet.numbers().collect();
     fleet.await_online(&all, people + 1, people + 1).await;
+    await_written(&redis, people + 1);
     // A first one, after which everything is prepared.
     book(fleet, &mut host).await;
     let look = when_quiet(&redis).await;
@@ -82,6 +83,16 @@ async fn cost(instances: usize, people: usize) -> Cost {
 async fn book(fleet: &Fleet, host: &mut TestSocket) {
     fleet.book(0, "guest", "ann").await;
     host.next_event("booking.created").await;
+}
+
+/// Waits until Redis has been told of everybody, which an instance knows by itself before.
+fn await_written(redis: &RedisServer, people: usize) {
+    wait_until("Redis to know everybody", || {
+        let lists = redis.keys("*:people:*");
+        // One of each is no person, but the list's own.
+        let known: i64 = lists.iter().map(|list| redis.ask(&["HLEN", list]).unwrap().number() - 1).sum();
+        (usize::try_from(known) == Ok(people)).then_some(())
+    });
 }
 
 /// The figures, as soon as two looks are the same but for the looks themselves.

@@ -42,12 +42,17 @@ pub(super) async fn run(
                         listening.push(room);
                     }
                 }
-                // Also where nobody asked for it: a slot of a cluster has moved to another node.
+                // Where nobody asked for it, a slot of a cluster has moved to another node. The client takes such a push
+                // for the answer to whatever it waits for, and each answer behind it for that to the question before:
+                // nothing on this connection can be relied on any more.
                 (PushKind::Unsubscribe | PushKind::SUnsubscribe, [channel, ..]) => {
-                    match address(shared, channel) {
+                    let was_asked_for = match address(shared, channel) {
                         Some(Address::Room(room)) => shared.rooms.has_ceased(&room),
-                        Some(Address::All) => return Err(LinkError::Moved),
-                        None => {}
+                        Some(Address::All) => false,
+                        None => true,
+                    };
+                    if !was_asked_for {
+                        return Err(LinkError::Moved);
                     }
                 }
                 (PushKind::Disconnection, _) => return Err(LinkError::Closed),

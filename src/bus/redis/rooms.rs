@@ -26,6 +26,8 @@ struct Wishes {
     wanted: HashSet<Room>,
     /// What Redis was not told; of a room that is wanted again nothing but that.
     untold: HashMap<Room, bool>,
+    /// Of which Redis was asked to tell nothing more, and has not said that it does.
+    ceasing: HashSet<Room>,
     /// Whether Redis is told: while it is away, nothing need be noted but what is wanted.
     is_told: bool,
 }
@@ -49,14 +51,9 @@ impl Rooms {
         }
     }
 
-    /// Redis tells nothing more of a room: if that is wanted, it is asked for again.
-    pub(super) fn has_ceased(&self, room: &Room) {
-        let mut wishes = self.wishes();
-        if wishes.wanted.contains(room) {
-            wishes.untold.insert(room.clone(), true);
-            drop(wishes);
-            self.is_changed.notify_one();
-        }
+    /// Redis tells nothing more of a room; answers whether it was asked to.
+    pub(super) fn has_ceased(&self, room: &Room) -> bool {
+        self.wishes().ceasing.remove(room)
     }
 
     /// Redis is away.
@@ -64,6 +61,7 @@ impl Rooms {
         let mut wishes = self.wishes();
         wishes.is_told = false;
         wishes.untold = HashMap::new();
+        wishes.ceasing = HashSet::new();
     }
 
     /// Redis knows nothing of any.
@@ -81,7 +79,10 @@ impl Rooms {
         for room in next {
             match wishes.untold.remove(&room) {
                 Some(true) => listen.push(room),
-                Some(false) => cease.push(room),
+                Some(false) => {
+                    wishes.ceasing.insert(room.clone());
+                    cease.push(room);
+                }
                 None => {}
             }
         }
@@ -161,14 +162,17 @@ mod tests {
     }
 
     #[test]
-    fn a_room_that_ended_by_itself_is_asked_for_again_if_it_is_wanted() {
+    fn a_room_that_ended_by_itself_is_told_from_one_that_was_left() {
         let rooms = told();
         let [a, b] = ["listing:a", "listing:b"].map(|name| Room::parse(name).unwrap());
         rooms.listen(&a);
+        rooms.listen(&b);
         rooms.take();
-        rooms.has_ceased(&a);
-        rooms.has_ceased(&b);
-        assert_eq!(rooms.take(), (vec![a], vec![]));
+        rooms.cease(&b);
+        rooms.take();
+        // Wanted again before Redis has said that it is left.
+        rooms.listen(&b);
+        assert_eq!([&a, &b, &b].map(|room| rooms.has_ceased(room)), [false, true, false]);
     }
 
     #[test]
