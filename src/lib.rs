@@ -42,6 +42,9 @@ pub mod transports;
 /// Events from RabbitMQ.
 pub mod ingest;
 
+/// What people see: pages, the browser client and the bell.
+pub mod web;
+
 /// The REST API.
 pub mod api;
 

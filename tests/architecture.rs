@@ -16,7 +16,7 @@ fn rank(layer: &str) -> Option<u8> {
         "actors" => 3,
         "requests" => 4,
         "http" => 5,
-        "transports" | "ingest" | "api" => 6,
+        "transports" | "ingest" | "api" | "web" => 6,
         "app" => 7,
         "cli" => 8,
         "main" => 9,

@@ -7,11 +7,12 @@ use actix::Addr;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::tag::{self, Known, Tagged};
+use super::tag::{self, Tagged};
 use crate::actors::persistence::{Delete, MarkRead, Persistence, WriteError};
 use crate::actors::reader::Reader;
 use crate::domain::notification::check_type;
 use crate::domain::{Category, Channel, InboxState, Invalid, NotificationId, Selection};
+use crate::http::etag::Known;
 use crate::http::{Caller, JsonBody, Problem};
 use crate::protocol::events::SelectionBody;
 use crate::protocol::json::Envelope;

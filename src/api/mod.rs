@@ -6,6 +6,7 @@ mod development;
 mod documentation;
 mod idempotency;
 mod inbox;
+mod mails;
 pub mod openapi;
 mod operations;
 mod preferences;
@@ -14,6 +15,7 @@ mod receipts;
 pub mod routes;
 mod tag;
 mod tickets;
+mod unsubscribe;
 
 pub use admin::stats::StatsTurn;
 pub use development::TokenDesk;

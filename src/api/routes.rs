@@ -5,7 +5,8 @@ use actix_web::middleware::Compress;
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    admin, bookings, development, documentation, inbox, operations, preferences, publish, receipts, tickets,
+    admin, bookings, development, documentation, inbox, mails, operations, preferences, publish, receipts,
+    tickets, unsubscribe,
 };
 use crate::http::route::resource;
 
@@ -35,6 +36,17 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
         .service(resource(
             "/notifications/preferences",
             [(Method::GET, web::to(preferences::read)), (Method::PUT, web::put().to(preferences::save))],
+        ))
+        .service(resource(
+            "/notifications/preferences/link",
+            [
+                (Method::GET, web::to(preferences::open_link)),
+                (Method::POST, web::post().to(preferences::issue_link)),
+            ],
+        ))
+        .service(resource(
+            "/notifications/unsubscribe",
+            [(Method::GET, web::to(unsubscribe::ask)), (Method::POST, web::post().to(unsubscribe::stop))],
         ))
         // After every other path below /notifications, whose names it would take for ids.
         .service(
@@ -77,8 +89,13 @@ pub fn configure(config: &mut ServiceConfig, development: bool) {
         .service(resource("/docs", [(Method::GET, web::to(documentation::page))]))
         .service(resource("/docs/{file}", [(Method::GET, web::to(documentation::asset))]));
     if development {
-        config.service(resource("/dev/token", [(Method::POST, web::post().to(development::token))])).service(
-            resource("/dev/notifications/test", [(Method::POST, web::post().to(development::notify))]),
-        );
+        config
+            .service(resource("/dev/token", [(Method::POST, web::post().to(development::token))]))
+            .service(resource(
+                "/dev/notifications/test",
+                [(Method::POST, web::post().to(development::notify))],
+            ))
+            .service(resource("/dev/mails", [(Method::GET, web::to(mails::list))]))
+            .service(resource("/dev/mails/{id}", [(Method::GET, web::to(mails::read))]));
     }
 }

@@ -1,8 +1,8 @@
 //! Entity tags of what is made of one user's inbox (RFC 9110 §8.8.3): who asks again and knows the tag is told
 //! that nothing has changed, before anything but the inbox's own row was read.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH, VARY};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, VARY};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -27,26 +27,6 @@ pub(super) fn of(user: &UserId, standing: Standing) -> String {
     let short: Vec<u8> = digest.into_iter().take(HASH_BYTES).collect();
     // Weak: the bytes may come compressed or not.
     format!("W/\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(short))
-}
-
-/// The tags that a client says it knows.
-#[derive(Debug)]
-pub(super) struct Known(Vec<String>);
-
-impl Known {
-    pub(super) fn of(request: &HttpRequest) -> Self {
-        let values = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
-        Self(values.flat_map(|tags| tags.split(',')).map(|tag| tag.trim().to_owned()).collect())
-    }
-
-    /// Compared weakly, as RFC 9110 §13.1.2 wants it.
-    pub(super) fn has(&self, tag: &str) -> bool {
-        self.0.iter().any(|known| known == "*" || opaque(known) == opaque(tag))
-    }
-}
-
-fn opaque(tag: &str) -> &str {
-    tag.trim_start_matches("W/")
 }
 
 /// What is answered, and its tag. No body where the client has it.

@@ -6,9 +6,11 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 
 use crate::api;
 use crate::config::{Mode, Settings};
+use crate::http::chooser::LINK_KEY;
 use crate::http::limits;
 use crate::http::openapi::{ProblemSchema, codes, responses};
 use crate::transports;
+use crate::web;
 
 /// What the figures' own token is called.
 const FIGURES: &str = "figures";
@@ -27,8 +29,10 @@ pub fn document(settings: &Settings) -> serde_json::Result<Value> {
     let mut whole = Base::openapi();
     whole.merge(api::openapi::Always::openapi());
     whole.merge(transports::openapi::Doors::openapi());
+    whole.merge(web::Pages::openapi());
     if settings.mode == Mode::Development {
         whole.merge(api::openapi::Development::openapi());
+        whole.merge(web::Demonstration::openapi());
     }
     let components = whole.components.get_or_insert_default();
     for (name, scheme) in schemes(&settings.auth.cookie) {
@@ -110,7 +114,7 @@ fn add_codes(to: &mut Value, from: &Value) {
 }
 
 /// The ways to bring a token.
-fn schemes(cookie: &str) -> [(&'static str, SecurityScheme); 4] {
+fn schemes(cookie: &str) -> [(&'static str, SecurityScheme); 6] {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(
         "From the platform; in development mode also from `POST /dev/token` or `bellhop token`.",
     ));
@@ -120,10 +124,17 @@ fn schemes(cookie: &str) -> [(&'static str, SecurityScheme); 4] {
     );
     let query = ApiKeyValue::with_description("token", "The same token, for what can bring no header.");
     let ticket = ApiKeyValue::with_description("ticket", "From `POST /notifications/tickets`: good once.");
+    let link = ApiKeyValue::with_description(
+        LINK_KEY,
+        "From the link in a mail, or from `POST /notifications/preferences/link`.",
+    );
+    let in_url = ApiKeyValue::with_description("key", "The same, for mail programs.");
     [
         ("bearer", SecurityScheme::Http(bearer.build())),
         ("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
         ("ticket", SecurityScheme::ApiKey(ApiKey::Query(ticket))),
         ("query", SecurityScheme::ApiKey(ApiKey::Query(query))),
+        ("linkInUrl", SecurityScheme::ApiKey(ApiKey::Query(in_url))),
+        ("link", SecurityScheme::ApiKey(ApiKey::Header(link))),
     ]
 }

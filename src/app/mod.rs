@@ -39,9 +39,10 @@ use crate::actors::reader::{APART, Reader};
 use crate::actors::session::{Services, instance_name};
 use crate::actors::warden::{self, Warden};
 use crate::api::{Document, MetricsGate, StatsTurn, TokenDesk, routes};
-use crate::auth::{Minter, RecoveryIds, Tokens, Verifier};
+use crate::auth::{Links, Minter, RecoveryIds, Tokens, Verifier};
 use crate::config::{Mode, Settings};
-use crate::domain::{Clock, IdGenerator, SteadyClock, SystemClock, TimeOrderedIds, Timestamp};
+use crate::domain::{Clock, IdGenerator, PageAddress, SteadyClock, SystemClock, TimeOrderedIds, Timestamp};
+use crate::email::RecentMails;
 use crate::http::body::BodyLimits;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{Acquaintances, Authenticator, Limits, TicketOffice, limits, request, route};
@@ -54,6 +55,7 @@ use crate::transports::engineio::{Door, Registry, Sids};
 use crate::transports::entrance;
 use crate::transports::socketio::{Bellhop, Guests, Host};
 use crate::transports::sse::SseDoor;
+use crate::web as pages;
 
 /// Threads that write beside those that mail, read and look by the clock: the append worker and the clerk.
 const WRITERS: u32 = 2;
@@ -73,6 +75,28 @@ struct Health {
     writing: WriteHealth,
     mailing: MailHealth,
     broker: BrokerHealth,
+}
+
+/// What the pages and the links to them need.
+#[derive(Debug)]
+struct Pages {
+    links: Links,
+    address: PageAddress,
+    /// In development mode, for the demonstration.
+    recent: Option<RecentMails>,
+}
+
+impl Pages {
+    fn new(settings: &Settings, secret: &SharedSecret) -> Self {
+        let development = settings.mode == Mode::Development;
+        let server = &settings.server;
+        let scheme = if server.tls_key.is_some() { "https" } else { "http" };
+        let address = match (&*server.external_url, server.port) {
+            ("", 1..) if development => PageAddress::new(&format!("{scheme}://localhost:{}", server.port)),
+            (known, _) => PageAddress::new(known),
+        };
+        Self { links: Links::new(secret.reveal()), address, recent: development.then(RecentMails::default) }
+    }
 }
 
 /// What must be stopped, in the order of `drain`.
@@ -113,7 +137,8 @@ impl App {
         };
         let instance = instance_name(ids.as_ref());
         let (bus, heard) = start::open_bus(&settings, &secret, &instance, &metrics)?;
-        let email = start::email(&settings, &pool, &clock, &metrics, &health, &mut arbiters)?;
+        let pages = Pages::new(&settings, &secret);
+        let email = start::email(&settings, &pool, &pages, &clock, &metrics, &health, &mut arbiters)?;
         let hub = start::hub(&settings, &email, &bus, &instance, &metrics, &mut arbiters);
         let parts = Parts {
             pool: pool.clone(),
@@ -167,7 +192,7 @@ impl App {
             ids,
             metrics,
         ));
-        let (server, addresses) = serve(&settings, &services, &wall, &secret, health, warden)?;
+        let (server, addresses) = serve(&settings, &services, &wall, &secret, pages, health, warden)?;
         start::watch(&services, pool.clone(), &settings, &mut arbiters);
         let ingest = ingest::start(&settings, &services, pool, broker, &mut arbiters);
         let running = Running { handle: server.handle(), services, email, ingest, arbiters };
@@ -245,6 +270,7 @@ fn serve(
     services: &Arc<Services>,
     wall: &Arc<dyn Clock>,
     secret: &SharedSecret,
+    own_pages: Pages,
     health: Health,
     warden: Addr<Warden>,
 ) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
@@ -275,6 +301,8 @@ fn serve(
         web::Data::new(BodyLimits { bytes: settings.limits.body_bytes, timeout: request_timeout });
     let document = serde_json::to_vec(&document(settings)?).context("the document cannot be written")?;
     let document = web::Data::new(Document::new(document));
+    let Pages { links, address, recent } = own_pages;
+    let (links, address, recent) = (web::Data::new(links), web::Data::new(address), web::Data::new(recent));
     let stats_turn = web::Data::new(StatsTurn::default());
     let application = move || {
         WebApp::new()
@@ -296,6 +324,9 @@ fn serve(
             .app_data(desk.clone())
             .app_data(document.clone())
             .app_data(stats_turn.clone())
+            .app_data(links.clone())
+            .app_data(address.clone())
+            .app_data(recent.clone())
             .app_data(socketio.clone())
             .app_data(sse.clone())
             // Within CORS: a page is to read why it was refused.
@@ -304,6 +335,7 @@ fn serve(
             .wrap(from_fn(|request, next| Box::pin(request::surround(request, next))))
             .configure(entrance::configure)
             .configure(|config| routes::configure(config, development))
+            .configure(|config| pages::configure(config, development))
             .default_service(web::to(route::unknown))
     };
     gate.run(&settings.server, application)

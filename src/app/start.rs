@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::Health;
-use crate::actors::email::{Courier, EmailActor};
+use super::{Health, Pages};
+use crate::actors::email::{Choices, Courier, EmailActor};
 use crate::actors::hub::NotificationHub;
 use crate::actors::liaison::{Liaison, Parties};
 use crate::actors::persistence::{Parts, Persistence};
@@ -29,6 +29,7 @@ use crate::telemetry::Metrics;
 pub(super) fn email(
     settings: &Settings,
     pool: &Pool,
+    pages: &Pages,
     clock: &Arc<dyn Clock>,
     metrics: &Metrics,
     health: &Health,
@@ -36,7 +37,11 @@ pub(super) fn email(
 ) -> anyhow::Result<Addr<EmailActor>> {
     let courier = Courier {
         pool: pool.clone(),
-        mailer: email::open(&settings.mail)?,
+        mailer: match &pages.recent {
+            Some(recent) => recent.of(email::open(&settings.mail)?),
+            None => email::open(&settings.mail)?,
+        },
+        choices: Choices { links: pages.links.clone(), address: pages.address.clone() },
         composer: Composer::new(&settings.server.public_url, &settings.mail.from)?,
         settings: settings.mail.clone(),
         portion: settings.delivery.claim_size,

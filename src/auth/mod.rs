@@ -5,8 +5,10 @@
 
 mod claims;
 mod error;
+mod keyed;
 mod keyring;
 mod keys;
+mod links;
 mod minter;
 mod recovery;
 mod revocations;
@@ -15,6 +17,7 @@ mod verifier;
 
 pub use error::{AuthSetupError, TokenError};
 pub use keyring::Reload;
+pub use links::{LinkError, LinkGrant, Links, Scope};
 pub use minter::{MintError, Minter};
 pub use recovery::{RECOVERY_ID_BYTES_MAX, Recovered, RecoveryIds, SID_BYTES_MAX};
 pub use tokens::Tokens;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use super::keyed::{TAG_BYTES, derived};
 use crate::domain::{Timestamp, UserId};
 
 /// The longest session id that an id can carry, in bytes; a UUID has 36.
@@ -19,8 +20,6 @@ pub const RECOVERY_ID_BYTES_MAX: usize = (HEAD_BYTES + SID_BYTES_MAX + TAG_BYTES
 
 /// What comes before the session id: the version, and the microseconds of its issue, big-endian.
 const HEAD_BYTES: usize = 1 + 8;
-/// HMAC-SHA-256's, uncut (RFC 2104 §5).
-const TAG_BYTES: usize = 32;
 /// Another layout gets another number, so that ids of an older program are refused and not misread.
 const VERSION: u8 = 1;
 /// What the deployment's secret is to be a key for. Its other uses have labels of their own.
@@ -46,8 +45,7 @@ pub struct Recovered {
 impl RecoveryIds {
     /// `secret` is what the instances share; the key is derived from it.
     pub fn new(secret: &[u8]) -> Self {
-        let key = keyed_with(secret).chain_update(LABEL).finalize().into_bytes();
-        Self { keyed: keyed_with(&key) }
+        Self { keyed: derived(secret, LABEL) }
     }
 
     /// An id with which `user` may have the session `sid` of `namespace` back. A `sid` of more than
@@ -89,11 +87,6 @@ impl RecoveryIds {
         }
         mac.chain_update(body)
     }
-}
-
-#[expect(clippy::expect_used, reason = "RFC 2104 takes a key of any length")]
-fn keyed_with(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("a key of any length")
 }
 
 impl fmt::Debug for RecoveryIds {

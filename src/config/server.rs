@@ -32,6 +32,10 @@ pub struct ServerSettings {
     /// Where people reach the front end (`PUBLIC_URL`): what the link in a mail leads to. Defaults to empty,
     /// which means no link.
     pub public_url: String,
+    /// Where browsers reach this server itself, for example `https://notify.example.com`: what mails link to where
+    /// people choose what comes by mail. Defaults to empty, which means `http://localhost:{port}` in development, and
+    /// no such link in production.
+    pub external_url: String,
     /// Browser origins (scheme, host and port) that may connect (`CORS_ORIGIN`, comma separated).
     /// Defaults to `http://localhost:5173` in development, none in production.
     pub cors_origin: Vec<String>,

@@ -62,6 +62,8 @@ fn server(settings: &Settings, found: &mut Found) {
     });
     let public_url_fits = server.public_url.is_empty() || is_web(&server.public_url);
     found.check(public_url_fits, "server.public_url", || "must be an http:// or https:// URL".to_owned());
+    let external_url_fits = server.external_url.is_empty() || is_web(&server.external_url);
+    found.check(external_url_fits, "server.external_url", || "must be an http:// or https:// URL".to_owned());
     found.check(server.tls_certificate.is_some() == server.tls_key.is_some(), "server.tls_key", || {
         "and server.tls_certificate go together".to_owned()
     });

@@ -27,6 +27,10 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
             "server.public_url (PUBLIC_URL) is not set: mail has no link",
         ),
         (
+            is_production && server.external_url.is_empty(),
+            "server.external_url is not set: nobody can choose by a mail's link what comes by mail",
+        ),
+        (
             is_production && server.cors_origin.is_empty(),
             "server.cors_origin (CORS_ORIGIN) is empty: no page of a browser may connect",
         ),
@@ -130,12 +134,13 @@ mod tests {
     use crate::config::{Sources, load};
 
     /// Production as it should be.
-    const FINE: [(&str, &str); 9] = [
+    const FINE: [(&str, &str); 10] = [
         ("BELLHOP_MODE", "production"),
         ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
         ("DATABASE_URL", "postgres://app@db/bellhop?sslmode=verify-full"),
         ("CORS_ORIGIN", "https://app.example.com"),
         ("PUBLIC_URL", "https://app.example.com"),
+        ("BELLHOP__SERVER__EXTERNAL_URL", "https://notify.example.com"),
         ("SMTP_URL", "smtp://mail.example.com?tls=required"),
         ("MAIL_FROM", "Bookings <bookings@example.com>"),
         ("BELLHOP__METRICS__TOKEN", "a token of the figures"),
@@ -168,6 +173,7 @@ mod tests {
             ("DATABASE_URL", "postgres://app:secret@db/bellhop", "database.url"),
             ("REDIS_URL", "redis://:secret@cache:6379/1", "bus.redis_url"),
             ("PUBLIC_URL", "", "server.public_url"),
+            ("BELLHOP__SERVER__EXTERNAL_URL", "", "server.external_url"),
             ("SMTP_URL", "", "mail.smtp_url (SMTP_URL) is not set"),
             ("SMTP_URL", "smtp://user:secret@mail.example.com", "does not require TLS"),
             ("MAIL_FROM", "", "mail.from"),

@@ -63,6 +63,7 @@ pub struct Category(Cow<'static, str>);
 
 impl Category {
     pub const BOOKINGS: Self = Self(Cow::Borrowed("bookings"));
+    pub const SYSTEM: Self = Self(Cow::Borrowed("system"));
 
     /// The category that a type belongs to when its sender names none.
     pub fn of_type(kind: &str) -> Self {

@@ -29,6 +29,15 @@ pub struct Composer {
     host: String,
 }
 
+/// Where a mail's reader chooses what comes by mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailLinks {
+    /// A page.
+    pub preferences: Url,
+    /// Where a POST ends mail of this category (RFC 8058).
+    pub unsubscribe: Url,
+}
+
 /// What the templates are given. Every text is one line, apart from the paragraphs.
 #[derive(Serialize)]
 struct Letter {
@@ -40,7 +49,7 @@ struct Letter {
     rows: Vec<Row>,
     link: Option<String>,
     button: &'static str,
-    unsubscribe: Option<String>,
+    preferences: Option<String>,
     accent: &'static str,
 }
 
@@ -78,24 +87,24 @@ impl Composer {
     }
 
     /// The mail that tells `recipient` of `notification`; permanent where there is no address.
-    /// `unsubscribe` is where a POST ends mail of this category (RFC 8058). It depends on nothing
-    /// but its arguments, so every attempt writes the same mail.
+    /// It depends on nothing but its arguments, so every attempt writes the same mail.
     pub fn compose(
         &self,
         notification: &Notification,
         recipient: &Recipient,
-        unsubscribe: Option<&Url>,
+        links: Option<&MailLinks>,
     ) -> Result<Mail, MailError> {
         let address = recipient
             .address()
             .map(ToOwned::to_owned)
             .ok_or_else(|| MailError::Permanent("the recipient has no address".to_owned()))?;
-        let letter = self.letter(notification, recipient, unsubscribe);
+        let letter = self.letter(notification, recipient, links);
         let mut headers = vec![
             // RFC 3834 §5: keeps holiday answers away.
             ("Auto-Submitted".to_owned(), "auto-generated".to_owned()),
         ];
-        if let Some(url) = unsubscribe {
+        // RFC 8058 §3.1 asks for HTTPS: a program that fetches this must be sure whom it asks.
+        if let Some(url) = links.map(|links| &links.unsubscribe).filter(|url| url.scheme() == "https") {
             headers.push(("List-Unsubscribe".to_owned(), format!("<{url}>")));
             headers.push(("List-Unsubscribe-Post".to_owned(), "List-Unsubscribe=One-Click".to_owned()));
         }
@@ -110,7 +119,7 @@ impl Composer {
         })
     }
 
-    fn letter(&self, notification: &Notification, to: &Recipient, unsubscribe: Option<&Url>) -> Letter {
+    fn letter(&self, notification: &Notification, to: &Recipient, links: Option<&MailLinks>) -> Letter {
         let content = &notification.content;
         let wording = Wording::of(&notification.kind);
         let is_booking =
@@ -140,7 +149,7 @@ impl Composer {
             rows: in_columns(rows),
             link: self.link.as_ref().map(Url::to_string),
             button: if facts.id.is_some() { "See the booking" } else { "See it online" },
-            unsubscribe: unsubscribe.map(Url::to_string),
+            preferences: links.map(|links| links.preferences.to_string()),
             accent: wording.accent,
         }
     }

@@ -8,6 +8,7 @@ pub mod compose;
 mod file;
 pub mod memory;
 mod message;
+pub mod recent;
 mod smtp;
 
 use std::fmt;
@@ -17,8 +18,9 @@ use std::sync::Arc;
 use crate::config::MailSettings;
 use crate::domain::Timestamp;
 
-pub use compose::Composer;
+pub use compose::{Composer, MailLinks};
 pub use memory::MemoryMailer;
+pub use recent::RecentMails;
 
 /// What a `Mailer` answers with: a future, boxed so that the trait can be an object.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), MailError>> + Send + 'a>>;

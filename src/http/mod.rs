@@ -3,8 +3,11 @@
 mod access;
 mod acquaintances;
 mod administrator;
+pub mod asset;
 pub mod body;
+pub mod chooser;
 pub mod credentials;
+pub mod etag;
 pub mod limits;
 pub mod openapi;
 pub mod origin;
@@ -16,7 +19,10 @@ mod tickets;
 pub use acquaintances::Acquaintances;
 pub use administrator::Administrator;
 pub use body::JsonBody;
+pub use chooser::Chooser;
 pub use credentials::{Authenticator, Caller, Door};
 pub use limits::Limits;
 pub use problem::Problem;
+
+pub use crate::domain::PageAddress;
 pub use tickets::{Admission, TicketOffice};

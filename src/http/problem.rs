@@ -113,6 +113,11 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    /// The same for a reason that a program may want to know.
+    pub fn forbidden_because(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, detail)
+    }
+
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such thing, or it is not yours")
     }
@@ -216,7 +221,7 @@ impl From<WriteError> for Problem {
             WriteError::NotFound => return Self::not_found(),
             WriteError::Forbidden => StatusCode::FORBIDDEN,
             WriteError::WrongStatus(_) | WriteError::BookingExists => StatusCode::CONFLICT,
-            WriteError::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            WriteError::KeyReused | WriteError::TooManyChoices => StatusCode::UNPROCESSABLE_ENTITY,
             WriteError::TooManyTickets => StatusCode::TOO_MANY_REQUESTS,
             WriteError::Failed => return Self::internal(),
         };

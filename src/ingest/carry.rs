@@ -69,7 +69,10 @@ impl From<WriteError> for NotDone {
             | WriteError::Forbidden
             | WriteError::WrongStatus(_)
             | WriteError::BookingExists
-            | WriteError::KeyReused => Self::Refused(Refused::unprocessable(error.code(), error.to_string())),
+            | WriteError::KeyReused
+            | WriteError::TooManyChoices => {
+                Self::Refused(Refused::unprocessable(error.code(), error.to_string()))
+            }
         }
     }
 }

@@ -150,6 +150,18 @@ pub fn find(connection: &mut AnyConnection, user: &UserId) -> Result<Option<Reci
     row.map(Recipient::try_from).transpose()
 }
 
+/// Reads one recipient and holds the row until the transaction ends, so that nobody else changes it meanwhile. SQLite
+/// has one writer at a time anyway.
+pub fn find_held(connection: &mut AnyConnection, user: &UserId) -> Result<Option<Recipient>, StorageError> {
+    match connection {
+        AnyConnection::Postgres(c) => {
+            let held = recipients::table.find(user.as_str()).select(Row::as_select()).for_update();
+            held.first(c).optional()?.map(Recipient::try_from).transpose()
+        }
+        AnyConnection::Sqlite(_) => find(connection, user),
+    }
+}
+
 /// Reads several recipients, in no order; who is not known is left out.
 pub fn find_all(connection: &mut AnyConnection, users: &[&str]) -> Result<Vec<Recipient>, StorageError> {
     let rows: Vec<Row> = recipients::table

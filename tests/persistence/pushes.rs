@@ -1,7 +1,7 @@
 //! What reaches the hub: only what was committed, in the order of each inbox, and to whom.
 
 use bellhop::actors::hub::{Deliver, SessionRef};
-use bellhop::actors::persistence::{Greet, MarkRead, Pass, SavePreferences};
+use bellhop::actors::persistence::{Choice, Greet, MarkRead, Pass, SavePreferences};
 use bellhop::domain::{InboxState, NotificationId, Preferences, Profile, Role, Room, Selection};
 use bellhop::storage::recipients;
 
@@ -144,7 +144,7 @@ on_both_stores! {
             }
             let preferences =
                 Preferences { email: Some("mine@example.com".to_owned()), ..Preferences::default() };
-            let save = SavePreferences { user: user("host"), preferences };
+            let save = SavePreferences { user: user("host"), choice: Choice::Everything(preferences) };
             soon("an answer", bench.persistence.send(save)).await.unwrap().unwrap();
             assert_eq!(known().address(), Some("mine@example.com"));
         });

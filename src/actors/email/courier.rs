@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::choices::Choices;
 use super::surplus;
 use crate::config::MailSettings;
 use crate::domain::backoff;
@@ -29,6 +30,8 @@ pub struct Courier {
     pub pool: Pool,
     pub mailer: Arc<dyn Mailer>,
     pub composer: Composer,
+    /// Where readers choose what comes by mail.
+    pub choices: Choices,
     pub settings: MailSettings,
     /// How many deliveries are claimed at once.
     pub portion: u32,
@@ -275,7 +278,8 @@ impl Courier {
         if !recipient.preferences.allows_email(&letter.notification.category) {
             return suppressed("not_wanted");
         }
-        let sent = match self.composer.compose(&letter.notification, recipient, None) {
+        let links = self.choices.of(&letter.notification);
+        let sent = match self.composer.compose(&letter.notification, recipient, links.as_ref()) {
             Ok(mail) => self.mailer.send(&mail).await,
             Err(error) => Err(error),
         };

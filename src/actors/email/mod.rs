@@ -2,6 +2,7 @@
 //! what is here is only what this instance has claimed and is sending, a few at a time. A recipient
 //! whose mail is slow has one place at most, and no more than a share of what waits.
 
+mod choices;
 mod courier;
 mod queue;
 mod settle;
@@ -15,6 +16,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+pub use choices::Choices;
 use courier::Letter;
 pub use courier::{Courier, MailHealth};
 use queue::Queue;

@@ -14,13 +14,14 @@ use super::broadcasts;
 use super::errand::Errand;
 use super::line::Weigh;
 use super::messages::{
-    AcceptBroadcast, Audit, Confirm, Delete, Deleted, Greet, IssueTicket, Issued, KeepOrder, MarkRead, Read,
-    RedeemTicket, SavePreferences, WriteError,
+    AcceptBroadcast, Audit, Choice, Confirm, Delete, Deleted, Greet, IssueTicket, Issued, KeepOrder,
+    MarkRead, Read, RedeemTicket, SavePreferences, WriteError,
 };
 use super::retention::Sweep;
 use super::selections::{Task, Work};
 use super::tickets;
-use crate::domain::{Channel, Identity, InboxState, Profile, Timestamp, UpTo, UserId};
+use crate::domain::recipient::CATEGORIES_MAX;
+use crate::domain::{Channel, Identity, InboxState, Preferences, Profile, Timestamp, UpTo, UserId};
 use crate::storage::confirmations::{confirm, confirm_and_tell, confirm_up_to, confirm_up_to_and_tell};
 use crate::storage::deliveries::Ending;
 use crate::storage::revocations::Kept;
@@ -38,7 +39,7 @@ pub(super) enum ClericalJob {
     Select(Box<Work>),
     Greet(Greet, Reply<InboxState>),
     Confirm(Confirm, Reply<()>),
-    SavePreferences(SavePreferences, Reply<()>),
+    SavePreferences(SavePreferences, Reply<Preferences>),
     Audit(Audit, Reply<()>),
     KeepOrder(KeepOrder, Reply<Kept>),
     AcceptBroadcast(Box<AcceptBroadcast>, Reply<Uuid>),
@@ -80,9 +81,8 @@ impl ClericalJob {
         match self {
             Self::Select(work) => work.refuse(error),
             Self::Greet(_, reply) => answer(reply, Err(error)),
-            Self::Confirm(_, reply) | Self::SavePreferences(_, reply) | Self::Audit(_, reply) => {
-                answer(reply, Err(error));
-            }
+            Self::Confirm(_, reply) | Self::Audit(_, reply) => answer(reply, Err(error)),
+            Self::SavePreferences(_, reply) => answer(reply, Err(error)),
             Self::KeepOrder(_, reply) => answer(reply, Err(error)),
             Self::AcceptBroadcast(_, reply) => answer(reply, Err(error)),
             Self::IssueTicket(_, reply) => answer(reply, Err(error)),
@@ -328,10 +328,24 @@ impl Clerk {
         }
     }
 
-    fn save_preferences(&self, message: &SavePreferences) -> Result<(), WriteError> {
-        let now = self.parts.clock.now();
-        self.write(|connection| {
-            recipients::save_preferences(connection, &message.user, &message.preferences, now)
-        })
+    fn save_preferences(&self, message: &SavePreferences) -> Result<Preferences, WriteError> {
+        let (now, user) = (self.parts.clock.now(), &message.user);
+        let saved = self.write(|connection| {
+            let chosen = match &message.choice {
+                Choice::Everything(preferences) => preferences.clone(),
+                Choice::Channels(channels) => {
+                    let known = recipients::find_held(connection, user)?;
+                    let mut chosen = known.map(|known| known.preferences).unwrap_or_default();
+                    chosen.channels.extend(channels.clone());
+                    chosen
+                }
+            };
+            if chosen.channels.len() > CATEGORIES_MAX {
+                return Ok(None);
+            }
+            recipients::save_preferences(connection, user, &chosen, now)?;
+            Ok(Some(chosen))
+        })?;
+        saved.ok_or(WriteError::TooManyChoices)
     }
 }

@@ -1,5 +1,6 @@
 //! What the persistence actor is asked to write, and what it answers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use actix::prelude::*;
 use serde::Serialize;
 
 use crate::actors::hub::SessionRef;
+use crate::domain::recipient::ChannelChoice;
 use crate::domain::{
     AuditEntry, BookingId, BookingStatus, Broadcast, Device, Door, Draft, Identity, InboxState, NewBooking,
     Order, Preferences, Profile, Proven, RequestId, Role, Room, Selection, Timestamp, Transition, UpTo,
@@ -38,6 +40,8 @@ pub enum WriteError {
     KeyReused,
     #[error("too many tickets are out that were not used: use them or wait until they expire")]
     TooManyTickets,
+    #[error("choices are kept for as many categories as can be")]
+    TooManyChoices,
     #[error("the write failed")]
     Failed,
 }
@@ -54,6 +58,7 @@ impl WriteError {
             Self::BookingExists => "booking_exists",
             Self::KeyReused => "idempotency_key_reused",
             Self::TooManyTickets => "too_many_tickets",
+            Self::TooManyChoices => "too_many_choices",
             Self::Failed => "internal",
         }
     }
@@ -228,12 +233,20 @@ impl Confirm {
     }
 }
 
-/// Keeps what a person chose.
+/// Keeps what a person chose; answers all that is chosen then.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<(), WriteError>")]
+#[rtype(result = "Result<Preferences, WriteError>")]
 pub struct SavePreferences {
     pub user: UserId,
-    pub preferences: Preferences,
+    pub choice: Choice,
+}
+
+/// What of somebody's preferences is replaced.
+#[derive(Debug)]
+pub enum Choice {
+    Everything(Preferences),
+    /// By category; the others stay, and so does everything else.
+    Channels(BTreeMap<String, ChannelChoice>),
 }
 
 /// Issues a ticket that lets its bearer in at one door.

@@ -37,8 +37,9 @@ use clerk::{ClericalBatch, ClericalJob, Clerk};
 use errand::Errand;
 use line::Line;
 pub use messages::{
-    AcceptBroadcast, Announce, Audit, BookingEvent, Confirm, Delete, Deleted, Flush, Greet, IssueTicket,
-    Issued, KeepOrder, MarkRead, Notify, NotifyRole, Pass, Read, RedeemTicket, SavePreferences, WriteError,
+    AcceptBroadcast, Announce, Audit, BookingEvent, Choice, Confirm, Delete, Deleted, Flush, Greet,
+    IssueTicket, Issued, KeepOrder, MarkRead, Notify, NotifyRole, Pass, Read, RedeemTicket, SavePreferences,
+    WriteError,
 };
 use retention::Sweep;
 
@@ -302,7 +303,7 @@ job!(MarkRead => Read, clerical, ClericalJob::mark_read);
 job!(Delete => Deleted, clerical, ClericalJob::delete);
 job!(Greet => crate::domain::InboxState, clerical, ClericalJob::Greet);
 job!(Confirm => (), clerical, ClericalJob::Confirm);
-job!(SavePreferences => (), clerical, ClericalJob::SavePreferences);
+job!(SavePreferences => crate::domain::Preferences, clerical, ClericalJob::SavePreferences);
 job!(Audit => (), clerical, ClericalJob::Audit);
 job!(KeepOrder => crate::storage::revocations::Kept, clerical, ClericalJob::KeepOrder);
 job!(IssueTicket => Issued, clerical, ClericalJob::IssueTicket);

@@ -4,99 +4,46 @@ mod archive;
 
 use std::sync::LazyLock;
 
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
-};
 use actix_web::{HttpRequest, HttpResponse, web};
-use base64::Engine as _;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use super::openapi::params;
-use super::tag::Known;
 use crate::http::Problem;
+use crate::http::asset::{Asset, SCRIPT, STYLE};
 use crate::http::openapi::{codes, refusals};
 
 /// The page may load what is served beside it and ask this server, and nothing else; it is in nobody's frame.
 /// Its own pictures are written into its styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// The page and what belongs to it change with the program only; a browser asks whether they have.
-const CACHING: &str = "public, no-cache";
 
 /// The document as it is sent.
-#[derive(Debug, Clone)]
-pub struct Document {
-    json: Bytes,
-    tag: String,
-}
+#[derive(Debug)]
+pub struct Document(Asset);
 
 impl Document {
     pub fn new(json: Vec<u8>) -> Self {
-        Self { tag: tag_of(&json), json: json.into() }
+        Self(Asset::new("application/json", json))
     }
 }
 
-/// Something of the page.
-struct Asset {
-    kind: &'static str,
-    /// In gzip, which every browser takes, or as it is.
-    packed: bool,
-    bytes: Bytes,
-    tag: String,
-}
-
-impl Asset {
-    fn new(kind: &'static str, packed: bool, bytes: Bytes) -> Self {
-        Self { kind, packed, tag: tag_of(&bytes), bytes }
-    }
-
-    fn answer(&self, request: &HttpRequest) -> HttpResponse {
-        if Known::of(request).has(&self.tag) {
-            return unchanged(&self.tag);
-        }
-        let mut response = HttpResponse::Ok();
-        response
-            .insert_header((CONTENT_TYPE, self.kind))
-            .insert_header((ETAG, self.tag.as_str()))
-            .insert_header((CACHE_CONTROL, CACHING));
-        if self.packed {
-            response.insert_header((CONTENT_ENCODING, "gzip"));
-        }
-        response.body(self.bytes.clone())
-    }
-}
-
-static PAGE: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("text/html; charset=utf-8", false, Bytes::from_static(include_bytes!("page.html")))
-});
+static PAGE: LazyLock<Asset> = LazyLock::new(|| Asset::page(include_bytes!("page.html"), POLICY));
 
 /// What the page loads, by name.
 static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
-    let start =
-        Asset::new("text/javascript; charset=utf-8", false, Bytes::from_static(include_bytes!("start.js")));
-    let of_archive = [
-        ("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
-        ("swagger-ui.css", "text/css; charset=utf-8"),
-    ];
-    let found = of_archive.into_iter().filter_map(|(name, kind)| {
-        let packed = archive::gzip(utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED, &format!("/dist/{name}"));
-        if packed.is_none() {
-            log::error!("{name} is missing: /docs shows nothing");
-        }
-        Some((name, Asset::new(kind, true, packed?)))
-    });
+    let start = Asset::new(SCRIPT, Bytes::from_static(include_bytes!("start.js")));
+    let found = [("swagger-ui-bundle.js", SCRIPT), ("swagger-ui.css", STYLE)].into_iter().filter_map(
+        |(name, kind)| {
+            let archive = utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
+            let packed = archive::gzip(archive, &format!("/dist/{name}"));
+            if packed.is_none() {
+                log::error!("{name} is missing: /docs shows nothing");
+            }
+            Some((name, Asset::packed(kind, packed?)))
+        },
+    );
     std::iter::once(("start.js", start)).chain(found).collect()
 });
-
-fn tag_of(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    format!("\"{}\"", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest))
-}
-
-fn unchanged(tag: &str) -> HttpResponse {
-    HttpResponse::NotModified().insert_header((ETAG, tag)).insert_header((CACHE_CONTROL, CACHING)).finish()
-}
 
 /// `GET /openapi.json`: the document of this server.
 #[utoipa::path(
@@ -111,14 +58,7 @@ fn unchanged(tag: &str) -> HttpResponse {
     ),
 )]
 pub(super) async fn document(request: HttpRequest, document: web::Data<Document>) -> HttpResponse {
-    if Known::of(&request).has(&document.tag) {
-        return unchanged(&document.tag);
-    }
-    HttpResponse::Ok()
-        .insert_header((ETAG, document.tag.as_str()))
-        .insert_header((CACHE_CONTROL, CACHING))
-        .content_type("application/json")
-        .body(document.json.clone())
+    document.0.answer(&request)
 }
 
 /// `GET /docs`: the page that shows the document.
@@ -134,11 +74,7 @@ pub(super) async fn document(request: HttpRequest, document: web::Data<Document>
     ),
 )]
 pub(super) async fn page(request: HttpRequest) -> HttpResponse {
-    let mut response = PAGE.answer(&request);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, actix_web::http::header::HeaderValue::from_static(POLICY));
-    headers.insert(REFERRER_POLICY, actix_web::http::header::HeaderValue::from_static("no-referrer"));
-    response
+    PAGE.answer(&request)
 }
 
 refusals!(AssetRefusals: codes::NOT_FOUND);

@@ -10,7 +10,8 @@ pub(super) mod values;
 use utoipa::OpenApi;
 
 use super::{
-    admin, bookings, development, documentation, operations, preferences, publish, receipts, tickets,
+    admin, bookings, development, documentation, mails, operations, preferences, publish, receipts, tickets,
+    unsubscribe,
 };
 
 /// Every route that there always is.
@@ -34,6 +35,10 @@ use super::{
         tickets::issue,
         preferences::read,
         preferences::save,
+        preferences::issue_link,
+        preferences::open_link,
+        unsubscribe::ask,
+        unsubscribe::stop,
         admin::trail::read,
         admin::presence::read,
         admin::audit::read,
@@ -64,7 +69,7 @@ pub struct Always;
 /// The routes of development mode.
 #[derive(Debug, OpenApi)]
 #[openapi(
-    paths(development::token, development::notify),
+    paths(development::token, development::notify, mails::list, mails::read),
     tags((name = "development", description = "What makes trying bellhop out quick, in development mode only.")),
 )]
 pub struct Development;

@@ -28,6 +28,15 @@ parameters! {
     IfNoneMatch {
         Header "If-None-Match" False any_text(), "The ETag of an earlier answer.";
     }
+    MailList {
+        Query "to" False any_text(), "Only those to this address.";
+    }
+    MailId {
+        Path "id" True any_text(), "The mail's id.";
+    }
+    LinkKey {
+        Query "key" True any_text(), "What the link was given.";
+    }
     IdempotencyKey {
         Header "Idempotency-Key" False idempotency_key(),
         "A request with the same key and body is done once, however often it comes: repeats get the first answer. \

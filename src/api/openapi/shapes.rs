@@ -66,6 +66,16 @@ named! {
         ("items", Shape::named("Notification").list().with("maxItems", LIMIT_MAX)),
         ("nextCursor", Shape(json!({"type": "string", "pattern": "^(?:after-)?[0-9]+$"})).or_null()),
     ]);
+    /// A link to somebody's preferences page.
+    PageLink: Shape::closed([("url", any_text()), ("expiresAt", timestamp())]);
+    /// What such a link opens.
+    OpenedLink: Shape::closed([
+        ("scope", one_of(&["person", "mail"])),
+        ("category", category().or_null()),
+        ("address", any_text().or_null()),
+        ("categories", category().list()),
+        ("preferences", Shape::closed(choices())),
+    ]);
     /// Where the caller's inbox stands.
     Count: inbox_count();
     /// What to mark as read.
@@ -103,6 +113,15 @@ named! {
     ]}));
     /// The answer to what is passing.
     Passed: Shape::closed([("passing", Shape(json!({"type": "boolean", "enum": [true]})))]);
+    /// The last mails.
+    Mails: Shape::closed([("items", Shape::closed([
+        ("id", any_text()),
+        ("to", any_text()),
+        ("subject", any_text()),
+        ("date", timestamp()),
+        ("text", any_text()),
+        ("url", any_text()),
+    ]).list())]);
     /// The answer of the development route.
     TestAnswer: Shape::closed([("notifications", places())]);
 }

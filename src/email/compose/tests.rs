@@ -4,7 +4,7 @@ use serde_json::json;
 use serde_json::value::to_raw_value;
 use url::Url;
 
-use super::Composer;
+use super::{Composer, MailLinks};
 use crate::domain::notification::{Content, Priority};
 use crate::domain::{Category, Notification, NotificationId, Preferences, Recipient, Timestamp, UserId};
 use crate::email::{Mail, MailError, MailSetupError, message};
@@ -69,6 +69,11 @@ fn compose(notification: &Notification) -> Mail {
     composer().compose(notification, &host(), None).unwrap()
 }
 
+fn links(server: &str) -> MailLinks {
+    let at = |path: &str| Url::parse(&format!("{server}/{path}")).unwrap();
+    MailLinks { preferences: at("choose?a=1&b=2#key=abc"), unsubscribe: at("stop?key=abc") }
+}
+
 /// The mail's head as it travels, without the parts.
 fn head(mail: &Mail) -> String {
     let from = message::parse_from(FROM).unwrap();
@@ -107,8 +112,8 @@ fn a_bookings_mail_says_everything_in_plain_text() {
 
 #[test]
 fn a_bookings_mail_has_the_headers_that_a_machine_should_send() {
-    let unsubscribe = Url::parse("https://bookings.example/mail/stop?t=abc&c=bookings").unwrap();
-    let mail = composer().compose(&new_booking(), &host(), Some(&unsubscribe)).unwrap();
+    let links = links("https://notify.example");
+    let mail = composer().compose(&new_booking(), &host(), Some(&links)).unwrap();
     insta::assert_snapshot!(head(&mail), @r#"
     From: Bellhop <bellhop@mail.example>
     To: =?utf-8?b?Wm/Dqw==?= <host@example.org>
@@ -116,7 +121,7 @@ fn a_bookings_mail_has_the_headers_that_a_machine_should_send() {
     Message-ID: <0198a1b2-0000-7000-8000-000000000001@bookings.example>
     Date: Tue, 06 Jan 2026 15:30:45 +0000
     Auto-Submitted: auto-generated
-    List-Unsubscribe: <https://bookings.example/mail/stop?t=abc&c=bookings>
+    List-Unsubscribe: <https://notify.example/stop?key=abc>
     List-Unsubscribe-Post: List-Unsubscribe=One-Click
     MIME-Version: 1.0
     Content-Type: multipart/alternative; boundary="=_bellhop_alternative"
@@ -130,7 +135,21 @@ fn the_html_part_names_the_same_facts_and_links_to_the_front_end() {
         assert!(html.contains(fact), "{fact} in {html}");
     }
     assert!(html.contains("href=\"https://bookings.example/inbox?tab=new&amp;lang=en\""), "{html}");
-    assert!(!html.contains("No more mail"), "there is nothing to unsubscribe from");
+    assert!(!html.contains("Choose what"), "there is nowhere to choose");
+}
+
+#[test]
+fn both_parts_say_where_to_choose_what_comes_by_mail() {
+    let links = links("http://notify.example");
+    let mail = composer().compose(&new_booking(), &host(), Some(&links)).unwrap();
+    assert!(
+        mail.text.ends_with("Choose what you get by mail:\nhttp://notify.example/choose?a=1&b=2#key=abc\n"),
+        "{}",
+        mail.text
+    );
+    let link = "<a href=\"http://notify.example/choose?a=1&amp;b=2#key=abc\"";
+    assert!(mail.html.contains(link), "{}", mail.html);
+    assert!(!head(&mail).contains("List-Unsubscribe"), "nobody may listen in on that");
 }
 
 #[test]

@@ -136,6 +136,18 @@ pub const TEST_STREAMS: Codes = &[code(503, "too_many_test_streams", "too many t
 pub const NO_SECRET: Codes =
     &[code(422, "no_secret", "tokens are verified with a public key: none is made here")];
 
+/// Of what a link opens.
+pub const LINK: Codes = &[
+    code(401, "link_invalid", "the link is not one of ours, or was cut"),
+    code(401, "link_expired", "the link is too old"),
+];
+
+/// That not everything may be changed by a link of a mail.
+pub const LINK_SCOPE: Codes = &[
+    code(403, "link_scope", "a mail's link opens what comes by mail and nothing else"),
+    code(422, "too_many_choices", "choices are kept for as many categories as can be"),
+];
+
 /// Of doors and of readiness.
 pub const DRAINING: Codes = &[code(503, "draining", "the server is stopping")];
 

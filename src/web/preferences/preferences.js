@@ -1,0 +1,151 @@
+// The preferences page. The key in the link's fragment opens it; it goes to the server in a header, never in a URL.
+
+import { languageOf, textsOf } from "./preferences-texts.js";
+
+const KEY = "bellhop-link-key";
+const LINK = "/notifications/preferences/link";
+const PREFERENCES = "/notifications/preferences";
+
+const language = languageOf(navigator.languages);
+const texts = textsOf(language);
+const element = (id) => document.getElementById(id);
+const form = element("form");
+
+// What the server said last; none until it did.
+let opened = null;
+
+// The key stays with this tab, so that the page can be reloaded, and leaves the address, so that it is not shared by
+// whoever copies that.
+function takeKey() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (given) {
+    sessionStorage.setItem(KEY, given);
+    history.replaceState(null, "", location.pathname);
+  }
+  return sessionStorage.getItem(KEY);
+}
+
+function speak() {
+  document.documentElement.lang = language;
+  document.documentElement.dir = texts.direction;
+  document.title = texts.title;
+  for (const place of document.querySelectorAll("[data-text]")) {
+    place.textContent = texts[place.dataset.text];
+  }
+}
+
+async function ask(path, { method = "GET", body } = {}) {
+  const headers = { "x-link-key": sessionStorage.getItem(KEY) };
+  if (body) headers["content-type"] = "application/json";
+  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(said.detail ?? answer.statusText), { code: said.code, field: said.field });
+  return said;
+}
+
+async function load() {
+  element("fault").hidden = true;
+  element("loading").hidden = false;
+  try {
+    opened = await ask(LINK);
+    show();
+  } catch (error) {
+    explain(error);
+  } finally {
+    element("loading").hidden = true;
+  }
+}
+
+function show() {
+  const { scope, category, address, categories, preferences } = opened;
+  element("address").hidden = !address;
+  element("address").textContent = address ? texts.goesTo(address) : "";
+  element("person").hidden = scope !== "person";
+  element("email").value = preferences.email ?? "";
+  const list = categories.map((name) => row(name, preferences.channels[name]?.email ?? true));
+  element("categories").replaceChildren(...list);
+  const stops = category !== null && (preferences.channels[category]?.email ?? true);
+  element("stop").hidden = !stops;
+  if (stops) {
+    element("stop-text").textContent = texts.cameWith(texts.category(category));
+    element("stop-button").textContent = texts.stop(texts.category(category));
+  }
+  form.hidden = false;
+}
+
+function row(name, isOn) {
+  const box = Object.assign(document.createElement("input"), { type: "checkbox", name, checked: isOn });
+  box.setAttribute("role", "switch");
+  const label = document.createElement("label");
+  const text = Object.assign(document.createElement("span"), { textContent: texts.category(name) });
+  label.append(text, box);
+  const item = document.createElement("li");
+  item.append(label);
+  return item;
+}
+
+// Says what is wrong, and offers another try where that can help.
+function explain(error) {
+  const isLink = ["link_invalid", "link_expired"].includes(error.code);
+  element("fault-title").textContent = isLink ? texts[error.code] : texts.failed;
+  element("fault-detail").textContent = isLink ? texts.linkHelp : error.code ? error.message : texts.unreachable;
+  element("again").hidden = isLink;
+  element("fault").hidden = false;
+  form.hidden = isLink || opened === null;
+}
+
+function chosen() {
+  const channels = {};
+  for (const box of element("categories").querySelectorAll("input")) channels[box.name] = { email: box.checked };
+  if (opened.scope === "mail") return { channels };
+  const email = element("email").value.trim();
+  return { ...opened.preferences, email: email || null, channels };
+}
+
+async function save(event) {
+  event?.preventDefault();
+  const button = form.querySelector("[type=submit]");
+  element("said").textContent = "";
+  element("fault").hidden = true;
+  refuseAddress("");
+  button.disabled = true;
+  try {
+    await ask(PREFERENCES, { method: "PUT", body: chosen() });
+    opened = await ask(LINK);
+    show();
+    element("said").textContent = texts.saved;
+  } catch (error) {
+    if (error.field === "email") refuseAddress(texts.noAddress);
+    else explain(error);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function refuseAddress(why) {
+  const input = element("email");
+  input.setAttribute("aria-invalid", String(why !== ""));
+  element("email-error").textContent = why;
+  if (why) input.focus();
+}
+
+form.addEventListener("submit", save);
+form.addEventListener("input", () => {
+  element("said").textContent = "";
+});
+element("again").addEventListener("click", load);
+element("stop-button").addEventListener("click", async () => {
+  element("categories").querySelector(`input[name="${CSS.escape(opened.category)}"]`).checked = false;
+  await save();
+  form.querySelector("[type=submit]").focus();
+});
+addEventListener("hashchange", () => {
+  if (takeKey()) load();
+});
+
+speak();
+if (takeKey()) load();
+else {
+  element("loading").hidden = true;
+  explain({ code: "link_invalid" });
+}
