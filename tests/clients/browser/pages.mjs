@@ -1,0 +1,85 @@
+// A page that holds the client and writes down what it is given, for the scripts about bellhop.js.
+
+import { SITE, token } from "./support.mjs";
+
+// Shorter than in life, so that no check waits for a quarter of a minute.
+const TIMINGS = { connect: 2_000, silence: 3_000, answer: 600, request: 2_000, retryLongest: 1_000, poll: 200, better: 60_000 };
+
+// Opens a tab with a client for `user`. `mint` makes the tokens, and is told why one is wanted; `options` are the client's.
+export async function openTab(context, user, { mint = () => token(user), options = {}, timings = {}, opens = true } = {}) {
+  const page = await context.newPage();
+  await page.exposeFunction("mint", mint);
+  await page.goto(`${SITE}/blank`);
+  await page.evaluate(
+    async ([options, opens]) => {
+      const { Bellhop } = await import("/bellhop.js");
+      const token = options.token ?? ((reason) => globalThis.mint(reason));
+      const bellhop = new Bellhop({ ...options, token });
+      const seen = { notification: [], unread: [], read: [], deleted: [], state: [], gap: [], error: [] };
+      for (const [type, list] of Object.entries(seen)) {
+        bellhop.addEventListener(type, ({ detail }) => {
+          list.push(type === "error" ? { code: detail.code, status: detail.status, detail: detail.detail } : detail);
+        });
+      }
+      Object.assign(globalThis, { bellhop, seen });
+      if (opens) bellhop.open();
+    },
+    [{ timings: { ...TIMINGS, ...timings }, ...options }, opens],
+  );
+  return new Tab(page);
+}
+
+export class Tab {
+  constructor(page) {
+    this.page = page;
+  }
+
+  // How the client stands.
+  async standing() {
+    return this.page.evaluate(() => {
+      const { state, reason, transport, leads, user, seq, unread } = globalThis.bellhop;
+      return { state, reason, transport, leads, user, seq, unread };
+    });
+  }
+
+  // What it gave under this name so far.
+  async seen(type) {
+    return this.page.evaluate((type) => globalThis.seen[type], type);
+  }
+
+  async seqs() {
+    return this.page.evaluate(() => globalThis.seen.notification.map(({ seq }) => seq));
+  }
+
+  // Waits until the client stands like this.
+  async becomes(wanted, deadline = 8_000) {
+    const handle = this.page.waitForFunction(
+      (wanted) => Object.entries(wanted).every(([name, value]) => globalThis.bellhop[name] === value),
+      wanted,
+      { timeout: deadline, polling: 20 },
+    );
+    await handle.catch(async (error) => {
+      const [standing, states, errors] = await Promise.all([this.standing(), this.seen("state"), this.seen("error")]);
+      throw new Error(`${error.message}: wanted ${JSON.stringify(wanted)}, is ${JSON.stringify({ standing, states, errors })}`);
+    });
+  }
+
+  async lives(transport, deadline) {
+    await this.becomes(transport ? { state: "live", transport } : { state: "live" }, deadline);
+  }
+
+  // Waits until the client has given everything up to `seq`.
+  async has(seq, deadline) {
+    await this.becomes({ seq }, deadline);
+  }
+
+  // Calls one of the client's methods.
+  async call(method, ...args) {
+    return this.page.evaluate(([method, args]) => globalThis.bellhop[method](...args), [method, args]);
+  }
+}
+
+// 1, 2, 3 … up to `last`, from `first`.
+export function all(first, last) {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}

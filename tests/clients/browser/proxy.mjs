@@ -1,0 +1,125 @@
+// A network that a test may break: a TCP proxy in front of the server, which passes everything on until it is told to
+// cut, to refuse, to fall silent, or to stand in the way of WebSockets or of event streams as some companies' proxies do.
+// It answers `/blank` itself: an empty page of the server's origin, under the policy of the server's pages.
+
+import net from "node:net";
+
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; " +
+  "form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+const BLANK = '<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>Blank</title><p>Blank</p></html>';
+
+export class Proxy {
+  #server = net.createServer((client) => this.#pass(client));
+  #target;
+  #sockets = new Set();
+  #streams = new Set();
+  #is = { refusing: false, silent: false, websockets: true, streams: "pass" };
+  // How often something was asked for: "GET /notifications/count" → 3.
+  asked = new Map();
+
+  constructor(server) {
+    const { hostname, port } = new URL(server);
+    this.#target = { host: hostname, port: Number(port || 80) };
+  }
+
+  // Answers the port it listens on.
+  async open() {
+    await new Promise((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return this.#server.address().port;
+  }
+
+  async close() {
+    this.cut();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  // Ends every connection there is, without a word.
+  cut() {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  // Whether new connections are hung up on.
+  refuse(refusing = true) {
+    this.#is.refusing = refusing;
+  }
+
+  // Whether connections stay open while nothing passes; what came meanwhile passes afterwards.
+  silence(silent = true) {
+    this.#is.silent = silent;
+    for (const socket of this.#sockets) silent ? socket.pause() : socket.resume();
+  }
+
+  // Whether WebSocket upgrades pass, or are answered 403.
+  allowWebSockets(allowed = true) {
+    this.#is.websockets = allowed;
+  }
+
+  // "pass", "hold" what a stream says for ever, or "block" with 403.
+  streams(fate) {
+    this.#is.streams = fate;
+  }
+
+  // Ends the connections that are WebSockets or event streams.
+  cutStreams() {
+    for (const socket of this.#streams) socket.resetAndDestroy();
+  }
+
+  #pass(client) {
+    if (this.#is.refusing) return client.resetAndDestroy();
+    const server = net.connect(this.#target);
+    let held = false;
+    for (const [from, to] of [[client, server], [server, client]]) {
+      this.#sockets.add(from);
+      from.setNoDelay(true);
+      from.on("error", () => to.destroy());
+      from.on("close", () => {
+        this.#sockets.delete(from);
+        this.#streams.delete(from);
+        to.destroy();
+      });
+      if (this.#is.silent) from.pause();
+    }
+    client.on("data", (bytes) => {
+      const fate = this.#judge(bytes, client);
+      if (fate === "hold") held = true;
+      if (fate === "pass" || fate === "hold") return server.write(bytes);
+      client.end(fate);
+    });
+    server.on("data", (bytes) => {
+      if (!held) client.write(bytes);
+    });
+  }
+
+  // What becomes of these bytes of a client: browsers send a request's head in one piece.
+  #judge(bytes, client) {
+    const [line] = bytes.toString("latin1", 0, 2000).split("\r\n", 1);
+    const [, method, path] = /^([A-Z]+) ([^ ?]+)\S* HTTP\/1\.1$/.exec(line) ?? [];
+    if (!method) return "pass";
+    const name = `${method} ${path}`;
+    this.asked.set(name, (this.asked.get(name) ?? 0) + 1);
+    if (path === "/blank") return answer("200 OK", "text/html", BLANK);
+    if (path === "/ws/notifications") {
+      if (!this.#is.websockets) return answer("403 Forbidden", "text/plain", "no WebSockets here");
+      this.#streams.add(client);
+    }
+    if (path === "/notifications/sse") {
+      if (this.#is.streams === "block") return answer("403 Forbidden", "text/plain", "no streams here");
+      this.#streams.add(client);
+      return this.#is.streams;
+    }
+    return "pass";
+  }
+}
+
+function answer(status, type, body) {
+  return [
+    `HTTP/1.1 ${status}`,
+    `content-type: ${type}; charset=utf-8`,
+    `content-security-policy: ${POLICY}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+    "",
+    body,
+  ].join("\r\n");
+}
