@@ -31,6 +31,7 @@ export function placePanel(panel, anchor, boundary) {
   const wide = room.right - room.left;
   const sheet = wide < NARROW;
   panel.classList.toggle("sheet", sheet);
+  panel.classList.toggle("bounded", boundary !== null);
   if (sheet) {
     const high = room.bottom - room.top;
     put(panel, { left: room.left, width: wide, bottom: window.innerHeight - room.bottom, maxHeight: high * 0.88 });

@@ -75,7 +75,8 @@ p, h2, h3, ul { margin: 0; padding: 0; font: inherit; }
 .panel:popover-open { display: flex; flex-direction: column; }
 .panel:focus { outline: none; }
 .panel.sheet { border-end-start-radius: 0; border-end-end-radius: 0; border-block-end: 0; padding-block-end: env(safe-area-inset-bottom); }
-.panel.sheet::backdrop { background: rgb(11 18 32 / 35%); }
+.panel.bounded { border-radius: var(--bellhop-bounded-radius, var(--round)); }
+.panel.sheet:not(.bounded)::backdrop { background: rgb(11 18 32 / 35%); }
 .header { display: flex; align-items: center; gap: 0.125em; padding-block: 0.5em; padding-inline: 1em 0.5em; border-block-end: 1px solid var(--line); }
 h2 { flex: 1; font-weight: 650; font-size: 1.0625em; }
 .small { display: grid; place-items: center; inline-size: 2.25em; block-size: 2.25em; border-radius: 0.5em; color: var(--soft); flex: none; }

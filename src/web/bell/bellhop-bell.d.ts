@@ -20,7 +20,7 @@
    - colours: `--bellhop-accent`, `--bellhop-on-accent`, `--bellhop-badge`, `--bellhop-on-badge`, `--bellhop-card`, `--bellhop-raised`,
      `--bellhop-tint` (behind what is unread), `--bellhop-line`, `--bellhop-text`, `--bellhop-soft`, `--bellhop-warn`, `--bellhop-warn-tint`
    - shape: `--bellhop-font`, `--bellhop-font-size`, `--bellhop-size` (of the bell), `--bellhop-width` and `--bellhop-height` (of the
-     dropdown), `--bellhop-toast-width`, `--bellhop-radius`, `--bellhop-shadow`
+     dropdown), `--bellhop-toast-width`, `--bellhop-radius`, `--bellhop-bounded-radius` (of a dropdown with a boundary), `--bellhop-shadow`
 
    Parts: `bell`, `badge`, `offline-sign`, `panel`, `header`, `heading`, `mark-all`, `sound`, `preferences`, `close`, `offline`, `retry`,
    `filter`, `chip`, `list`, `day`, `item`, `item-unread`, `item-title`, `item-message`, `item-time`, `toasts`, `toast`, `toast-rest`.
