@@ -1,0 +1,386 @@
+// <bellhop-bell>: a bell for any site, in one script tag and one element. It shows the badge, the list and what
+// arrives, by the client in bellhop.js. Attributes, properties, events and what can be styled are in bellhop-bell.d.ts.
+
+import { Bellhop } from "./bellhop.js";
+import { button, icon, make, webAddress } from "./assets/bell-dom.js";
+import { Inbox } from "./assets/bell-inbox.js";
+import { Language } from "./assets/bell-language.js";
+import { Panel } from "./assets/bell-panel.js";
+import { keepPlaced, placePanel } from "./assets/bell-place.js";
+import { chooseSound, ring, soundWanted } from "./assets/bell-sound.js";
+import sheet from "./assets/bell-style.js";
+import { Toasts } from "./assets/bell-toasts.js";
+
+const HERE = new URL(".", import.meta.url).href;
+
+// A line that is back at once, as after a server's restart, is not worth a sign that comes and goes.
+const AWAY_AFTER_MS = 1500;
+
+// Several arrivals within a moment are said in one sentence.
+const SAY_AFTER_MS = 400;
+
+const CORNERS = ["top-start", "top-end", "bottom-start", "bottom-end"];
+
+export class BellhopBell extends HTMLElement {
+  static observedAttributes = ["token-url", "server", "lang", "time-zone"];
+
+  #client = null;
+  #given = null;
+  #token = null;
+  #inbox = null;
+  #listening = null;
+  #language = null;
+  #panel = null;
+  #toasts = null;
+  #bell = null;
+  #badge = null;
+  #sign = null;
+  #spoken = null;
+  #unplace = null;
+  #awayTimer = 0;
+  #sayTimer = 0;
+  #arrived = [];
+  #away = false;
+  #liveUntil = null;
+
+  /** The part of the page that dropdown and toasts stay in, instead of the window. */
+  boundary = null;
+
+  constructor() {
+    super();
+    this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
+  }
+
+  /** The client that is shown: one of its own, unless the page gave one. The page opens and closes what it gives. */
+  get client() {
+    return this.#client;
+  }
+
+  set client(client) {
+    this.#given = client ?? null;
+    this.#restart();
+  }
+
+  /** A token, or what fetches one. Another token is another reader: what was shown is forgotten. */
+  get token() {
+    return this.#token;
+  }
+
+  set token(token) {
+    this.#token = token ?? null;
+    this.#restart();
+  }
+
+  get server() {
+    return this.getAttribute("server") ?? HERE;
+  }
+
+  set server(server) {
+    this.setAttribute("server", server);
+  }
+
+  get unread() {
+    return this.#client?.unread ?? 0;
+  }
+
+  get opened() {
+    return this.#panel?.element.matches(":popover-open") ?? false;
+  }
+
+  show() {
+    if (this.isConnected && !this.opened) this.#panel.element.showPopover();
+  }
+
+  hide() {
+    if (this.opened) this.#panel.element.hidePopover();
+  }
+
+  connectedCallback() {
+    // What a page set before this class was there is on the element itself, and would hide the accessors.
+    for (const name of ["client", "token", "server", "boundary"]) {
+      if (!Object.hasOwn(this, name) || name === "boundary") continue;
+      const value = this[name];
+      delete this[name];
+      this[name] = value;
+    }
+    if (this.#client) this.#follow();
+    else this.#start();
+    this.#build();
+  }
+
+  disconnectedCallback() {
+    this.#toasts?.clear();
+    this.#leavePanel();
+    // An element that is only moved is back before this runs, and keeps its connection.
+    queueMicrotask(() => {
+      if (!this.isConnected) this.#stop();
+    });
+  }
+
+  attributeChangedCallback(name, before, after) {
+    if (!this.isConnected || before === after || !this.#panel) return;
+    if (name === "lang" || name === "time-zone") this.#build();
+    else this.#restart();
+  }
+
+  #start() {
+    this.#client = this.#given ?? new Bellhop({ server: new URL(this.server, document.baseURI).href, token: this.#tokens() });
+    this.#inbox = new Inbox(this.#client);
+    this.#follow();
+    if (!this.#given) this.#client.open();
+  }
+
+  #stop() {
+    clearTimeout(this.#awayTimer);
+    clearTimeout(this.#sayTimer);
+    this.#listening?.abort();
+    this.#inbox?.forget();
+    if (this.#client && this.#client !== this.#given) this.#client.close();
+    Object.assign(this.#arrived, { length: 0 });
+    this.#client = this.#inbox = this.#listening = this.#liveUntil = null;
+    this.#away = false;
+  }
+
+  #restart() {
+    if (!this.isConnected || !this.#panel) return;
+    this.#stop();
+    this.#start();
+    this.#build();
+  }
+
+  // Undefined leaves it to the client, for which the browser's cookie speaks.
+  #tokens() {
+    const url = this.getAttribute("token-url");
+    if (this.#token !== null) return this.#token;
+    return url === null ? undefined : () => fetchToken(url);
+  }
+
+  #follow() {
+    this.#listening?.abort();
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    const on = (type, listener) => this.#client.addEventListener(type, (event) => listener(event.detail), { signal });
+    on("notification", (item) => this.#arrive(item));
+    on("unread", () => this.#renderBell());
+    on("read", (detail) => this.#inbox.read(detail));
+    on("deleted", (detail) => this.#inbox.deleted(detail));
+    on("gap", () => this.#inbox.loaded && void this.#inbox.restart());
+    on("state", () => this.#look());
+    this.#inbox.addEventListener("change", () => this.opened && this.#panel.render(), { signal });
+    this.#look();
+  }
+
+  // All that is shown, anew: at first, and when the language changes.
+  #build() {
+    this.#toasts?.clear();
+    this.#leavePanel();
+    this.#language = this.#wantedLanguage();
+    const language = this.#language;
+    const acts = {
+      open: (item, event) => this.#open(item, event),
+      read: (item) => this.#change(() => this.#client.markRead({ ids: [item.id] }), (done) => this.#inbox.read(done)),
+      remove: (item) => this.#remove(item),
+      readAll: () => this.#readAll(),
+      sound: chooseSound,
+      preferences: () => this.#preferences(),
+      retry: () => this.#client.open(),
+      showAll: () => this.show(),
+      leave: () => this.#bell.focus(),
+      template: () => this.getAttribute("href-template"),
+      corner: () => (CORNERS.includes(this.getAttribute("toasts")) ? this.getAttribute("toasts") : "bottom-end"),
+      boundary: () => this.boundary,
+    };
+    this.#panel = new Panel(this.#inbox, language, acts);
+    this.#toasts = new Toasts(language, acts);
+    this.#badge = make("span", { class: "badge", part: "badge", hidden: true });
+    this.#sign = make("span", { class: "cut-off", part: "offline-sign", hidden: true }, icon("offline"));
+    this.#bell = button(
+      { class: "bell", part: "bell", "aria-haspopup": "dialog", "aria-expanded": "false", "aria-controls": "panel" },
+      () => {},
+      icon("bell"),
+      this.#badge,
+      this.#sign,
+    );
+    // By the browser's own tie between a button and its popover, a press on the open one closes it.
+    this.#bell.popoverTargetElement = this.#panel.element;
+    this.#panel.element.addEventListener("toggle", (event) => this.#toggled(event.newState === "open"));
+    this.#spoken = make("div", { class: "hidden", role: "status", "aria-live": "polite" });
+    const content = [this.#bell, this.#panel.element, this.#toasts.element, this.#spoken];
+    const direction = !this.closest("[dir]") && language.rightToLeft ? "rtl" : null;
+    for (const each of content) {
+      each.lang = language.tag;
+      if (direction) each.dir = direction;
+    }
+    this.shadowRoot.replaceChildren(...content);
+    this.#renderBell();
+  }
+
+  #wantedLanguage() {
+    const page = this.closest("[lang]:not([lang=''])")?.lang;
+    return new Language([...(page ? [page] : []), ...navigator.languages], this.getAttribute("time-zone") ?? undefined);
+  }
+
+  #toggled(open) {
+    this.#bell.setAttribute("aria-expanded", String(open));
+    if (!open) return this.#leavePanel();
+    this.#toasts.clear();
+    this.#panel.complain("");
+    this.#unplace ??= keepPlaced(() => placePanel(this.#panel.element, this.#bell, this.boundary));
+    this.#inbox.watched = true;
+    this.#panel.list.watch();
+    if (this.#inbox.loaded && !this.#inbox.cut) this.#inbox.countSoon();
+    else void this.#inbox.restart();
+    this.#panel.render();
+  }
+
+  #leavePanel() {
+    this.#unplace?.();
+    this.#unplace = null;
+    this.#panel?.list.unwatch();
+    if (this.#inbox) this.#inbox.watched = false;
+  }
+
+  #renderBell() {
+    const unread = this.#client?.unread ?? 0;
+    const language = this.#language;
+    if (!language) return;
+    this.#badge.hidden = unread === 0;
+    this.#badge.textContent = unread > 99 ? `${language.number.format(99)}+` : language.number.format(unread);
+    this.#sign.hidden = !this.#away;
+    this.#bell.classList.toggle("away", this.#away);
+    const state = this.#away ? this.#stateText() : "";
+    const names = [language.say("notifications"), unread > 0 && language.say("unread", { n: unread }), state];
+    this.#bell.setAttribute("aria-label", names.filter(Boolean).join(", "));
+    this.#panel.renderState(state);
+  }
+
+  #stateText() {
+    const { state } = this.#client;
+    if (state === "refused" || state === "closed") return this.#language.say(state);
+    if (this.#liveUntil !== null) return this.#language.say("offline", { time: this.#language.moment(this.#liveUntil) });
+    return this.#language.say(state === "connecting" ? "connecting" : "never");
+  }
+
+  // What the client's state means for the sign: at once where it is final or good, after a moment otherwise.
+  #look() {
+    const { state } = this.#client;
+    clearTimeout(this.#awayTimer);
+    if (state === "live") {
+      if (this.#away) this.#say(this.#language.say("live"));
+      this.#liveUntil = null;
+      this.#away = false;
+    } else {
+      if (this.#wasLive) this.#liveUntil = Date.now();
+      const final = state === "refused" || state === "closed";
+      if (final || this.#away) this.#goneAway();
+      else this.#awayTimer = setTimeout(() => this.#goneAway(), AWAY_AFTER_MS);
+    }
+    this.#wasLive = state === "live";
+    this.#renderBell();
+  }
+
+  #wasLive = false;
+
+  #goneAway() {
+    const news = !this.#away;
+    this.#away = true;
+    this.#renderBell();
+    if (news && this.#language && this.#liveUntil !== null) this.#say(this.#stateText());
+  }
+
+  #arrive(item) {
+    this.#inbox.add(item);
+    this.dispatchEvent(new CustomEvent("bellhop-notification", { detail: item, bubbles: true, composed: true }));
+    this.#arrived.push(item);
+    clearTimeout(this.#sayTimer);
+    this.#sayTimer = setTimeout(() => this.#sayArrived(), SAY_AFTER_MS);
+    if (soundWanted()) ring(item.id).catch(() => {}); // A browser that lets nothing be heard is no fault of the page's.
+    if (document.visibilityState !== "visible") return;
+    this.#bell.classList.remove("ring");
+    requestAnimationFrame(() => this.#bell.classList.add("ring"));
+    if (!this.opened && this.getAttribute("toasts") !== "off") this.#toasts.show(item);
+  }
+
+  #sayArrived() {
+    const [first, ...rest] = this.#arrived;
+    this.#arrived = [];
+    if (!first) return;
+    this.#say(rest.length === 0 ? `${first.title}. ${first.message}` : this.#language.say("arrived", { n: rest.length + 1 }));
+  }
+
+  #say(text) {
+    if (this.#spoken) this.#spoken.textContent = text;
+  }
+
+  // Opening reads. Where it leads is up to the page first, then to the link that was pressed.
+  #open(item, event) {
+    const asked = new CustomEvent("bellhop-open", { detail: item, bubbles: true, composed: true, cancelable: true });
+    const goes = this.dispatchEvent(asked);
+    if (!goes) event.preventDefault();
+    if (!item.isRead && item.seq !== null) {
+      this.#change(() => this.#client.markRead({ ids: [item.id] }), (done) => this.#inbox.read(done));
+    }
+    if (!goes && this.opened) this.hide();
+  }
+
+  async #remove(item) {
+    await this.#change(
+      () => this.#client.remove({ ids: [item.id] }),
+      (done) => {
+        this.#inbox.deleted(done);
+        this.#say(this.#language.say("removed"));
+      },
+    );
+  }
+
+  async #readAll() {
+    const upTo = this.#inbox.items[0]?.seq ?? 0;
+    await this.#change(
+      () => this.#client.markRead({ all: true }),
+      () => {
+        this.#inbox.read({ upTo });
+        this.#say(this.#language.say("allRead"));
+      },
+    );
+  }
+
+  // The server is asked first and shown after: what is on the screen is what is true.
+  async #change(ask, show) {
+    this.#panel.complain("");
+    try {
+      show(await ask());
+    } catch {
+      this.#panel.complain(this.#language.say("notDone"));
+    }
+  }
+
+  // A tab may only be opened while the press is fresh: so it is opened first and led to its place afterwards.
+  async #preferences() {
+    const own = webAddress(this.getAttribute("preferences-url"));
+    if (own) return void window.open(own, "_blank", "noopener");
+    const tab = window.open("", "_blank");
+    if (tab) tab.opener = null;
+    await this.#change(
+      async () => {
+        const answer = await this.#client.fetch("/notifications/preferences/link", { method: "POST" });
+        return webAddress((await answer.json()).url) ?? Promise.reject(new Error("the server's answer has no address"));
+      },
+      (url) => (tab ? tab.location.replace(url) : window.open(url, "_blank", "noopener")),
+    );
+    if (!this.#panel.problem.hidden) tab?.close();
+  }
+}
+
+/** A token by the page's own server: as text, or as JSON with `token`. */
+async function fetchToken(url) {
+  const answer = await fetch(new URL(url, document.baseURI), { credentials: "include", cache: "no-store" });
+  // Nobody is logged in: that is an answer, and no fault of the way there.
+  if (answer.status === 401 || answer.status === 403 || answer.status === 204) return "";
+  if (!answer.ok) throw new Error(`the token could not be fetched: ${answer.status}`);
+  const text = (await answer.text()).trim();
+  if (!text.startsWith("{") && !text.startsWith('"')) return text;
+  const body = JSON.parse(text);
+  return typeof body === "string" ? body : body.token;
+}
+
+if (!customElements.get("bellhop-bell")) customElements.define("bellhop-bell", BellhopBell);
