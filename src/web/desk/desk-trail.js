@@ -1,0 +1,118 @@
+// One notification's trail as a timeline: made, confirmed by which device after how long, read, mailed, put off,
+// failed; and how its delivery stands now.
+
+import { badge, copyable, el, reconcile, setText } from "./desk-dom.js";
+import { announce, problemPlace } from "./desk-notices.js";
+import { to } from "./desk-route.js";
+import { duration, local, timeElement, utc } from "./desk-time.js";
+import { STATES, STEP_WORDS, channelName, many } from "./desk-words.js";
+
+/** A delivery that is under way is watched closely; one that has ended may still be read. */
+const EVERY_MS = 3_000;
+
+export function trailView({ api, live, signal }, { id }) {
+  const problems = problemPlace();
+  const head = el("div", { class: "trail-head" });
+  const standing = el("p", { class: "lead", role: "status" });
+  const steps = el("ol", { class: "timeline" });
+  const truncated = el("p", { class: "hint", hidden: true, text: "Older steps are left out: there are more than a thousand." });
+  const title = el("h1", { text: "Trail of a notification" });
+  const raw = el("pre", { tabindex: "0", role: "region", "aria-label": "The notification as its user gets it", dir: "ltr" });
+  const whole = el("details", { class: "card", hidden: true }, el("summary", { text: "The notification as its user gets it" }), raw);
+  const body = el("div", { hidden: true }, standing, head,
+    el("section", { class: "card", "aria-labelledby": "steps" }, el("h2", { id: "steps", text: "What happened" }), truncated, steps), whole);
+  const element = el("div", { class: "trail" }, el("p", {}, el("a", { href: "#/log", text: "Log" })), title, problems.element, body);
+
+  live.start({
+    name: "trail", every: EVERY_MS, signal,
+    work: async () => {
+      const trail = await api.get(`/admin/notifications/${encodeURIComponent(id)}/trail`, {}, { signal });
+      problems.clear();
+      body.hidden = false;
+      setText(title, trail.notification?.title || trail.notification?.type || "A notification that is no longer kept");
+      title.dir = "auto";
+      setText(standing, standingOf(trail));
+      head.sign ??= "";
+      showFacts(head, trail, id);
+      truncated.hidden = !trail.truncated;
+      reconcile(steps, numbered(trail.trail), {
+        key: ({ key }) => key, create: stepElement,
+      });
+      whole.hidden = !trail.notification;
+      if (trail.notification) setText(raw, JSON.stringify(trail.notification, null, 2));
+    },
+    failed: (error) => {
+      if (error.status === 404) return problems.show(notFound(error, id), "No such notification");
+      if (error.code) problems.show(error, "The trail could not be had");
+    },
+  });
+  return { element };
+}
+
+/** An id from the search may be a user's. */
+function notFound(error, id) {
+  return { ...error, code: error.code, requestId: error.requestId,
+    message: `nothing is kept under ${id}. If it is a user's, its page is ${location.origin}/admin${to("user", { id })}` };
+}
+
+function standingOf({ delivery, notification }) {
+  if (!delivery) return notification ? "Nothing is kept of its delivery." : "It was deleted, or became too old; its trail is kept longer.";
+  const { state, channel, attempts, escalateAt, finishedAt } = delivery;
+  const took = finishedAt && notification ? ` after ${duration(Date.parse(finishedAt) - Date.parse(notification.timestamp))}` : "";
+  const tries = attempts ? `, ${many(attempts, "try", "tries")} so far` : "";
+  switch (state) {
+    case "pending":
+      return `Pending: ${STATES.pending.means}${escalateAt ? `; looked at again at ${local(escalateAt)}` : ""}${tries}.`;
+    case "confirmed":
+      return `Confirmed by ${channelName(channel)}${took}.`;
+    case "emailed":
+      return `Mailed${took}: the mail server took it.`;
+    default:
+      return `${state}${took}: ${STATES[state]?.means ?? "see below"}.`;
+  }
+}
+
+function showFacts(head, { notification, requestId, delivery }, id) {
+  const sign = JSON.stringify([notification?.isRead, requestId, delivery]);
+  if (head.sign === sign) return;
+  head.sign = sign;
+  const facts = el("dl", { class: "facts" });
+  const fact = (name, ...nodes) => facts.append(el("div", {}, el("dt", { text: name }), el("dd", {}, nodes)));
+  if (delivery) fact("State", badge(delivery.state, STATES[delivery.state]?.tone));
+  if (notification) {
+    const { userId, seq, type, category, priority, timestamp } = notification;
+    fact("User", el("a", { href: to("user", { id: userId }), text: userId, dir: "auto" }));
+    fact("Type", el("code", { text: type }));
+    fact("Category", category);
+    fact("Priority", priority);
+    fact("Place in the inbox", String(seq));
+    fact("Made", timeElement(timestamp), " ", el("span", { class: "soft", text: utc(timestamp) }));
+  }
+  if (delivery?.error) fact("Last error", delivery.error);
+  fact("Id", copyable(id, "the notification's id", announce));
+  if (requestId) fact("Request", copyable(requestId, "the request's id", announce));
+  fact("Who looked at it", el("a", { href: to("audit", { filters: { target: id } }), text: "in the audit" }));
+  head.replaceChildren(facts);
+}
+
+/** Each step with a key that stays: equal steps of one moment are told apart by their turn. */
+function numbered(trail) {
+  const seen = new Map();
+  const begin = trail.length ? Date.parse(trail[0].at) : 0;
+  return trail.map((step) => {
+    const base = `${step.step} ${step.at} ${step.device ?? ""} ${step.channel ?? ""}`;
+    seen.set(base, (seen.get(base) ?? 0) + 1);
+    return { ...step, key: `${base} ${seen.get(base)}`, after: Date.parse(step.at) - begin };
+  });
+}
+
+function stepElement({ step, at, channel, device, error, after }) {
+  const { tone, text } = STEP_WORDS[step] ?? { tone: "plain", text: step };
+  const by = channel ? el("span", { class: "by", text: ` by ${channelName(channel)}` }) : null;
+  return el("li", { class: tone },
+    el("div", { class: "step" }, el("strong", { text }), by,
+      after > 0 ? el("span", { class: "after", text: ` after ${duration(after)}` }) : null),
+    el("div", { class: "soft" }, timeElement(at), " · ", el("span", { dir: "ltr", text: utc(at) })),
+    device ? el("div", { class: "device" }, el("span", { text: "Device " }), el("bdi", { text: device })) : null,
+    error ? el("div", { class: "error" }, el("bdi", { text: error })) : null);
+}
