@@ -46,6 +46,7 @@ mod migrations;
 mod namespaces;
 mod openapi;
 mod overload;
+mod pages;
 mod persistence;
 mod protocol_violations;
 mod publishing;

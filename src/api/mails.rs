@@ -13,7 +13,7 @@ use crate::http::{Problem, asset};
 
 /// A mail may style itself and do nothing else; the demonstration shows it in a frame.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
-                      sandbox allow-popups; frame-ancestors 'self'";
+                      sandbox allow-popups allow-popups-to-escape-sandbox; frame-ancestors 'self'";
 
 refusals!(ReadRefusals: codes::NOT_FOUND);
 

@@ -3,7 +3,7 @@
 
 import { io, report, settings } from "./driver.mjs";
 
-globalThis.location = new URL(settings.server);
+if (!globalThis.document) globalThis.location = new URL(settings.server);
 
 const socket = io('/ws/notifications', {
   auth: { token: settings.token },

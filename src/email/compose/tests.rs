@@ -147,7 +147,7 @@ fn both_parts_say_where_to_choose_what_comes_by_mail() {
         "{}",
         mail.text
     );
-    let link = "<a href=\"http://notify.example/choose?a=1&amp;b=2#key=abc\"";
+    let link = "<a href=\"http://notify.example/choose?a=1&amp;b=2#key=abc\" target=\"_blank\"";
     assert!(mail.html.contains(link), "{}", mail.html);
     assert!(!head(&mail).contains("List-Unsubscribe"), "nobody may listen in on that");
 }
