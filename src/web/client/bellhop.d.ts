@@ -104,7 +104,10 @@ export interface Page {
 
 /** What was marked as read; `unread` is how many are left. */
 export interface ReadAnswer {
+  /** Those that changed, at most a thousand of them. */
   ids: string[];
+  /** Where a whole stretch was marked: everything up to this seq. */
+  upTo?: number;
   unread: number;
   seq: number;
 }
@@ -133,7 +136,7 @@ export interface BellhopEvents {
   state: { state: State; reason: string | null; transport: Transport | null; leads: boolean };
   /** Nothing is kept between these two seqs any more. */
   gap: { after: number; oldest: number };
-  /** Something failed that was not asked for by a call; the connection looks after itself. */
+  /** The connection met an error, or was refused for good; it looks after itself. Calls throw their own. */
   error: BellhopError;
 }
 

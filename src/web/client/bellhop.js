@@ -6,7 +6,6 @@
    doors (websocket, sse, polling) are the three ways to be; Order has notifications in their places; Api and Pass are
    requests and the token that they show. */
 
-const HOME = new URL(".", import.meta.url).href;
 const DOORS = { websocket, sse, polling };
 const TIMINGS = {
   connect: 10_000,
@@ -91,7 +90,7 @@ export class Bellhop extends EventTarget {
   #leaderHeard = 0;
   #filling = false;
 
-  constructor({ server = HOME, token, user, since, share = true, transports = Object.keys(DOORS), timings } = {}) {
+  constructor({ server = new URL(".", import.meta.url), token, user, since, share = true, transports = Object.keys(DOORS), timings } = {}) {
     super();
     this.#timings = { ...TIMINGS, ...timings };
     this.#transports = transports.filter((name) => name in DOORS);
@@ -361,7 +360,10 @@ export class Bellhop extends EventTarget {
       let query = { since: order.seq };
       while (query) {
         const page = await this.list({ ...query, limit: PAGE });
-        for (const item of page.items) order.take(item, order.seq);
+        for (const item of page.items) {
+          if (item.userId !== this.user) throw new BellhopError({ status: 401, code: "other_user" }); // as a cookie may
+          order.take(item, order.seq);
+        }
         query = page.nextCursor && { cursor: page.nextCursor };
       }
       order.settle(to);
@@ -444,9 +446,6 @@ class Line {
   #sessionId = null;
   /** Until the server says that it has given everything, what it leaves out does not exist. */
   #isReplaying = false;
-  #isAsking = false;
-  /** What was known to exist when it was asked. */
-  #asked = 0;
   #hasFilled = false;
   #acked = 0;
   #ackedAt = 0;
@@ -543,7 +542,9 @@ class Line {
         this.#order.restart(data.oldest - 1);
         return this.#host.happened("gap", data);
       case "resumed":
-        return this.#resumed(data.to);
+        this.#isReplaying = false;
+        this.#order.settle(data.to);
+        return this.#mind();
       case "error":
         return this.#refused(data);
     }
@@ -569,7 +570,7 @@ class Line {
 
   async #try() {
     const attempt = (this.#attempt = new AbortController());
-    this.#isReplaying = this.#isAsking = this.#hasFilled = false;
+    this.#isReplaying = this.#hasFilled = false;
     this.#sessionId = this.say = null;
     try {
       await this.api.pass.show();
@@ -687,49 +688,28 @@ class Line {
     this.#mind();
   }
 
-  /** Asks for what is missing, if it does not come by itself. */
-  #mind() {
-    if (this.#isReplaying || this.#isAsking || !this.#order.isBehind || this.#door === "polling") return;
-    this.#isAsking = true;
-    this.#after("hole", HOLE_MS, () => this.#ask());
-  }
-
-  async #ask() {
-    if (!this.#order.isBehind) {
-      this.#isAsking = false;
-      return;
-    }
-    if (this.say) {
-      this.#asked = this.#order.known;
-      this.say("resume", { since: this.#order.seq }, "resume");
-      this.#after("hole", this.#timings.request, () => this.#attempt.abort(new Ended("anew")));
-      return;
-    }
-    await this.catchUp().catch(() => {});
-    this.#isAsking = false;
-    if (this.#isLive) this.#mind();
-  }
-
-  #resumed(to) {
-    // What was known to exist when it was asked for, and was not given, does not exist any more.
-    this.#order.settle(Math.max(to, this.#isAsking ? this.#asked : 0));
-    clearTimeout(this.#timers.hole);
-    this.#isReplaying = this.#isAsking = false;
-    this.#ack();
-    this.#mind();
+  /** Reads what is missing, if it does not come by itself: whatever the server believes to have given. */
+  #mind(wait = HOLE_MS) {
+    if (this.#isReplaying || this.#timers.hole || !this.#order.isBehind || this.#door === "polling") return;
+    const { signal } = this.#attempt;
+    this.#after("hole", wait, async () => {
+      const error = await this.catchUp().catch((error) => error);
+      if (signal.aborted) return;
+      delete this.#timers.hole;
+      this.#mind(error && Math.max(error.retryAfter ?? 0, 1) * 1000);
+    });
   }
 
   /** The server refused something that was said. */
-  #refused({ code = "", message, retryAfterMs = ACK_MS }) {
-    this.#host.fail(new BellhopError({ code, detail: message, retryAfter: retryAfterMs / 1000 }));
-    if (this.#isAsking) this.#after("hole", retryAfterMs, () => this.#ask());
+  #refused({ code = "", message }) {
+    this.#host.fail(new BellhopError({ code, detail: message }));
     if (code === "other_user") this.#attempt.abort(new Ended("refused", code));
     else if (code.startsWith("token_")) this.#attempt.abort(new Ended("token", code));
   }
 
-  /** Nobody hears on a stream or a poll whether it was received: it is said, at most once a second. */
+  /** A WebSocket proves by itself what came over it. Anything else is said to have come, at most once a second. */
   #ack() {
-    if (this.say || this.#timers.ack || this.#acked >= this.#order.seq) return;
+    if ((this.say && !this.#hasFilled) || this.#timers.ack || this.#acked >= this.#order.seq) return;
     this.#after("ack", Math.max(0, this.#ackedAt + ACK_MS - Date.now()), () => this.#sendAck());
   }
 

@@ -1,10 +1,13 @@
 // The browser client over its best door: what is pushed arrives, and a line that breaks, again and again, loses nothing and
-// repeats nothing.
+// repeats nothing. And what the module is: small, and as its types say.
 
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 
 import { all, openTab } from "./pages.mjs";
-import { book, check, eventually, NETWORK, run } from "./support.mjs";
+import { book, check, eventually, NETWORK, run, settings } from "./support.mjs";
+
+const COMPRESSED_MAX = 12 * 1024;
 
 const BOOKINGS = 60;
 const CUTS = 12;
@@ -26,9 +29,11 @@ await run(async ({ proxy, context, expect }) => {
   });
 
   await check("the token is in no URL", async () => {
-    const urls = await tab.page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name));
-    assert.ok(urls.some((url) => url.endsWith("/notifications/tickets")));
-    assert.ok(!urls.some((url) => /token|eyJ/.test(url)), urls.join());
+    for (const part of ["/notifications/tickets", "/ws/notifications?ticket="]) {
+      assert.ok(tab.urls.some((url) => url.includes(part)), part);
+    }
+    // A JWT begins with {" in base64url.
+    assert.deepEqual(tab.urls.filter((url) => /token=|eyJ/.test(url)), []);
   });
 
   await check("cut again and again while bookings flow, nothing is missed and nothing comes twice", async () => {
@@ -58,6 +63,24 @@ await run(async ({ proxy, context, expect }) => {
     proxy.refuse(false);
     await tab.lives();
     await tab.has(BOOKINGS + 1);
+  });
+
+  await check("the module is under 12 KB compressed, and its types name what it has", async () => {
+    const [module, types] = await Promise.all(
+      ["/bellhop.js", "/bellhop.d.ts"].map(async (path) => (await fetch(new URL(path, settings.server))).text()),
+    );
+    assert.ok(gzipSync(module, { level: 9 }).length < COMPRESSED_MAX);
+    const there = await tab.page.evaluate(async () => {
+      const module = await import("/bellhop.js");
+      const { constructor, ...members } = Object.getOwnPropertyDescriptors(module.Bellhop.prototype);
+      return { exported: Object.keys(module).sort(), members: Object.keys(members).sort() };
+    });
+    const exported = [...types.matchAll(/^export class (\w+)/gm)].map(([, name]) => name);
+    assert.deepEqual(exported.sort(), there.exported);
+    const [, body] = /^export class Bellhop [^{]*\{\n(.*?)^\}/ms.exec(types);
+    const members = new Set([...body.matchAll(/^  (?:readonly )?(\w+)[<(:]/gm)].map(([, name]) => name));
+    for (const name of ["constructor", "addEventListener"]) members.delete(name);
+    assert.deepEqual([...members].sort(), there.members);
   });
 
   await check("a line that says nothing is found dead", async () => {

@@ -5,16 +5,19 @@ import { SITE, token } from "./support.mjs";
 // Shorter than in life, so that no check waits for a quarter of a minute.
 const TIMINGS = { connect: 2_000, silence: 3_000, answer: 600, request: 2_000, retryLongest: 1_000, poll: 200, better: 60_000 };
 
-// Opens a tab with a client for `user`. `mint` makes the tokens, and is told why one is wanted; `options` are the client's.
-export async function openTab(context, user, { mint = () => token(user), options = {}, timings = {}, opens = true } = {}) {
+// Opens a tab with a client for `user`. `mint` makes the tokens, and is told why one is wanted; with `cookie` there is none.
+// `options` are the client's.
+export async function openTab(context, user, { mint = () => token(user), cookie = false, options = {}, timings = {} } = {}) {
   const page = await context.newPage();
+  const urls = [];
+  page.on("request", (request) => urls.push(request.url()));
+  page.on("websocket", (socket) => urls.push(socket.url()));
   await page.exposeFunction("mint", mint);
   await page.goto(`${SITE}/blank`);
   await page.evaluate(
-    async ([options, opens]) => {
+    async ([options, cookie]) => {
       const { Bellhop } = await import("/bellhop.js");
-      const token = options.token ?? ((reason) => globalThis.mint(reason));
-      const bellhop = new Bellhop({ ...options, token });
+      const bellhop = new Bellhop({ ...options, ...(!cookie && { token: (reason) => globalThis.mint(reason) }) });
       const seen = { notification: [], unread: [], read: [], deleted: [], state: [], gap: [], error: [] };
       for (const [type, list] of Object.entries(seen)) {
         bellhop.addEventListener(type, ({ detail }) => {
@@ -22,16 +25,18 @@ export async function openTab(context, user, { mint = () => token(user), options
         });
       }
       Object.assign(globalThis, { bellhop, seen });
-      if (opens) bellhop.open();
+      bellhop.open();
     },
-    [{ timings: { ...TIMINGS, ...timings }, ...options }, opens],
+    [{ timings: { ...TIMINGS, ...timings }, ...options }, cookie],
   );
-  return new Tab(page);
+  return new Tab(page, urls);
 }
 
 export class Tab {
-  constructor(page) {
+  // `urls` is everything that the page asked for.
+  constructor(page, urls) {
     this.page = page;
+    this.urls = urls;
   }
 
   // How the client stands.

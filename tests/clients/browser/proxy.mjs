@@ -14,7 +14,8 @@ export class Proxy {
   #target;
   #sockets = new Set();
   #streams = new Set();
-  #is = { refusing: false, silent: false, websockets: true, streams: "pass" };
+  #is = { refusing: false, silent: false, busy: null, websockets: "pass", streams: "pass" };
+  #swallows = null;
   // How often something was asked for: "GET /notifications/count" → 3.
   asked = new Map();
 
@@ -50,14 +51,24 @@ export class Proxy {
     for (const socket of this.#sockets) silent ? socket.pause() : socket.resume();
   }
 
-  // Whether WebSocket upgrades pass, or are answered 403.
-  allowWebSockets(allowed = true) {
-    this.#is.websockets = allowed;
+  // What becomes of WebSockets and of event streams: they "pass", the proxy will "hold" what the server says for ever, or
+  // "block" them with 403.
+  websockets(fate) {
+    this.#is.websockets = fate;
   }
 
-  // "pass", "hold" what a stream says for ever, or "block" with 403.
   streams(fate) {
     this.#is.streams = fate;
+  }
+
+  // Answers every request with 503 and this many seconds to wait; null for no longer.
+  busy(seconds) {
+    this.#is.busy = seconds;
+  }
+
+  // Loses the next of what a stream says that has this text in it, which no honest network would do.
+  swallow(text) {
+    this.#swallows = text;
   }
 
   // Ends the connections that are WebSockets or event streams.
@@ -87,8 +98,15 @@ export class Proxy {
       client.end(fate);
     });
     server.on("data", (bytes) => {
-      if (!held) client.write(bytes);
+      if (held || this.#isSwallowed(bytes, client)) return;
+      client.write(bytes);
     });
+  }
+
+  #isSwallowed(bytes, client) {
+    if (!this.#swallows || !this.#streams.has(client) || !bytes.includes(this.#swallows)) return false;
+    this.#swallows = null;
+    return true;
   }
 
   // What becomes of these bytes of a client: browsers send a request's head in one piece.
@@ -99,22 +117,19 @@ export class Proxy {
     const name = `${method} ${path}`;
     this.asked.set(name, (this.asked.get(name) ?? 0) + 1);
     if (path === "/blank") return answer("200 OK", "text/html", BLANK);
-    if (path === "/ws/notifications") {
-      if (!this.#is.websockets) return answer("403 Forbidden", "text/plain", "no WebSockets here");
-      this.#streams.add(client);
-    }
-    if (path === "/notifications/sse") {
-      if (this.#is.streams === "block") return answer("403 Forbidden", "text/plain", "no streams here");
-      this.#streams.add(client);
-      return this.#is.streams;
-    }
-    return "pass";
+    if (this.#is.busy !== null) return answer("503 Service Unavailable", "text/plain", "later", this.#is.busy);
+    const fate = { "/ws/notifications": this.#is.websockets, "/notifications/sse": this.#is.streams }[path];
+    if (!fate) return "pass";
+    if (fate === "block") return answer("403 Forbidden", "text/plain", "not here");
+    this.#streams.add(client);
+    return fate;
   }
 }
 
-function answer(status, type, body) {
+function answer(status, type, body, retryAfter) {
   return [
     `HTTP/1.1 ${status}`,
+    ...(retryAfter ? [`retry-after: ${retryAfter}`] : []),
     `content-type: ${type}; charset=utf-8`,
     `content-security-policy: ${POLICY}`,
     `content-length: ${Buffer.byteLength(body)}`,
