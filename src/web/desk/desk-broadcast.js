@@ -24,7 +24,7 @@ export function broadcastView(desk, route) {
     event.preventDefault();
     problems.clear();
     try {
-      await question(desk, form.read());
+      await question(desk, form.read(), () => form.element.reset());
     } catch (error) {
       problems.show(error, "Nothing was sent");
     }
@@ -79,7 +79,7 @@ function showProgress(box, { id, state, role, title, type, told, createdAt, fini
 
 const pair = (name, content) => el("div", {}, el("dt", { text: name }), el("dd", {}, content));
 
-async function question({ api, live, signal }, draft) {
+async function question({ api, live, signal }, draft, sent) {
   const presence = await api.get("/admin/presence", { limit: "1" }, { signal });
   const online = draft.role ? presence.byRole[draft.role.toUpperCase()] ?? 0 : presence.totalOnline;
   const whom = draft.role ? `everybody with the role ${draft.role}` : "everybody";
@@ -98,6 +98,7 @@ async function question({ api, live, signal }, draft) {
       const body = { ...draft, ...(draft.role ? {} : { all: true }) };
       const headers = draft.passing ? {} : { "Idempotency-Key": `desk-${key}` };
       const answer = await api.post("/admin/notifications/broadcast", body, { headers });
+      sent();
       if (!answer.id) return `Pushed to whoever is online (${many(online, "user")}).`;
       location.hash = to("broadcast", { id: answer.id });
       live.refresh();

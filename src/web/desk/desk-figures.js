@@ -46,15 +46,15 @@ export function figuresPart({ api, live, signal }, { tiles, verdict }) {
       const stats = await api.stats({ from: new Date(now - span).toISOString(), to: new Date(now).toISOString() }, { signal });
       problems.clear();
       const { pending = 0, failed = 0 } = stats.byState;
-      tiles.set("pending", count(pending), "", `of ${label}`);
-      tiles.set("failed", count(failed), failed ? "warn" : "", `of ${label}`);
-      verdict.show({ failed, within: label });
+      tiles.set("pending", count(pending), "", `of the last ${label}`);
+      tiles.set("failed", count(failed), failed ? "warn" : "", `of the last ${label}`);
+      verdict.show({ failed, within: `the last ${label}` });
       hours.show(byStep(stats, now - span, now, step));
       states.show(Object.entries(stats.byState).sort(order(Object.keys(STATES))));
       types.show(busiest(stats.byType, stats.otherTypes));
       channels.show(Object.entries(stats.byChannel).sort(([, one], [, other]) => other - one), channelName);
       times.show(stats);
-      setText(asOf, stats.complete ? `${count(stats.total)} of ${label}, counted at ${clock(now)}.`
+      setText(asOf, stats.complete ? `${count(stats.total)} in the last ${label}, counted at ${clock(now)}.`
         : `The newest ${count(stats.total)} only, back to ${local(stats.countedFrom)}; counted at ${clock(now)}.`);
     },
     failed: (error) => error.code && error.code !== "overloaded" && problems.show(error, "The figures could not be had"),
@@ -131,7 +131,7 @@ function timesTable() {
   const rows = Object.fromEntries(Object.entries(TIMES).map(([name, label]) => [name,
     el("tr", {}, el("th", { scope: "row", text: label }), names.map(() => el("td", { class: "number" })))]));
   const heads = ["", "How many", "50 %", "90 %", "95 %", "99 %", "Longest"];
-  const grid = el("table", {}, el("thead", {}, el("tr", {}, heads.map((text) => (text ? el("th", { scope: "col", text }) : el("td"))))),
+  const grid = el("table", {}, el("thead", {}, el("tr", {}, heads.map((text) => (text ? el("th", { scope: "col", class: "number", text }) : el("td"))))),
     el("tbody", {}, Object.values(rows)));
   return {
     element: el("div", {}, el("h3", { text: "How long that took" }),

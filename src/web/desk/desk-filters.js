@@ -16,7 +16,7 @@ export function filterForm(view, fields) {
   forms += 1;
   const inputs = new Map(fields.map((field) => [field.name, inputOf(field, `filter-${forms}-${field.name}`)]));
   const clear = el("a", { class: "button", href: to(view), text: "Clear" });
-  const element = el("form", { class: "filters", role: "search", "aria-label": "Filters" },
+  const form = el("form", { role: "search", "aria-label": "Filters" },
     fields.map(({ name, label, list }) => {
       const input = inputs.get(name);
       const known = list ? el("datalist", { id: input.getAttribute("list") }, list.map((value) => el("option", { value }))) : null;
@@ -31,12 +31,16 @@ export function filterForm(view, fields) {
   const go = () => {
     location.hash = to(view, { filters: read() });
   };
-  element.addEventListener("submit", (event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
     go();
   });
   // A choice from a list says what is wanted; a text may not be finished.
-  element.addEventListener("change", (event) => event.target.localName === "select" && go());
+  form.addEventListener("change", (event) => event.target.localName === "select" && go());
+
+  // On a small screen they would stand before everything else.
+  const element = el("details", { class: "filters", open: matchMedia("(min-width: 48rem)").matches },
+    el("summary", { text: "Filters" }), form);
 
   return {
     element,
@@ -47,8 +51,9 @@ export function filterForm(view, fields) {
         input.value = input.type === "datetime-local" ? toField(value) : value;
       }
       clear.hidden = !Object.keys(filters).length;
+      if (!clear.hidden) element.open = true;
     },
-    add: (...nodes) => element.lastElementChild.append(...nodes),
+    add: (...nodes) => form.lastElementChild.append(...nodes),
   };
 }
 

@@ -148,8 +148,7 @@ export function logTable({ label = "Notifications, newest first", withUser = tru
     { name: "Made", of: ({ createdAt }) => createdAt, render: ({ createdAt }) => timeElement(createdAt) },
     withUser && { name: "User", of: ({ userId }) => userId,
       render: ({ userId }) => el("a", { href: to("user", { id: userId }), text: userId, dir: "auto" }) },
-    { name: "Notification", wide: true, of: ({ id }) => id,
-      render: ({ id, payload, type }) => el("a", { href: to("trail", { id }), text: payload.title || type, dir: "auto" }) },
+    { name: "Notification", wide: true, of: ({ id }) => id, render: said },
     { name: "Type", of: ({ type }) => type },
     { name: "State", of: ({ state, readAt }) => [state, Boolean(readAt)], render: stateCell },
     { name: "By", of: ({ channel }) => channelName(channel) },
@@ -159,6 +158,11 @@ export function logTable({ label = "Notifications, newest first", withUser = tru
   return table({
     label, empty: "No notifications.", key: ({ id }) => id, open: ({ id }) => to("trail", { id }), columns: columns.filter(Boolean),
   });
+}
+
+function said({ id, payload, type }) {
+  return el("div", {}, el("a", { href: to("trail", { id }), text: payload.title || type, dir: "auto" }),
+    payload.message ? el("div", { class: "message", text: payload.message, title: payload.message, dir: "auto" }) : null);
 }
 
 function stateCell({ state, readAt }) {

@@ -146,7 +146,7 @@ function partsBox() {
       reconcile(list, states, {
         key: ([name]) => name,
         create: ([name]) => el("li", {}, el("span", { class: "lamp", "aria-hidden": "true" }),
-          el("div", {}, el("strong"), el("p", { text: `It ${PARTS[name]?.does ?? "is a part of the server"}.` }))),
+          el("div", {}, el("strong"), el("p", { text: `${PARTS[name]?.does ?? "A part of the server"}.` }))),
         update: (node, [name, state]) => {
           node.className = state === "ok" ? "good" : "bad";
           setText(node.querySelector("strong"), `${PARTS[name]?.name ?? name}: ${state}`);

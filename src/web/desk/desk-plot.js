@@ -147,7 +147,7 @@ function axes(data, { x, y, ticks }, { width, format }) {
       svg("text", { class: "axis-y", x: PAD.start - 8, y: y(tick) + 4, text: format(tick) }),
     );
   }
-  for (const { at, text } of timeTicks(data.from, data.to, Math.max(2, Math.floor(width / 110)))) {
+  for (const { at, text } of timeTicks(data.from, data.to, Math.max(3, Math.floor(width / 90)))) {
     group.append(svg("text", { class: "axis-x", x: x(at), y: HEIGHT - 6, text }));
   }
   return group;
@@ -176,7 +176,11 @@ function line(data, index, { tone }, { x, y }) {
   }
   close(previous);
   const filled = index === 0 ? [svg("path", { class: `area ${tone}`, d: area })] : [];
-  return [...filled, svg("path", { class: `line ${tone}`, d: path })];
+  // A value between two gaps has no line through it.
+  const lonely = data.points.filter((point, place) => point.values[index] !== null
+    && (data.points[place - 1]?.values[index] ?? null) === null && (data.points[place + 1]?.values[index] ?? null) === null);
+  const dots = lonely.map((point) => svg("circle", { class: `dot ${tone}`, cx: x(point.at), cy: y(point.values[index]), r: 3 }));
+  return [...filled, svg("path", { class: `line ${tone}`, d: path }), ...dots];
 }
 
 function bars(data, index, { tone }, { x, y }) {

@@ -10,6 +10,9 @@ import { STATES, STEP_WORDS, channelName, many } from "./desk-words.js";
 /** A delivery that is under way is watched closely; one that has ended may still be read. */
 const EVERY_MS = 3_000;
 
+/** What proves that its user has it. */
+const PROOFS = ["confirmed", "read", "deleted"];
+
 export function trailView({ api, live, signal }, { id }) {
   const problems = problemPlace();
   const head = el("div", { class: "trail-head" });
@@ -55,16 +58,19 @@ function notFound(error, id) {
     message: `nothing is kept under ${id}. If it is a user's, its page is ${location.origin}/admin${to("user", { id })}` };
 }
 
-function standingOf({ delivery, notification }) {
+function standingOf({ delivery, notification, trail }) {
   if (!delivery) return notification ? "Nothing is kept of its delivery." : "It was deleted, or became too old; its trail is kept longer.";
-  const { state, channel, attempts, escalateAt, finishedAt } = delivery;
-  const took = finishedAt && notification ? ` after ${duration(Date.parse(finishedAt) - Date.parse(notification.timestamp))}` : "";
+  const { state, attempts, escalateAt, finishedAt } = delivery;
+  // The delivery ends when its proof is written; the proof itself has its own time, and its channel.
+  const proof = trail.find(({ step }) => PROOFS.includes(step));
+  const ended = state === "confirmed" && proof ? proof.at : finishedAt;
+  const took = ended && notification ? ` after ${duration(Math.max(0, Date.parse(ended) - Date.parse(notification.timestamp)))}` : "";
   const tries = attempts ? `, ${many(attempts, "try", "tries")} so far` : "";
   switch (state) {
     case "pending":
       return `Pending: ${STATES.pending.means}${escalateAt ? `; looked at again at ${local(escalateAt)}` : ""}${tries}.`;
     case "confirmed":
-      return `Confirmed by ${channelName(channel)}${took}.`;
+      return `Confirmed${proof?.channel ? ` by ${channelName(proof.channel)}` : ""}${took}.`;
     case "emailed":
       return `Mailed${took}: the mail server took it.`;
     default:
@@ -113,6 +119,6 @@ function stepElement({ step, at, channel, device, error, after }) {
     el("div", { class: "step" }, el("strong", { text }), by,
       after > 0 ? el("span", { class: "after", text: ` after ${duration(after)}` }) : null),
     el("div", { class: "soft" }, timeElement(at), " · ", el("span", { dir: "ltr", text: utc(at) })),
-    device ? el("div", { class: "device" }, el("span", { text: "Device " }), el("bdi", { text: device })) : null,
+    device ? el("div", { class: "device" }, el("span", { text: "Session " }), el("bdi", { text: device })) : null,
     error ? el("div", { class: "error" }, el("bdi", { text: error })) : null);
 }
