@@ -48,6 +48,7 @@ mod openapi;
 mod overload;
 mod pages;
 mod persistence;
+mod preference_links;
 mod protocol_violations;
 mod publishing;
 mod recovery;

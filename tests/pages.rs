@@ -54,11 +54,11 @@ async fn run(script: &str, settings: &Value) -> Vec<String> {
 
 /// Makes a test of each script, with a server of its own.
 macro_rules! scripts {
-    ($($name:ident $script:literal;)+) => {
+    ($($name:ident $script:literal $(, $setting:literal = $value:literal)*;)+) => {
         $(
             #[tokio::test]
             async fn $name() {
-                let mut app = server().start().await;
+                let mut app = server()$(.with($setting, $value))*.start().await;
                 app.leave_mail_unread();
                 run($script, &settings(&app)).await;
             }
@@ -73,7 +73,17 @@ fn settings(app: &TestApp) -> Value {
 }
 
 scripts! {
-    the_client_works_over_web_socket "client_websocket.mjs";
+    the_client_is_pushed_to_over_web_socket "client_websocket.mjs";
+    the_client_falls_back_where_a_door_is_shut "client_doors.mjs";
+    the_client_shares_one_connection_between_tabs "client_tabs.mjs";
+    the_client_renews_its_token "client_tokens.mjs";
+    the_desk_lets_administrators_in "desk_signin.mjs", "BELLHOP__AUTH__LEEWAY_SECONDS" = "1";
+    the_desk_shows_who_is_there "desk_presence.mjs";
+    the_desk_follows_a_notification "desk_log.mjs";
+    the_desk_says_when_the_server_is_away "desk_away.mjs";
+    the_desk_is_accessible_in_every_look "desk_looks.mjs";
+    front_ends_work_as_they_stand "front_ends.mjs";
+    preferences_are_chosen_by_a_link "preferences.mjs";
 }
 
 #[test]

@@ -72,6 +72,9 @@ fn lines(settings: &Settings, addresses: &[SocketAddr]) -> Option<String> {
         r#"
 bellhop is up (development mode) at {http}
 
+Open {http}/ in a browser: a guest's form and a host's phone side by side, and the desk at {http}/admin.
+Or by hand:
+
 1. Be the host and watch. In a second terminal, with wscat (npm install -g wscat):
 
    wscat -c "{websocket}://localhost:{port}/ws/notifications?token={host}"

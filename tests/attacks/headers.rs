@@ -24,6 +24,11 @@ async fn answers(app: &TestApp) -> Vec<(&'static str, Answer)> {
         "/docs",
         "/docs/start.js",
         "/docs/nothing",
+        "/bellhop.js",
+        "/admin",
+        "/preferences",
+        "/assets/tokens.css",
+        "/assets/nothing",
         "/nothing",
         "/notifications/list",
         "/notifications/count",
@@ -68,7 +73,16 @@ async fn every_answer_tells_browsers_to_be_careful() {
             "{what}: {policy}"
         );
         let caching = answer.header("cache-control").unwrap_or_default();
-        let is_public = ["/openapi.json", "/docs", "/docs/start.js"].contains(&what);
+        let is_public = [
+            "/openapi.json",
+            "/docs",
+            "/docs/start.js",
+            "/bellhop.js",
+            "/admin",
+            "/preferences",
+            "/assets/tokens.css",
+        ]
+        .contains(&what);
         let is_kept = !caching.contains("no-store") && !caching.contains("private");
         assert_eq!(is_kept, is_public, "{what}: {caching}");
         for absent in ["set-cookie", "server", "x-powered-by", "strict-transport-security"] {
@@ -123,6 +137,15 @@ async fn no_origin_that_looks_like_an_allowed_one_opens_a_door_or_spends_a_cooki
         let request = app.client().post(app.url("/notifications/mark-read")).json(&json!({"all": true}));
         let answer = app.send(request.header("origin", origin).header("cookie", &cookie), "").await;
         assert_eq!(answer.header("access-control-allow-origin"), None, "{origin:?}");
+        answer.expect_problem(403, "origin_not_allowed");
+    }
+    // A page of the server itself comes with the name that it was asked by, whatever that is.
+    let own = format!("http://{}", app.address());
+    let request = app.client().post(app.url("/notifications/mark-read")).json(&json!({"all": true}));
+    app.send(request.header("origin", &own).header("cookie", &cookie), "").await.expect(200);
+    for other in [own.replace("127.0.0.1", "localhost"), format!("{own}0"), own.replace("http:", "ftp:")] {
+        let request = app.client().post(app.url("/notifications/mark-read")).json(&json!({"all": true}));
+        let answer = app.send(request.header("origin", &other).header("cookie", &cookie), "").await;
         answer.expect_problem(403, "origin_not_allowed");
     }
     for several in [[PAGE, "https://evil.example"], ["https://evil.example", PAGE]] {
