@@ -47,7 +47,7 @@ await run(async ({ proxy, context, expect }) => {
     for (let seq = 2; seq <= 5; seq++) await book("host-polls");
     await tab.has(5);
     assert.deepEqual(await tab.seqs(), all(1, 5));
-    assert.equal((await tab.standing()).unread, 5);
+    await tab.becomes({ unread: 5 });
     await tab.page.close();
   });
 

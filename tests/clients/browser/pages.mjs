@@ -1,6 +1,6 @@
 // A page that holds the client and writes down what it is given, for the scripts about bellhop.js.
 
-import { SITE, token } from "./support.mjs";
+import { EVENTUALLY_MS, SITE, token } from "./support.mjs";
 
 // Shorter than in life, so that no check waits for a quarter of a minute.
 const TIMINGS = { connect: 2_000, silence: 3_000, answer: 600, request: 2_000, retryLongest: 1_000, poll: 200, better: 60_000 };
@@ -57,7 +57,7 @@ export class Tab {
   }
 
   // Waits until the client stands like this.
-  async becomes(wanted, deadline = 8_000) {
+  async becomes(wanted, deadline = EVENTUALLY_MS) {
     const handle = this.page.waitForFunction(
       (wanted) => Object.entries(wanted).every(([name, value]) => globalThis.bellhop[name] === value),
       wanted,
