@@ -971,7 +971,6 @@ class Order {
     const { seq } = notification;
     this.begin(after ?? seq - 1);
     this.exists(seq);
-    if (seq <= this.seq) return;
     if (after <= this.seq) {
       this.#next(notification);
       this.#goOn();
