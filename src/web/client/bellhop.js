@@ -235,7 +235,7 @@ export class Bellhop extends EventTarget {
     const channel = new BroadcastChannel(name);
     channel.onmessage = ({ data }) => this.#hear(data, signal);
     this.#channel = channel;
-    this.#leaderHeard = Date.now();
+    this.#leaderHeard = performance.now();
     this.#post({ say: "hello" });
     const watch = setInterval(() => this.#watchLeader(name, signal), this.#timings.silence / 2);
     signal.addEventListener("abort", () => {
@@ -257,11 +257,11 @@ export class Bellhop extends EventTarget {
 
   /** A tab that hangs keeps the lock: who hears nothing from it asks, and takes it over. */
   async #watchLeader(name, signal) {
-    if (this.#leads || Date.now() - this.#leaderHeard < this.#timings.silence) return;
-    this.#leaderHeard = 0;
+    if (this.#leads || performance.now() - this.#leaderHeard < this.#timings.silence) return;
+    const asked = performance.now();
     this.#post({ say: "hello" });
     await pause(this.#timings.answer, signal);
-    if (this.#leaderHeard || this.#leads || signal.aborted) return;
+    if (this.#leaderHeard > asked || this.#leads || signal.aborted) return;
     navigator.locks.request(name, { steal: true }, () => this.#lead(signal)).catch(() => this.#line?.stop());
   }
 
@@ -287,10 +287,14 @@ export class Bellhop extends EventTarget {
     this.#leads = true;
     this.#become("connecting");
     line.done = line.run();
-    const ended = await line.done;
-    signal.removeEventListener("abort", stop);
-    this.#line = null;
-    this.#leads = false;
+    let ended;
+    try {
+      ended = await line.done;
+    } finally {
+      signal.removeEventListener("abort", stop);
+      this.#line = null;
+      this.#leads = false;
+    }
     if (ended) this.#end(signal, ended);
   }
 
@@ -320,7 +324,7 @@ export class Bellhop extends EventTarget {
     if (signal.aborted) return;
     if (message.say === "hello") return this.#leads && this.#post(this.#standing());
     if (message.say === "look") return this.#line?.look(message.changed);
-    this.#leaderHeard = Date.now();
+    this.#leaderHeard = performance.now();
     if (message.say === "event") this.#overhear(message, signal);
     else if (message.say === "refused") this.#rest("refused", message.reason);
     else if (!this.#leads) {
@@ -346,7 +350,10 @@ export class Bellhop extends EventTarget {
   /** A tab that came late, or missed what another said, asks the server for the rest. */
   async #fillSoon(signal) {
     for (let tries = 0; this.#order.isBehind && !this.#filling && !this.#leads && !signal.aborted; tries++) {
-      await this.#fill().catch(() => pause(backoff(tries + 1, this.#timings), signal));
+      await this.#fill().catch((error) => {
+        if (error.status === 401) return this.#end(signal, Ended.of(error));
+        return pause(backoff(tries + 1, this.#timings), signal);
+      });
     }
   }
 
@@ -473,16 +480,17 @@ class Line {
   /** Answers why it may not come back, or null after stop(). */
   async run() {
     for (;;) {
-      const began = Date.now();
+      const began = performance.now();
       let ended = await this.#try();
       const wasLive = this.#isLive;
       this.#isLive = false;
+      const didNotOpen = !wasLive && ended.what === "again";
       if (ended.what === "token") ended = await this.#withAnotherToken(ended);
       if (this.#over) return null;
       if (ended.what === "refused") return ended;
-      if (wasLive && Date.now() - began >= STEADY_MS) this.#tries = 0;
+      if (wasLive && performance.now() - began >= STEADY_MS) this.#tries = 0;
       if (ended.what === "anew") continue;
-      if (!wasLive && ended.what === "again" && (await this.#stepDown())) continue;
+      if (didNotOpen && (await this.#stepDown())) continue;
       if (this.#over) return null;
       if (ended.error?.code === "token_callback") this.#host.fail(ended.error);
       const isBrief = wasLive && ended.what === "again" && ended.reason !== "silence";
@@ -519,7 +527,7 @@ class Line {
 
   /** A door says that something came. */
   heard() {
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
   }
 
   /** A door says what came. */
@@ -539,8 +547,7 @@ class Line {
       case "notificationDeleted":
         return this.#host.happened("deleted", data);
       case "gap":
-        this.#order.restart(data.oldest - 1);
-        return this.#host.happened("gap", data);
+        return this.#gap(data);
       case "resumed":
         this.#isReplaying = false;
         this.#order.settle(data.to);
@@ -670,11 +677,15 @@ class Line {
     this.#host.count(unread);
     if (seq < this.#order.seq && this.#door === "polling") {
       // Another inbox than the one that is remembered, as after a backup was restored: it begins anew.
-      this.#host.happened("gap", { after: this.#order.seq, oldest: 1 });
-      this.#order.restart(0);
+      this.#gap({ after: this.#order.seq, oldest: 1 });
     }
     this.#order.exists(seq);
     this.#mind();
+  }
+
+  #gap(gap) {
+    this.#order.restart(gap.oldest - 1);
+    this.#host.happened("gap", gap);
   }
 
   #arrived(notification) {
@@ -683,7 +694,6 @@ class Line {
     }
     const { seq } = notification;
     this.#order.take(notification, this.#isReplaying ? this.#order.seq : seq - 1);
-    if (this.#order.isFull) this.#attempt.abort(new Ended("anew"));
     this.#ack();
     this.#mind();
   }
@@ -710,18 +720,21 @@ class Line {
   /** A WebSocket proves by itself what came over it. Anything else is said to have come, at most once a second. */
   #ack() {
     if ((this.say && !this.#hasFilled) || this.#timers.ack || this.#acked >= this.#order.seq) return;
-    this.#after("ack", Math.max(0, this.#ackedAt + ACK_MS - Date.now()), () => this.#sendAck());
+    this.#after("ack", Math.max(0, this.#ackedAt + ACK_MS - performance.now()), () => this.#sendAck());
   }
 
   async #sendAck() {
     const { signal } = this.#attempt;
     const { seq } = this.#order;
-    this.#ackedAt = Date.now();
+    const receipt = this.#receipt(seq);
+    this.#ackedAt = performance.now();
+    this.#hasFilled = false;
     try {
-      await this.api.fetch("/notifications/ack", { ...json(this.#receipt(seq)), signal });
+      await this.api.fetch("/notifications/ack", { ...json(receipt), signal });
       this.#acked = Math.max(this.#acked, seq);
     } catch {
       this.#ackedAt += ACK_MS; // it is said again, and for good when the line comes back with `since`
+      this.#hasFilled = true;
     }
     if (signal.aborted) return;
     delete this.#timers.ack;
@@ -742,9 +755,9 @@ class Line {
 
   /** Looks every so often whether anything came; timers may be late in a tab that is not seen. */
   #watch() {
-    const left = this.#heardAt + this.#timings.silence - Date.now();
+    const left = this.#heardAt + this.#timings.silence - performance.now();
     this.#after("silence", Math.max(left, ACK_MS), () => {
-      if (Date.now() - this.#heardAt >= this.#timings.silence) this.#probe();
+      if (performance.now() - this.#heardAt >= this.#timings.silence) this.#probe();
       this.#watch();
     });
   }
@@ -752,7 +765,7 @@ class Line {
   /** Finds out whether the line is alive: a WebSocket is asked, a stream that said nothing for a while is opened anew. */
   #probe(changed) {
     if (this.#door === "polling") return;
-    const asked = Date.now();
+    const asked = performance.now();
     const quiet = asked - this.#heardAt;
     if (this.say) {
       this.say("ping", null, "ping");
@@ -939,10 +952,6 @@ class Order {
     return this.seq !== null && this.known > this.seq;
   }
 
-  get isFull() {
-    return this.#held.size > HELD_MAX;
-  }
-
   /** The first that is heard of the inbox says where it begins, unless the page said. */
   begin(seq) {
     if (this.seq === null && Number.isInteger(seq)) this.restart(seq);
@@ -962,12 +971,11 @@ class Order {
     const { seq } = notification;
     this.begin(after ?? seq - 1);
     this.exists(seq);
-    if (seq <= this.seq) return;
     if (after <= this.seq) {
       this.#next(notification);
       this.#goOn();
-    } else {
-      this.#held.set(seq, notification);
+    } else if (this.#held.size < HELD_MAX) {
+      this.#held.set(seq, notification); // who is not kept is read with what is missing
     }
   }
 
@@ -1084,7 +1092,7 @@ class Pass {
     let token;
     try {
       const never = pause(this.#timings.request, late.signal).then(() => Promise.reject(new Error("it took too long")));
-      token = await Promise.race([this.#source(reason), never]);
+      token = await Promise.race([never, (async () => this.#source(reason))()]);
     } catch (cause) {
       throw new BellhopError({ code: "token_callback", detail: `the token's callback failed: ${cause?.message}` }, cause);
     } finally {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 
 import { all, openTab } from "./pages.mjs";
-import { api, book, check, eventually, NETWORK, run, token } from "./support.mjs";
+import { api, book, check, eventually, FOREIGN, NETWORK, run, token } from "./support.mjs";
 
 await run(async ({ proxy, context, expect }) => {
   expect(NETWORK);
@@ -47,7 +47,7 @@ await run(async ({ proxy, context, expect }) => {
     for (let seq = 2; seq <= 5; seq++) await book("host-polls");
     await tab.has(5);
     assert.deepEqual(await tab.seqs(), all(1, 5));
-    assert.equal((await tab.standing()).unread, 5);
+    await tab.becomes({ unread: 5 });
     await tab.page.close();
   });
 
@@ -76,6 +76,19 @@ await run(async ({ proxy, context, expect }) => {
     assert.deepEqual(await tab.seqs(), [1, 2]);
     const states = (await tab.seen("state")).map(({ state }) => state);
     assert.deepEqual(states.filter((state) => state !== "connecting"), ["live", "live"], states.join());
+  });
+
+  await check("a page of another origin may use every door, and a poll costs nothing while nothing happens", async () => {
+    for (const door of ["websocket", "sse", "polling"]) {
+      const user = `host-elsewhere-${door}`;
+      const tab = await openTab(browser, user, { at: FOREIGN, options: { transports: [door] } });
+      await tab.lives(door);
+      await book(user);
+      await tab.has(1);
+      assert.equal((await tab.call("markRead", { all: true })).unread, 0);
+      if (door === "polling") await eventually("a poll is answered 304", () => tab.statuses.includes(304));
+      await tab.page.close();
+    }
   });
 
   await check("what a stream loses is spotted and fetched, and confirmed although the stream does not prove it", async () => {
@@ -127,4 +140,4 @@ await run(async ({ proxy, context, expect }) => {
     await tab.lives();
     await tab.page.close();
   });
-});
+}, { pages: { "/blank": '<!doctype html><html lang="en"><title>Elsewhere</title>' } });

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { all, openTab } from "./pages.mjs";
 import { api, book, check, eventually, NETWORK, run, token } from "./support.mjs";
 
-await run(async ({ context, expect }) => {
+await run(async ({ proxy, context, expect }) => {
   expect(NETWORK);
   const administrator = await token("admin-1", "ADMIN");
   const browser = await context();
@@ -41,6 +41,7 @@ await run(async ({ context, expect }) => {
     await tabs[2].call("remove", { ids: [items[0].id] });
     for (const tab of tabs) {
       await tab.becomes({ unread: 2 });
+      await eventually("it was told of both", async () => (await tab.seen("read")).length && (await tab.seen("deleted")).length);
       assert.deepEqual((await tab.seen("read")).map(({ ids }) => ids.length), [2]);
       assert.deepEqual((await tab.seen("deleted")).map(({ ids }) => ids), [[items[0].id]]);
     }
@@ -85,14 +86,16 @@ await run(async ({ context, expect }) => {
     for (const tab of pair) await tab.lives();
     const [leader] = await leaders(pair);
     const other = pair.find((tab) => tab !== leader);
-    const busy = leader.page.evaluate(() => {
-      const until = Date.now() + 4_000;
-      while (Date.now() < until);
+    const hanging = leader.page.evaluate(() => {
+      const request = new XMLHttpRequest();
+      request.open("GET", "/hang", false);
+      request.send();
     });
     await other.becomes({ leads: true, state: "live" });
     const { notification } = await book("host-hangs");
     await other.has(notification.seq);
-    await busy;
+    proxy.release();
+    await hanging;
     await leader.becomes({ leads: false, state: "live", seq: notification.seq });
     assert.deepEqual(await leader.seqs(), [1]);
     assert.deepEqual(await other.seqs(), [1]);

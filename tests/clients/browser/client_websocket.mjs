@@ -24,6 +24,7 @@ await run(async ({ proxy, context, expect }) => {
     const [given] = await tab.seen("notification");
     assert.equal(given.id, notification.id);
     assert.equal(given.type, "booking.created");
+    await tab.becomes({ unread: 1 });
     assert.deepEqual(await tab.seen("unread"), [{ unread: 0 }, { unread: 1 }]);
     assert.equal((await tab.standing()).user, "host-1");
   });

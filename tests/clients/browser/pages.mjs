@@ -1,22 +1,28 @@
 // A page that holds the client and writes down what it is given, for the scripts about bellhop.js.
 
-import { SITE, token } from "./support.mjs";
+import { EVENTUALLY_MS, SITE, token } from "./support.mjs";
 
 // Shorter than in life, so that no check waits for a quarter of a minute.
 const TIMINGS = { connect: 2_000, silence: 3_000, answer: 600, request: 2_000, retryLongest: 1_000, poll: 200, better: 60_000 };
 
-// Opens a tab with a client for `user`. `mint` makes the tokens, and is told why one is wanted; with `cookie` there is none.
-// `options` are the client's.
-export async function openTab(context, user, { mint = () => token(user), cookie = false, options = {}, timings = {} } = {}) {
+// Opens a tab with a client for `user`, on a page of the origin `at`. `mint` makes the tokens, and is told why one is wanted;
+// with `cookie` there is none. `options` are the client's.
+export async function openTab(
+  context,
+  user,
+  { at = SITE, mint = () => token(user), cookie = false, options = {}, timings = {} } = {},
+) {
   const page = await context.newPage();
   const urls = [];
+  const statuses = [];
   page.on("request", (request) => urls.push(request.url()));
+  page.on("response", (response) => statuses.push(response.status()));
   page.on("websocket", (socket) => urls.push(socket.url()));
   await page.exposeFunction("mint", mint);
-  await page.goto(`${SITE}/blank`);
+  await page.goto(`${at}/blank`);
   await page.evaluate(
-    async ([options, cookie]) => {
-      const { Bellhop } = await import("/bellhop.js");
+    async ([module, options, cookie]) => {
+      const { Bellhop } = await import(module);
       const bellhop = new Bellhop({ ...options, ...(!cookie && { token: (reason) => globalThis.mint(reason) }) });
       const seen = { notification: [], unread: [], read: [], deleted: [], state: [], gap: [], error: [] };
       for (const [type, list] of Object.entries(seen)) {
@@ -27,16 +33,17 @@ export async function openTab(context, user, { mint = () => token(user), cookie 
       Object.assign(globalThis, { bellhop, seen });
       bellhop.open();
     },
-    [{ timings: { ...TIMINGS, ...timings }, ...options }, cookie],
+    [`${SITE}/bellhop.js`, { timings: { ...TIMINGS, ...timings }, ...options }, cookie],
   );
-  return new Tab(page, urls);
+  return new Tab(page, urls, statuses);
 }
 
 export class Tab {
-  // `urls` is everything that the page asked for.
-  constructor(page, urls) {
+  // `urls` is everything that the page asked for, `statuses` how it was answered.
+  constructor(page, urls, statuses) {
     this.page = page;
     this.urls = urls;
+    this.statuses = statuses;
   }
 
   // How the client stands.
@@ -57,7 +64,7 @@ export class Tab {
   }
 
   // Waits until the client stands like this.
-  async becomes(wanted, deadline = 8_000) {
+  async becomes(wanted, deadline = EVENTUALLY_MS) {
     const handle = this.page.waitForFunction(
       (wanted) => Object.entries(wanted).every(([name, value]) => globalThis.bellhop[name] === value),
       wanted,

@@ -1,6 +1,7 @@
 // A network that a test may break: a TCP proxy in front of the server, which passes everything on until it is told to
 // cut, to refuse, to fall silent, or to stand in the way of WebSockets or of event streams as some companies' proxies do.
-// It answers `/blank` itself: an empty page of the server's origin, under the policy of the server's pages.
+// It answers `/blank` itself, an empty page of the server's origin under the policy of the server's pages, and `/hang`, but
+// only when it is told to: a page that asks for that synchronously hangs.
 
 import net from "node:net";
 
@@ -16,6 +17,7 @@ export class Proxy {
   #streams = new Set();
   #is = { refusing: false, silent: false, busy: null, websockets: "pass", streams: "pass" };
   #swallows = null;
+  #hanging = [];
   // How often something was asked for: "GET /notifications/count" → 3.
   asked = new Map();
 
@@ -71,6 +73,11 @@ export class Proxy {
     this.#swallows = text;
   }
 
+  // Answers whoever hangs.
+  release() {
+    for (const client of this.#hanging.splice(0)) client.end(answer("200 OK", "text/plain", ""));
+  }
+
   // Ends the connections that are WebSockets or event streams.
   cutStreams() {
     for (const socket of this.#streams) socket.resetAndDestroy();
@@ -95,6 +102,7 @@ export class Proxy {
       const fate = this.#judge(bytes, client);
       if (fate === "hold") held = true;
       if (fate === "pass" || fate === "hold") return server.write(bytes);
+      if (fate === "hang") return this.#hanging.push(client);
       client.end(fate);
     });
     server.on("data", (bytes) => {
@@ -116,6 +124,7 @@ export class Proxy {
     if (!method) return "pass";
     const name = `${method} ${path}`;
     this.asked.set(name, (this.asked.get(name) ?? 0) + 1);
+    if (path === "/hang") return "hang";
     if (path === "/blank") return answer("200 OK", "text/html", BLANK);
     if (this.#is.busy !== null) return answer("503 Service Unavailable", "text/plain", "later", this.#is.busy);
     const fate = { "/ws/notifications": this.#is.websockets, "/notifications/sse": this.#is.streams }[path];

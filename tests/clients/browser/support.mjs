@@ -31,9 +31,9 @@ const FLAGS = [
   "--disable-sync",
 ];
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const WHOLE_SCRIPT_MS = 120_000;
-const CHECK_MS = 20_000;
-const EVENTUALLY_MS = 8_000;
+const WHOLE_SCRIPT_MS = 240_000;
+const CHECK_MS = 60_000;
+export const EVENTUALLY_MS = 20_000;
 const LOOK_EVERY_MS = 25;
 
 // Runs a script: gives it a browser, and closes everything whatever happens. `pages` are those of FOREIGN: path → HTML,
