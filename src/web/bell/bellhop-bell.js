@@ -204,6 +204,10 @@ export class BellhopBell extends HTMLElement {
     // By the browser's own tie between a button and its popover, a press on the open one closes it.
     this.#bell.popoverTargetElement = this.#panel.element;
     this.#panel.element.addEventListener("toggle", (event) => this.#toggled(event.newState === "open"));
+    // Browsers do not find the way back to a button in a shadow tree. Who pressed elsewhere keeps the focus there.
+    this.#panel.element.addEventListener("beforetoggle", ({ newState }) => {
+      if (newState === "closed" && this.#panel.element.contains(this.shadowRoot.activeElement)) this.#bell.focus();
+    });
     this.#spoken = make("div", { class: "hidden", role: "status", "aria-live": "polite" });
     const content = [this.#bell, this.#panel.element, this.#toasts.element, this.#spoken];
     const direction = !this.closest("[dir]") && language.rightToLeft ? "rtl" : null;

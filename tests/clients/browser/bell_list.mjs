@@ -79,20 +79,18 @@ await run(async ({ context, proxy }) => {
     const stamps = ["2026-03-10T01:30:00.000Z", "2026-03-09T20:00:00.000Z", "2026-03-08T12:00:00.000Z"];
     for (const [timezoneId, attributes, lang, wanted] of [
       ["Europe/Berlin", {}, "de", "Heute: c | Gestern: b | Sonntag, 8. März: a"],
-      ["America/New_York", {}, "en", "Today: c, b | Sunday, March 8: a"],
+      ["America/New_York", {}, "en", "Today: c, b | Yesterday: a"],
       ["America/New_York", { "time-zone": "Asia/Tokyo" }, "en", "Today: c, b | Sunday, March 8: a"],
       ["Europe/Berlin", { "time-zone": "No/Where" }, "fr", "Aujourd’hui: c | Hier: b | Dimanche 8 mars: a"],
     ]) {
       const here = await context({ timezoneId });
       const page = await here.newPage();
       await page.clock.setFixedTime("2026-03-10T03:00:00Z");
-      await page.route("**/notifications/list*", async (route) => {
-        const answer = await route.fetch();
-        const page = await answer.json();
-        page.items.forEach((item, at) => (item.timestamp = stamps[at]));
-        await route.fulfill({ response: answer, json: page });
-      });
-      const bell = await embed(page, { token: await token("days"), lang, attributes });
+      const bearer = await token("days");
+      const { items } = await api("/notifications/list", { token: bearer });
+      items.forEach((item, at) => (item.timestamp = stamps[at]));
+      await page.route("**/notifications/list*", (route) => route.fulfill({ json: { items, nextCursor: null } }));
+      const bell = await embed(page, { token: bearer, lang, attributes });
       await bell.open();
       await counts(bell.items, 3);
       const days = await bell.find("section").evaluateAll((days) =>
