@@ -33,7 +33,7 @@ export async function embed(page, { token, attributes = {}, lang = "en", dir, co
   return bell;
 }
 
-/** What finds things in the bell of a page. */
+/** What finds things in the bell of a page, or of a part of one. */
 export function look(page) {
   const host = page.locator("bellhop-bell");
   const find = (selector) => host.locator(selector);
