@@ -73,11 +73,11 @@ export class List {
     arrange(this.body, lists);
     this.newest.hidden = !inbox.cut;
     this.#renderEnd();
+    this.#tell();
     this.#keep(kept);
     if (!ids.has(this.current)) this.#makeCurrent(nearest(order, this.current, ids) ?? inbox.items[0]?.id ?? null);
     else this.#makeCurrent(this.current);
     if (focused && !ids.has(focused)) this.focusCurrent();
-    this.#tell();
     // Said anew, because an end that stays in sight is reported only once.
     this.sight.disconnect();
     if (inbox.hasMore && !inbox.loading) this.sight.observe(this.end);

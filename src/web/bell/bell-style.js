@@ -56,10 +56,10 @@ p, h2, h3, ul { margin: 0; padding: 0; font: inherit; }
   font: 700 0.6875em/1.6 var(--bellhop-font, system-ui, sans-serif); text-align: center; white-space: nowrap; letter-spacing: normal;
 }
 .cut-off {
-  position: absolute; inset-block-end: 0.15em; inset-inline-end: 0.15em; padding: 0.1em; border-radius: 50%;
-  background: var(--warn-tint); color: var(--warn);
+  position: absolute; inset-block-end: 0.2em; inset-inline-end: 0.2em; padding: 0.15em; border-radius: 50%;
+  background: var(--warn-tint); color: var(--warn); border: 1px solid currentColor;
 }
-.bell .cut-off .icon { inline-size: 0.8em; block-size: 0.8em; stroke-width: 2.4; }
+.bell .cut-off .icon { inline-size: 0.75em; block-size: 0.75em; stroke-width: 4; }
 .away .badge { opacity: 0.75; }
 
 .panel, .toasts {
@@ -128,6 +128,7 @@ ul { list-style: none; }
   position: absolute; inset-block-start: 0.4em; inset-inline-end: 0.5em; display: flex; opacity: 0;
   background: var(--card); border: 1px solid var(--line); border-radius: 0.6em; box-shadow: 0 1px 3px rgb(15 23 42 / 12%);
 }
+.actions .small { inline-size: 1.9em; block-size: 1.9em; }
 .item:hover .actions, .item:focus-within .actions { opacity: 1; }
 .end { display: grid; justify-items: center; gap: 0.5em; padding: 1em; color: var(--soft); text-align: center; min-block-size: 1px; }
 .end:empty { padding: 0.25em; }

@@ -9,6 +9,9 @@ import { keepPlaced, placeToasts } from "./bell-place.js";
 const SHOWN_MS = 7000;
 const MOST = 3;
 
+// What a card still has, at the least, when the pointer leaves it.
+const LEFT_MS = 2000;
+
 export class Toasts {
   /**
    * @param {import("./bell-language.js").Language} language
@@ -19,7 +22,8 @@ export class Toasts {
     this.acts = acts;
     this.cards = [];
     this.beyond = 0;
-    this.waiting = false;
+    this.pointed = false;
+    this.focused = false;
     this.element = make("div", {
       class: "toasts",
       part: "toasts",
@@ -29,8 +33,8 @@ export class Toasts {
     });
     this.rest = button({ class: "toast rest", part: "toast toast-rest", hidden: true }, () => acts.showAll());
     this.element.append(this.rest);
-    for (const [name, wait] of [["pointerenter", true], ["pointerleave", false], ["focusin", true], ["focusout", false]]) {
-      this.element.addEventListener(name, () => this.#wait(wait));
+    for (const name of ["pointerenter", "pointerleave", "focusin", "focusout"]) {
+      this.element.addEventListener(name, ({ type }) => this.#attend(type));
     }
   }
 
@@ -94,7 +98,7 @@ export class Toasts {
   #appear() {
     if (this.cards.length === 0) {
       this.beyond = 0;
-      this.waiting = false;
+      this.pointed = this.focused = false;
       this.unplace?.();
       this.unplace = null;
       if (this.element.matches(":popover-open")) this.element.hidePopover();
@@ -108,18 +112,21 @@ export class Toasts {
   }
 
   #run(card) {
-    if (this.waiting || card.lasting) return;
+    if (this.pointed || this.focused || card.lasting) return;
     card.since = performance.now();
     card.timer = setTimeout(() => this.dismiss(card.id), card.left);
   }
 
   // All wait for one, so that nothing moves away under a pointer; and each has a while left when they go on.
-  #wait(wait) {
-    if (wait === this.waiting) return;
-    this.waiting = wait;
+  #attend(type) {
+    const waited = this.pointed || this.focused;
+    if (type.startsWith("pointer")) this.pointed = type === "pointerenter";
+    else this.focused = type === "focusin";
+    const waits = this.pointed || this.focused;
+    if (waits === waited) return;
     for (const card of this.cards) {
       clearTimeout(card.timer);
-      if (wait) card.left = Math.max(2000, card.left - (performance.now() - card.since));
+      if (waits) card.left = Math.max(LEFT_MS, card.left - (performance.now() - card.since));
       else this.#run(card);
     }
   }

@@ -148,10 +148,10 @@ export class BellhopBell extends HTMLElement {
     this.#build();
   }
 
-  // Undefined leaves it to the client, for which the browser's cookie speaks.
+  // An empty token is nobody. Undefined leaves it to the client, for which the browser's cookie speaks.
   #tokens() {
     const url = this.getAttribute("token-url");
-    if (this.#token !== null) return this.#token;
+    if (this.#token !== null) return this.#token || (() => "");
     return url === null ? undefined : () => fetchToken(url);
   }
 
@@ -193,7 +193,7 @@ export class BellhopBell extends HTMLElement {
     this.#panel = new Panel(this.#inbox, language, acts);
     this.#toasts = new Toasts(language, acts);
     this.#badge = make("span", { class: "badge", part: "badge", hidden: true });
-    this.#sign = make("span", { class: "cut-off", part: "offline-sign", hidden: true }, icon("offline"));
+    this.#sign = make("span", { class: "cut-off", part: "offline-sign", hidden: true }, icon("alert"));
     this.#bell = button(
       { class: "bell", part: "bell", "aria-haspopup": "dialog", "aria-expanded": "false", "aria-controls": "panel" },
       () => {},
@@ -204,6 +204,10 @@ export class BellhopBell extends HTMLElement {
     // By the browser's own tie between a button and its popover, a press on the open one closes it.
     this.#bell.popoverTargetElement = this.#panel.element;
     this.#panel.element.addEventListener("toggle", (event) => this.#toggled(event.newState === "open"));
+    // Browsers do not find the way back to a button in a shadow tree. Who pressed elsewhere keeps the focus there.
+    this.#panel.element.addEventListener("beforetoggle", ({ newState }) => {
+      if (newState === "closed" && this.#panel.element.contains(this.shadowRoot.activeElement)) this.#bell.focus();
+    });
     this.#spoken = make("div", { class: "hidden", role: "status", "aria-live": "polite" });
     const content = [this.#bell, this.#panel.element, this.#toasts.element, this.#spoken];
     const direction = !this.closest("[dir]") && language.rightToLeft ? "rtl" : null;
@@ -228,9 +232,17 @@ export class BellhopBell extends HTMLElement {
     this.#unplace ??= keepPlaced(() => placePanel(this.#panel.element, this.#bell, this.boundary));
     this.#inbox.watched = true;
     this.#panel.list.watch();
-    if (this.#inbox.loaded && !this.#inbox.cut) this.#inbox.countSoon();
-    else void this.#inbox.restart();
+    this.#load();
     this.#panel.render();
+  }
+
+  // Who was refused is not asked for again with every look.
+  #load() {
+    if (this.#client.state === "refused") return;
+    const { loaded, cut, failed } = this.#inbox;
+    if (!loaded || cut) return void this.#inbox.restart();
+    this.#inbox.countSoon();
+    if (failed) void this.#inbox.more();
   }
 
   #leavePanel() {
@@ -269,6 +281,7 @@ export class BellhopBell extends HTMLElement {
       if (this.#away) this.#say(this.#language.say("live"));
       this.#liveUntil = null;
       this.#away = false;
+      if (this.opened) this.#load();
     } else {
       if (this.#wasLive) this.#liveUntil = Date.now();
       const final = state === "refused" || state === "closed";

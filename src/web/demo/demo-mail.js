@@ -1,4 +1,5 @@
-// The host's mailbox: the newest mail as it was sent, in a frame that may do nothing.
+// The host's mailbox: the newest mail as it was sent, in a frame that may do nothing but open its
+// links elsewhere.
 
 import { HOST } from "./demo-api.js";
 

@@ -1,0 +1,116 @@
+// The bell when it is not connected, and when the page moves, removes or replaces it.
+
+import { counts, embed, must, says, shoot } from "./embed.mjs";
+import { book, check, eventually, NETWORK, run, token } from "./support.mjs";
+
+await run(async ({ context, proxy, expect }) => {
+  expect(NETWORK);
+
+  await check("a lost line is said, with since when; what was missed comes with the line", async () => {
+    const here = await context();
+    const page = await here.newPage();
+    const bell = await embed(page, { token: await token("tunnel") });
+    await book("tunnel");
+    await says(bell.badge, "1");
+    const sign = bell.find(".cut-off");
+    must("no sign while it is live", (await sign.isVisible()) === false);
+
+    proxy.refuse();
+    proxy.cut();
+    await eventually("the sign is there", () => sign.isVisible());
+    await eventually("it is said", async () => (await bell.find("[aria-live]").textContent()).startsWith("Not connected since"));
+    const name = await bell.button.getAttribute("aria-label");
+    must(`the bell's name says so: ${name}`, /^Notifications, 1 unread, Not connected since \d\d?:\d\d [AP]M\. Shown is what was known then\.$/.test(name.replaceAll("\u202f", " ")));
+    await bell.button.click();
+    await eventually("the dropdown says so", () => bell.find("[part=offline]").isVisible());
+    must("the list cannot be had, which is said", (await bell.find(".end p").textContent()) !== "");
+    await shoot(page, "offline");
+    await book("tunnel");
+
+    proxy.refuse(false);
+    await bell.find("[part=retry]").click();
+    await eventually("the sign goes", async () => (await bell.find("[part=offline]").isVisible()) === false);
+    await says(bell.badge, "2");
+    await counts(bell.items, 2);
+    must("the sign on the bell is gone", (await sign.isVisible()) === false);
+    must("and the bell's name", (await bell.button.getAttribute("aria-label")) === "Notifications, 2 unread");
+    await here.close();
+  });
+
+  await check("nobody logged in is a refusal that can be tried again", async () => {
+    const here = await context();
+    const page = await here.newPage();
+    const bell = await embed(page, { token: "", expectLive: false });
+    await eventually("the sign is there", () => bell.find(".cut-off").isVisible());
+    await bell.button.click();
+    await says(bell.find("[part=offline] p"), "Not connected: the sign-in was refused.");
+    await page.keyboard.press("Escape");
+    const bearer = await token("later");
+    await bell.host.evaluate((element, bearer) => (element.token = bearer), bearer);
+    await bell.isLive();
+    await here.close();
+  });
+
+  await check("another token is another reader, of whom nothing of the first is shown", async () => {
+    const here = await context();
+    const page = await here.newPage();
+    const bell = await embed(page, { token: await token("first") });
+    await book("first");
+    await says(bell.badge, "1");
+    await bell.open();
+    await counts(bell.items, 1);
+    const other = await token("second");
+    await bell.host.evaluate((element, bearer) => (element.token = bearer), other);
+    await bell.isLive();
+    must("no badge", (await bell.badge.isVisible()) === false);
+    await bell.button.click();
+    await eventually("an empty list", () => bell.find(".empty").isVisible());
+    must("none of the first's", (await bell.items.count()) === 0);
+    await here.close();
+  });
+
+  await check("moved in the page it keeps its connection; taken away it lets go, and comes back", async () => {
+    const here = await context();
+    const page = await here.newPage();
+    const before = proxy.asked.get("GET /ws/notifications") ?? 0;
+    const bell = await embed(page, { token: await token("moved") });
+    await page.evaluate(() => {
+      window.first = document.querySelector("bellhop-bell").client;
+      document.querySelector("main").append(document.querySelector("bellhop-bell"));
+    });
+    await book("moved");
+    await says(bell.badge, "1");
+    await counts(bell.toasts, 1);
+    must("there was one connection", proxy.asked.get("GET /ws/notifications") === before + 1);
+    must("it is the same client", await page.evaluate(() => document.querySelector("bellhop-bell").client === window.first));
+
+    await page.evaluate(() => {
+      window.bell = document.querySelector("bellhop-bell");
+      window.bell.remove();
+    });
+    await eventually("its client is closed", () => page.evaluate(() => window.first.state === "closed"));
+    await page.evaluate(() => document.body.append(window.bell));
+    await bell.isLive();
+    await says(bell.badge, "1");
+    await here.close();
+  });
+
+  await check("a client of the page's is shown, and is the page's to close", async () => {
+    const here = await context();
+    const page = await here.newPage();
+    const bell = await embed(page, { token: "", expectLive: false });
+    await page.evaluate(async (bearer) => {
+      const { Bellhop } = await import("/bellhop.js");
+      window.own = new Bellhop({ token: bearer, share: false });
+      window.own.open();
+      document.querySelector("bellhop-bell").client = window.own;
+    }, await token("own"));
+    await bell.isLive();
+    await book("own");
+    await says(bell.badge, "1");
+    await page.evaluate(() => document.querySelector("bellhop-bell").remove());
+    must("it is open still", (await page.evaluate(() => window.own.state)) === "live");
+    await page.evaluate(() => window.own.close());
+    await here.close();
+  });
+});
