@@ -77,6 +77,14 @@ scripts! {
     the_client_falls_back_where_a_door_is_shut "client_doors.mjs";
     the_client_shares_one_connection_between_tabs "client_tabs.mjs";
     the_client_renews_its_token "client_tokens.mjs";
+    the_bell_rings_in_another_tab "bell_arrivals.mjs";
+    the_bell_lists_what_came "bell_list.mjs";
+    the_bell_is_worked_by_keyboard "bell_keyboard.mjs";
+    the_bell_says_when_it_is_not_connected "bell_states.mjs";
+    the_bell_is_accessible_in_every_look "bell_looks.mjs";
+    the_bell_speaks_languages "bell_languages.mjs";
+    the_bell_hangs_in_pages_of_elsewhere "bell_anywhere.mjs";
+    the_demonstration_shows_what_bellhop_does "demo.mjs";
     the_desk_lets_administrators_in "desk_signin.mjs", "BELLHOP__AUTH__LEEWAY_SECONDS" = "1";
     the_desk_shows_who_is_there "desk_presence.mjs";
     the_desk_follows_a_notification "desk_log.mjs";
@@ -91,7 +99,7 @@ fn every_script_is_run() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/browser");
     let found = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let mut found: Vec<String> = found.map(|name| name.into_string().unwrap()).collect();
-    found.retain(|name| !["support.mjs", "proxy.mjs", "pages.mjs"].contains(&name.as_str()));
+    found.retain(|name| !["support.mjs", "proxy.mjs", "pages.mjs", "embed.mjs"].contains(&name.as_str()));
     found.sort();
     let mut run = SCRIPTS.to_vec();
     run.sort_unstable();
