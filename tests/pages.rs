@@ -13,7 +13,8 @@ use crate::support::app::{Database, TestApp, TestAppBuilder};
 
 /// How long a script may take on a machine that does much else; it gives up earlier itself.
 const LONGEST: Duration = Duration::from_mins(4);
-/// The origin of pages that are not the server's own.
+/// Where the browser finds the server, and the origin of pages that are not the server's own.
+const SITE: &str = "http://bellhop.localhost";
 const FOREIGN: &str = "http://foreign.localhost";
 
 /// A server on which nobody is too fast.
@@ -21,6 +22,7 @@ fn server() -> TestAppBuilder {
     TestAppBuilder::new(Database::Sqlite)
         .with("BELLHOP_MODE", "development")
         .with("CORS_ORIGIN", FOREIGN)
+        .with("BELLHOP__SERVER__EXTERNAL_URL", SITE)
         .with("RATE_LIMIT_MAX_REQUESTS", "100000")
         .with("API_RATE_LIMIT_PER_MINUTE", "1000000")
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::answer::Answer;
 use crate::support::app::{TestApp, mail_of, token_with_mail};
 use crate::support::both::on_both_databases;
+use crate::support::deadline::wait_until_async;
 
 const PREFERENCES: &str = "/notifications/preferences";
 const LINK: &str = "/notifications/preferences/link";
@@ -14,8 +15,14 @@ const SERVER: [(&str, &str); 1] = [("BELLHOP__SERVER__EXTERNAL_URL", "https://no
 
 /// The key of the link in the host's next mail, which a booking makes come.
 async fn key_of_next_mail(app: &TestApp) -> (String, String) {
-    // Makes the address known.
-    app.get(PREFERENCES, &token_with_mail("host")).await.expect(200);
+    // Makes the address known, which is kept behind the answer.
+    let host = token_with_mail("host");
+    wait_until_async("the address to be known", async || {
+        let issued = app.post(LINK, &host, &json!({})).await.expect(201);
+        let key = issued["url"].as_str()?.split_once("#key=")?.1.to_owned();
+        open(app, &key).await.expect(200)["address"].is_string().then_some(())
+    })
+    .await;
     app.book("guest", "host").await;
     let mail = app.next_mail(&mail_of("host")).await;
     let unfolded = mail.replace("=\r\n", "").replace("=3D", "=").replace("\r\n ", " ");
