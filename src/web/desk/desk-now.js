@@ -6,7 +6,7 @@ import { plot } from "./desk-plot.js";
 import { duration, local } from "./desk-time.js";
 import { count } from "./desk-words.js";
 
-const EVERY_MS = 10_000;
+const EVERY_MS = 15_000;
 const MINUTE_MS = 60_000;
 const SPAN_MS = 10 * MINUTE_MS;
 const BEFORE = SPAN_MS / MINUTE_MS - 1;

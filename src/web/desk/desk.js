@@ -72,6 +72,7 @@ function leave() {
   Object.assign(shell, { view: null, name: "", control: null, moved: false });
   desk.readiness?.stop();
   byId("view").replaceChildren();
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   byId("top").hidden = true;
   byId("away").hidden = true;
   document.title = "Desk · bellhop";
@@ -135,12 +136,6 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   // The fragment is the view's.
   event.preventDefault();
   byId("main").focus();
-});
-addEventListener("keydown", (event) => {
-  const isWriting = event.target.closest?.("input, textarea, select, dialog");
-  if (event.key !== "/" || isWriting || event.ctrlKey || event.metaKey || !session.isOpen) return;
-  event.preventDefault();
-  byId("find-text").focus();
 });
 listen(session);
 keepTimesGoing();
