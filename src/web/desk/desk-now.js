@@ -18,7 +18,7 @@ export function nowPart({ api, live, signal }, tiles) {
   });
   const latency = plot({
     title: "Time until a device confirmed", kind: "line", least: 10, empty: "Nothing was confirmed in these ten minutes",
-    format: duration, series: [{ name: "95 %", tone: "two" }, { name: "half", tone: "one" }],
+    format: duration, series: [{ name: "95 %", tone: "two" }, { name: "50 %", tone: "one" }],
   });
   const element = el("section", { class: "card", "aria-labelledby": "now" },
     el("h2", { id: "now", text: "The last ten minutes" }), el("div", { class: "plots" }, rate.element, latency.element));

@@ -21,6 +21,9 @@ const VIEWS = {
   overview: overviewView, presence: presenceView, log: logView, trail: trailView, user: userView,
   broadcast: broadcastView, audit: auditView,
 };
+const TITLES = {
+  overview: "Overview", presence: "Presence", log: "Log", trail: "Trail", user: "User", broadcast: "Broadcast", audit: "Audit",
+};
 /** Which entry of the navigation a view without one belongs to. */
 const PARENTS = { trail: "log", user: "presence" };
 /** A token that ends sooner is spoken of. */
@@ -48,6 +51,7 @@ function show() {
   }
   shell.view.open?.(route);
   mark(name);
+  entitle();
   if (!same && shell.moved) toHeading();
   shell.moved = true;
 }
@@ -75,7 +79,7 @@ function leave() {
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   byId("top").hidden = true;
   byId("away").hidden = true;
-  document.title = "Desk · bellhop";
+  document.title = "Sign in · bellhop desk";
   showSignIn(session);
 }
 
@@ -94,7 +98,7 @@ function enter() {
 function entitle() {
   const troubles = desk.readiness.findings.length;
   const sign = live.away ? "✖ away · " : troubles ? `✖ ${troubles} · ` : "";
-  const title = `${sign}Desk · bellhop`;
+  const title = `${sign}${TITLES[shell.name] ?? "Desk"} · bellhop desk`;
   if (document.title !== title) document.title = title;
 }
 
