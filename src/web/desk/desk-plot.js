@@ -7,6 +7,8 @@ import { local } from "./desk-time.js";
 import { steps, timeTicks } from "./desk-scale.js";
 
 const HEIGHT = 190;
+/** Narrower, the axis has no place for its times. */
+const WIDTH_MIN = 240;
 const PAD = { top: 14, end: 12, bottom: 24, start: 52 };
 /** The table has the newest at most. */
 const ROWS_MAX = 60;
@@ -32,14 +34,16 @@ export function plot({ title, kind, format, least, empty, series }) {
   const element = el("figure", { class: "plot-box" },
     el("figcaption", {}, el("h3", { text: title }), legend, value), picture, details);
 
-  /** Times with a value or null for each series, oldest first. */
   const marks = svg("g", { class: "marks" });
+  /** Times with a value or null for each series, oldest first. */
   let data = { from: 0, to: 1, points: [] };
   let chosen = null;
   details.addEventListener("toggle", () => tabulate());
 
+  const drawnWidth = () => Math.max(picture.clientWidth, WIDTH_MIN);
+
   function draw() {
-    const width = Math.max(picture.clientWidth, 240);
+    const width = drawnWidth();
     const scale = scaleOf(data, { width, least });
     picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const shapes = series.map((one, index) => (kind === "bars" ? bars : line)(data, index, one, scale));
@@ -51,7 +55,7 @@ export function plot({ title, kind, format, least, empty, series }) {
   }
 
   /** The value that is pointed at: drawn apart from the rest, which stays as it is. */
-  function mark(scale = scaleOf(data, { width: Math.max(picture.clientWidth, 240), least })) {
+  function mark(scale = scaleOf(data, { width: drawnWidth(), least })) {
     const point = data.points[chosen];
     marks.replaceChildren(...(point ? marksOf(point, scale) : []));
     say();
