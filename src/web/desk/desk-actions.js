@@ -8,11 +8,14 @@ import { local } from "./desk-time.js";
 const path = (user, deed) => `/admin/users/${encodeURIComponent(user)}/${deed}`;
 const named = (user) => el("code", { text: user, dir: "auto" });
 
-/** The buttons of a user; `done` is called after either has been carried out. */
-export function userActions({ api, session }, user, done = () => {}) {
-  return el("span", { class: "actions" },
-    el("button", { type: "button", text: "Disconnect", "aria-label": `Disconnect ${user}`, onclick: () => disconnect(api, user, done) }),
-    el("button", { type: "button", text: "Revoke tokens", "aria-label": `Revoke tokens of ${user}`, onclick: () => revoke(api, session, user, done) }));
+/** A button that ends a user's connections; `done` is called after it was done. */
+export function disconnectButton({ api }, user, done) {
+  return el("button", { type: "button", text: "Disconnect", "aria-label": `Disconnect ${user}`, onclick: () => disconnect(api, user, done) });
+}
+
+/** A button that takes a user's tokens back. */
+export function revokeButton({ api, session }, user, done) {
+  return el("button", { type: "button", text: "Revoke tokens", "aria-label": `Revoke tokens of ${user}`, onclick: () => revoke(api, session, user, done) });
 }
 
 function disconnect(api, user, done) {
@@ -38,7 +41,7 @@ function revoke(api, session, user, done) {
   ask({
     title: "Take tokens back?",
     body: [
-      el("p", {}, "Of ", named(user), ", all tokens that were issued before now. Whoever holds one is out at once and must log in again. This cannot be undone."),
+      el("p", {}, "All tokens of ", named(user), " that were issued before now. Whoever holds one is out at once and must log in again. This cannot be undone."),
       own,
       el("label", { for: "jti", text: "Or only one, by its id (jti)" }), jti,
     ].filter(Boolean),

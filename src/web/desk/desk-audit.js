@@ -12,6 +12,8 @@ import { DEEDS, STEPS, STEP_WORDS, channelName, many } from "./desk-words.js";
 /** As many as there can be: most are looks, which are folded. */
 const PAGE = 200;
 const SHOWN_MAX = 1_000;
+/** How a page was cut says nothing of what was looked for. */
+const UNTOLD = ["limit", "cursor"];
 
 export function auditView({ api, signal }) {
   const problems = problemPlace();
@@ -145,6 +147,6 @@ function subject({ kind, userId, notificationId, target, action, looks }) {
 
 function moreOf(channel, error, detail, looks) {
   if (looks.size > 1) return "";
-  const said = detail ? Object.entries(detail).map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`) : [];
+  const said = Object.entries(detail ?? {}).filter(([name]) => !UNTOLD.includes(name)).map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
   return [channelName(channel), error, ...said].filter(Boolean).join(" · ");
 }

@@ -8,7 +8,7 @@ import { to } from "./desk-route.js";
 import { clock, duration, local } from "./desk-time.js";
 import { STATES, channelName, count } from "./desk-words.js";
 
-const EVERY_MS = 30_000;
+const EVERY_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const RANGES = {

@@ -34,8 +34,13 @@ export class Live extends EventTarget {
       clearTimeout(task.timer);
       this.#tasks.delete(task);
     });
-    const done = this.#run(task);
-    return { now: () => this.#run(task), first: done };
+    this.#run(task);
+    return {
+      now: () => this.#run(task),
+      pace: (pause) => {
+        task.every = pause;
+      },
+    };
   }
 
   /** Everything once more, at once. */
@@ -54,9 +59,10 @@ export class Live extends EventTarget {
     if (document.hidden) return;
     task.running = true;
     const begun = Date.now();
-    let pause = task.every;
+    let pause = 0;
     try {
       await task.work(task.signal);
+      pause = task.every;
       task.last = begun;
       task.failures = 0;
       this.#answered();

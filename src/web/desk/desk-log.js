@@ -9,7 +9,7 @@ import { table } from "./desk-table.js";
 import { duration, timeElement } from "./desk-time.js";
 import { CHANNELS, STATES, channelName, many } from "./desk-words.js";
 
-const EVERY_MS = 4_000;
+const EVERY_MS = 5_000;
 const PAGE = 50;
 const SHOWN_MAX = 500;
 const TYPES = ["booking.created", "booking.accepted", "booking.reminder", "booking.completed", "booking.cancelled",
@@ -148,7 +148,7 @@ export function logTable({ label = "Notifications, newest first", withUser = tru
     { name: "Made", of: ({ createdAt }) => createdAt, render: ({ createdAt }) => timeElement(createdAt) },
     withUser && { name: "User", of: ({ userId }) => userId,
       render: ({ userId }) => el("a", { href: to("user", { id: userId }), text: userId, dir: "auto" }) },
-    { name: "Notification", wide: true, of: ({ id }) => id, render: said },
+    { name: "Notification", wide: true, main: true, of: ({ id }) => id, render: said },
     { name: "Type", of: ({ type }) => type },
     { name: "State", of: ({ state, readAt }) => [state, Boolean(readAt)], render: stateCell },
     { name: "By", of: ({ channel }) => channelName(channel) },
@@ -156,13 +156,14 @@ export function logTable({ label = "Notifications, newest first", withUser = tru
     { name: "Trouble", wide: true, of: ({ error, attempts }) => [error, attempts], render: trouble },
   ];
   return table({
-    label, empty: "No notifications.", key: ({ id }) => id, open: ({ id }) => to("trail", { id }), columns: columns.filter(Boolean),
+    label, empty: "No notifications.", key: ({ id }) => id, open: ({ id }) => to("trail", { id }), compact: true,
+    columns: columns.filter(Boolean),
   });
 }
 
 function said({ id, payload, type }) {
   return el("div", {}, el("a", { href: to("trail", { id }), text: payload.title || type, dir: "auto" }),
-    payload.message ? el("div", { class: "message", text: payload.message, title: payload.message, dir: "auto" }) : null);
+    payload.message ? el("div", { class: "message", title: payload.message }, el("bdi", { text: payload.message })) : null);
 }
 
 function stateCell({ state, readAt }) {

@@ -6,7 +6,7 @@ import { plot } from "./desk-plot.js";
 import { duration, local } from "./desk-time.js";
 import { count } from "./desk-words.js";
 
-const EVERY_MS = 10_000;
+const EVERY_MS = 15_000;
 const MINUTE_MS = 60_000;
 const SPAN_MS = 10 * MINUTE_MS;
 const BEFORE = SPAN_MS / MINUTE_MS - 1;
@@ -18,7 +18,7 @@ export function nowPart({ api, live, signal }, tiles) {
   });
   const latency = plot({
     title: "Time until a device confirmed", kind: "line", least: 10, empty: "Nothing was confirmed in these ten minutes",
-    format: duration, series: [{ name: "95 %", tone: "two" }, { name: "half", tone: "one" }],
+    format: duration, series: [{ name: "95 %", tone: "two" }, { name: "50 %", tone: "one" }],
   });
   const element = el("section", { class: "card", "aria-labelledby": "now" },
     el("h2", { id: "now", text: "The last ten minutes" }), el("div", { class: "plots" }, rate.element, latency.element));

@@ -7,6 +7,8 @@ import { local } from "./desk-time.js";
 import { steps, timeTicks } from "./desk-scale.js";
 
 const HEIGHT = 190;
+/** Narrower, the axis has no place for its times. */
+const WIDTH_MIN = 240;
 const PAD = { top: 14, end: 12, bottom: 24, start: 52 };
 /** The table has the newest at most. */
 const ROWS_MAX = 60;
@@ -32,30 +34,38 @@ export function plot({ title, kind, format, least, empty, series }) {
   const element = el("figure", { class: "plot-box" },
     el("figcaption", {}, el("h3", { text: title }), legend, value), picture, details);
 
+  const marks = svg("g", { class: "marks" });
   /** Times with a value or null for each series, oldest first. */
   let data = { from: 0, to: 1, points: [] };
   let chosen = null;
   details.addEventListener("toggle", () => tabulate());
 
+  const drawnWidth = () => Math.max(picture.clientWidth, WIDTH_MIN);
+
   function draw() {
-    const width = Math.max(picture.clientWidth, 240);
-    const scale = scaleOf(data, { width, least, kind });
+    const width = drawnWidth();
+    const scale = scaleOf(data, { width, least });
     picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const shapes = series.map((one, index) => (kind === "bars" ? bars : line)(data, index, one, scale));
-    picture.replaceChildren(axes(data, scale, { width, format }), ...shapes.flat(), ...mark(scale, width));
+    picture.replaceChildren(axes(data, scale, { width, format }), ...shapes.flat(), marks);
     if (!data.points.length) {
       picture.append(svg("text", { class: "plot-empty", x: width / 2, y: HEIGHT / 2, text: empty }));
     }
+    mark(scale);
+  }
+
+  /** The value that is pointed at: drawn apart from the rest, which stays as it is. */
+  function mark(scale = scaleOf(data, { width: drawnWidth(), least })) {
+    const point = data.points[chosen];
+    marks.replaceChildren(...(point ? marksOf(point, scale) : []));
     say();
   }
 
-  function mark(scale, width) {
-    const point = data.points[chosen];
-    if (!point) return [];
+  function marksOf(point, scale) {
     const x = scale.x(kind === "bars" ? point.at + data.step / 2 : point.at);
     const rule = svg("line", { class: "plot-mark", x1: x, x2: x, y1: PAD.top, y2: HEIGHT - PAD.bottom });
     const dots = point.values.map((one, index) => (one === null || kind === "bars" ? null
-      : svg("circle", { class: `dot ${series[index].tone}`, cx: Math.min(x, width), cy: scale.y(one), r: 4 })));
+      : svg("circle", { class: `dot ${series[index].tone}`, cx: x, cy: scale.y(one), r: 4 })));
     return [rule, ...dots.filter(Boolean)];
   }
 
@@ -87,7 +97,7 @@ export function plot({ title, kind, format, least, empty, series }) {
   function choose(index) {
     const last = data.points.length - 1;
     chosen = index === null || last < 0 ? null : Math.max(0, Math.min(last, index));
-    draw();
+    mark();
   }
 
   picture.addEventListener("pointermove", (event) => {

@@ -1,6 +1,6 @@
 // Who is online now: figures by role, door and instance, and everybody by name with their connections.
 
-import { userActions } from "./desk-actions.js";
+import { disconnectButton } from "./desk-actions.js";
 import { el, reconcile, setText } from "./desk-dom.js";
 import { filterForm } from "./desk-filters.js";
 import { problemPlace } from "./desk-notices.js";
@@ -9,7 +9,7 @@ import { table } from "./desk-table.js";
 import { timeElement } from "./desk-time.js";
 import { ROLES, channelName, count, many } from "./desk-words.js";
 
-const EVERY_MS = 3_000;
+const EVERY_MS = 5_000;
 const PAGE = 50;
 /** More people than anybody reads: then one searches. */
 const SHOWN_MAX = 200;
@@ -92,13 +92,13 @@ function groupsOf({ byRole, byDoor, instances }) {
 
 function peopleTable(desk, renew) {
   return table({
-    label: "Who is online", empty: "", key: ({ userId }) => userId, open: ({ userId }) => to("user", { id: userId }),
+    label: "Who is online", empty: "", compact: true, key: ({ userId }) => userId, open: ({ userId }) => to("user", { id: userId }),
     columns: [
-      { name: "User", of: ({ userId }) => userId,
+      { name: "User", main: true, of: ({ userId }) => userId,
         render: ({ userId }) => el("a", { href: to("user", { id: userId }), text: userId, dir: "auto" }) },
       { name: "Roles", of: ({ roles }) => roles.join(", ") },
       { name: "Connections", wide: true, of: ({ sessions }) => sessions, render: ({ sessions }) => connections(sessions) },
-      { name: "", of: ({ userId }) => userId, render: ({ userId }) => userActions(desk, userId, renew) },
+      { name: "", of: ({ userId }) => userId, render: ({ userId }) => disconnectButton(desk, userId, renew) },
     ],
   });
 }
@@ -107,7 +107,7 @@ function peopleTable(desk, renew) {
 export function connections(sessions, most = CONNECTIONS_SHOWN) {
   if (!sessions.length) return el("span", { class: "soft", text: "gone just now" });
   const list = el("ul", { class: "plain" }, sessions.slice(0, most).map(({ door, since, sessionId }) =>
-    el("li", { title: `Session ${sessionId}` }, `${channelName(door)}, since `, timeElement(since))));
+    el("li", { title: `Session ${sessionId}` }, `${channelName(door)}, since `, timeElement(since), " ", el("span", { class: "soft" }, "(", timeElement(since, { relative: true }), ")"))));
   if (sessions.length > most) list.append(el("li", { class: "soft", text: `and ${sessions.length - most} more` }));
   return list;
 }

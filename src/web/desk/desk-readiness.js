@@ -69,7 +69,7 @@ class Readiness extends EventTarget {
 function findingsOf({ parts, overdueMails }) {
   const findings = Object.entries(parts).filter(([, state]) => state !== "ok").map(([name]) => {
     const part = PARTS[name] ?? { name, broken: "it is degraded", todo: "Look at the server's log." };
-    return { level: "bad", text: `${part.name}: ${part.broken}`, todo: part.todo };
+    return { level: "bad", text: `${part.name}: ${part.broken}`, todo: part.todo, href: part.href };
   });
   if (overdueMails > 0) {
     const figure = overdueMails >= OVERDUE_MAX ? `${OVERDUE_MAX} or more mails are` : `${many(overdueMails, "mail")} ${overdueMails === 1 ? "is" : "are"}`;

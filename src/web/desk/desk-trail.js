@@ -9,6 +9,7 @@ import { STATES, STEP_WORDS, channelName, many } from "./desk-words.js";
 
 /** A delivery that is under way is watched closely; one that has ended may still be read. */
 const EVERY_MS = 3_000;
+const ENDED_EVERY_MS = 6_000;
 
 /** What proves that its user has it. */
 const PROOFS = ["confirmed", "read", "deleted"];
@@ -16,26 +17,32 @@ const PROOFS = ["confirmed", "read", "deleted"];
 export function trailView({ api, live, signal }, { id }) {
   const problems = problemPlace();
   const head = el("div", { class: "trail-head" });
-  const standing = el("p", { class: "lead", role: "status" });
+  const message = el("p", { class: "lead", dir: "auto" });
+  const standing = el("p", { class: "verdict standing", role: "status" });
   const steps = el("ol", { class: "timeline" });
   const truncated = el("p", { class: "hint", hidden: true, text: "Older steps are left out: there are more than a thousand." });
   const title = el("h1", { text: "Trail of a notification" });
   const raw = el("pre", { tabindex: "0", role: "region", "aria-label": "The notification as its user gets it", dir: "ltr" });
   const whole = el("details", { class: "card", hidden: true }, el("summary", { text: "The notification as its user gets it" }), raw);
-  const body = el("div", { hidden: true }, standing, head,
+  const body = el("div", { hidden: true }, message, standing, head,
     el("section", { class: "card", "aria-labelledby": "steps" }, el("h2", { id: "steps", text: "What happened" }), truncated, steps), whole);
-  const element = el("div", { class: "trail" }, el("p", {}, el("a", { href: "#/log", text: "Log" })), title, problems.element, body);
+  // An id from the search may be a user's.
+  const otherwise = el("p", { hidden: true }, "No notification of this id is kept. ", el("a", { href: to("user", { id }), text: "Is it a user's?" }));
+  const element = el("div", { class: "trail" }, el("p", {}, el("a", { href: "#/log", text: "Log" })), title, problems.element, otherwise, body);
 
-  live.start({
+  const task = live.start({
     name: "trail", every: EVERY_MS, signal,
     work: async () => {
       const trail = await api.get(`/admin/notifications/${encodeURIComponent(id)}/trail`, {}, { signal });
       problems.clear();
+      if (trail.delivery?.state !== "pending") task.pace(ENDED_EVERY_MS);
       body.hidden = false;
+      otherwise.hidden = true;
       setText(title, trail.notification?.title || trail.notification?.type || "A notification that is no longer kept");
       title.dir = "auto";
+      setText(message, trail.notification?.message);
       setText(standing, standingOf(trail));
-      head.sign ??= "";
+      standing.className = `verdict standing ${STATES[trail.delivery?.state]?.tone ?? "plain"}`;
       showFacts(head, trail, id);
       truncated.hidden = !trail.truncated;
       reconcile(steps, numbered(trail.trail), {
@@ -45,17 +52,11 @@ export function trailView({ api, live, signal }, { id }) {
       if (trail.notification) setText(raw, JSON.stringify(trail.notification, null, 2));
     },
     failed: (error) => {
-      if (error.status === 404) return problems.show(notFound(error, id), "No such notification");
+      otherwise.hidden = error.status !== 404;
       if (error.code) problems.show(error, "The trail could not be had");
     },
   });
   return { element };
-}
-
-/** An id from the search may be a user's. */
-function notFound(error, id) {
-  return { ...error, code: error.code, requestId: error.requestId,
-    message: `nothing is kept under ${id}. If it is a user's, its page is ${location.origin}/admin${to("user", { id })}` };
 }
 
 function standingOf({ delivery, notification, trail }) {
@@ -114,7 +115,8 @@ function numbered(trail) {
 
 function stepElement({ step, at, channel, device, error, after }) {
   const { tone, text } = STEP_WORDS[step] ?? { tone: "plain", text: step };
-  const by = channel ? el("span", { class: "by", text: ` by ${channelName(channel)}` }) : null;
+  // A mail's steps say themselves that they are a mail's.
+  const by = channel && channel !== "email" ? el("span", { class: "by", text: ` by ${channelName(channel)}` }) : null;
   return el("li", { class: tone },
     el("div", { class: "step" }, el("strong", { text }), by,
       after > 0 ? el("span", { class: "after", text: ` after ${duration(after)}` }) : null),

@@ -1,15 +1,15 @@
 // One user on one page: are they online, by what, and what became of what they were sent last. Where one begins when
 // somebody says that they got nothing.
 
-import { userActions } from "./desk-actions.js";
+import { disconnectButton, revokeButton } from "./desk-actions.js";
 import { badge, copyable, el } from "./desk-dom.js";
 import { logTable } from "./desk-log.js";
 import { announce, problemPlace } from "./desk-notices.js";
 import { connections } from "./desk-presence.js";
 import { to } from "./desk-route.js";
 
-const EVERY_MS = 3_000;
-const LOG_EVERY_MS = 4_000;
+const EVERY_MS = 5_000;
+const LOG_EVERY_MS = 10_000;
 const SHOWN = 20;
 const CONNECTIONS_MAX = 50;
 
@@ -24,7 +24,8 @@ export function userView(desk, { id }) {
     el("h1", {}, "User ", el("bdi", { text: id })),
     problems.element,
     el("section", { class: "card", "aria-labelledby": "online" }, el("h2", { id: "online", text: "Now" }), online,
-      el("div", { class: "row" }, userActions(desk, id, () => presence.now()), copyable(id, "the user's id", announce))),
+      el("div", { class: "row" }, disconnectButton(desk, id, () => presence.now()), revokeButton(desk, id, () => presence.now()),
+        copyable(id, "the user's id", announce))),
     el("section", { "aria-labelledby": "latest" }, el("h2", { id: "latest", text: "The latest notifications" }), list.element,
       el("p", { class: "row" },
         el("a", { href: to("log", { filters: { userId: id } }), text: "All of them" }),

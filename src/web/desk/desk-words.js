@@ -86,8 +86,9 @@ export const PARTS = {
   mail: {
     name: "Mail",
     does: "Reaches those whom no device reaches",
-    broken: "the mail server is not reached, or mail is not sent in time",
+    broken: "the mail server is not reached or refuses for now, or mail is late",
     todo: "Look at the mail server and SMTP_URL. Nothing is lost: mails are tried again for a day.",
+    href: "#/log?state=pending",
   },
   queues: {
     name: "Queues",

@@ -21,6 +21,9 @@ const VIEWS = {
   overview: overviewView, presence: presenceView, log: logView, trail: trailView, user: userView,
   broadcast: broadcastView, audit: auditView,
 };
+const TITLES = {
+  overview: "Overview", presence: "Presence", log: "Log", trail: "Trail", user: "User", broadcast: "Broadcast", audit: "Audit",
+};
 /** Which entry of the navigation a view without one belongs to. */
 const PARENTS = { trail: "log", user: "presence" };
 /** A token that ends sooner is spoken of. */
@@ -48,6 +51,7 @@ function show() {
   }
   shell.view.open?.(route);
   mark(name);
+  entitle();
   if (!same && shell.moved) toHeading();
   shell.moved = true;
 }
@@ -72,9 +76,10 @@ function leave() {
   Object.assign(shell, { view: null, name: "", control: null, moved: false });
   desk.readiness?.stop();
   byId("view").replaceChildren();
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   byId("top").hidden = true;
   byId("away").hidden = true;
-  document.title = "Desk · bellhop";
+  document.title = "Sign in · bellhop desk";
   showSignIn(session);
 }
 
@@ -93,7 +98,7 @@ function enter() {
 function entitle() {
   const troubles = desk.readiness.findings.length;
   const sign = live.away ? "✖ away · " : troubles ? `✖ ${troubles} · ` : "";
-  const title = `${sign}Desk · bellhop`;
+  const title = `${sign}${TITLES[shell.name] ?? "Desk"} · bellhop desk`;
   if (document.title !== title) document.title = title;
 }
 
@@ -135,12 +140,6 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   // The fragment is the view's.
   event.preventDefault();
   byId("main").focus();
-});
-addEventListener("keydown", (event) => {
-  const isWriting = event.target.closest?.("input, textarea, select, dialog");
-  if (event.key !== "/" || isWriting || event.ctrlKey || event.metaKey || !session.isOpen) return;
-  event.preventDefault();
-  byId("find-text").focus();
 });
 listen(session);
 keepTimesGoing();

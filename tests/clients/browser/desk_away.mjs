@@ -13,7 +13,7 @@ await run(async ({ context, proxy, expect }) => {
   await desk.goto(`${SITE}/admin#/log`);
   const row = desk.getByRole("row").filter({ hasText: "demo-host" });
   const pill = desk.locator("#freshness");
-  const alarm = desk.getByRole("alert").filter({ hasText: "The server does not answer since" });
+  const alarm = desk.locator("#away");
 
   await check("what is shown says as of when", async () => {
     await row.waitFor();
@@ -24,6 +24,7 @@ await run(async ({ context, proxy, expect }) => {
   await check("a server that is gone is said to be, and what was shown stays", async () => {
     proxy.refuse();
     proxy.cut();
+    await desk.getByRole("alert").getByText(/^The server does not answer since/).waitFor();
     await alarm.getByText(/What you see is from \d\d:\d\d:\d\d\. Trying again/).waitFor();
     await pill.getByText(/^Stale: as of/).waitFor();
     if (!(await row.isVisible())) throw new Error("the list is gone");
@@ -48,6 +49,21 @@ await run(async ({ context, proxy, expect }) => {
     proxy.refuse(false);
     await desk.getByRole("button", { name: "Try now" }).click();
     await desk.getByText("All is well").waitFor();
+  });
+
+  await check("what is degraded is said with what it means and what to do, and nothing once it is mended", async () => {
+    const isOk = { database: "ok", mail: "ok", queues: "ok", hub: "ok", bus: "ok", audit: "ok" };
+    const waiting = { write: 0, clerical: 0, read: 0, mail: 0, confirmations: 0 };
+    const body = { status: "degraded", parts: { ...isOk, mail: "degraded" }, overdueMails: 7, waiting, memory: { resident: 1, presence: 1 } };
+    await desk.route("**/ready", (route) => route.fulfill({ json: body }));
+    const verdict = desk.getByRole("status", { name: "How it is" });
+    await verdict.getByText("Something is wrong").waitFor();
+    await verdict.getByText("Mail: the mail server is not reached").waitFor();
+    await verdict.getByText("Look at the mail server and SMTP_URL").waitFor();
+    await verdict.getByText("7 mails are overdue").waitFor();
+    if (!(await desk.title()).startsWith("✖ 2 ")) throw new Error(`the title is ${await desk.title()}`);
+    await desk.unroute("**/ready");
+    await verdict.getByText("All is well").waitFor();
   });
 
   await check("nothing is asked for while nobody sees it", async () => {

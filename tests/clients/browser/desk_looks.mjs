@@ -1,7 +1,7 @@
 // Every view of the desk, light and dark, at 360 and 1440 pixels, with all kinds of data: axe finds nothing, nothing is
 // wider than the screen, and the page obeys its policy. With `"shots": "/folder"` pictures of all of them are kept.
 
-import { SITE, api, book, check, eventually, isAccessible, run, settings, token } from "./support.mjs";
+import { NETWORK, SITE, api, book, check, eventually, isAccessible, run, settings, token } from "./support.mjs";
 
 const SIZES = [360, 1440];
 const SCHEMES = ["light", "dark"];
@@ -21,7 +21,8 @@ async function somethingOfAll() {
   return { admin, trail: notification.id, broadcast: id };
 }
 
-await run(async ({ context }) => {
+await run(async ({ context, proxy, expect }) => {
+  expect(NETWORK);
   const { admin, trail, broadcast } = await somethingOfAll();
   const views = {
     overview: { path: "overview", shows: ".tile .value >> nth=1", has: /\d/ },
@@ -33,38 +34,48 @@ await run(async ({ context }) => {
     broadcast: { path: `broadcast/${broadcast}`, shows: ".progress .lead", has: /Done/ },
     audit: { path: "audit", shows: "tbody tr >> nth=0", has: /./ },
   };
-  for (const colorScheme of SCHEMES) {
-    for (const width of SIZES) {
-      const browser = await context({ colorScheme, viewport: { width, height: 900 }, reducedMotion: "reduce" });
-      const page = await browser.newPage();
-      await page.goto(`${SITE}/blank`);
-      await page.evaluate((token) => sessionStorage.setItem("bellhop.desk.token", token), admin);
-      const look = async (name) => {
+  for (const width of SIZES) {
+    const browser = await context({ viewport: { width, height: 900 }, reducedMotion: "reduce" });
+    const page = await browser.newPage();
+    await page.goto(`${SITE}/blank`);
+    await page.evaluate((token) => sessionStorage.setItem("bellhop.desk.token", token), admin);
+    const look = async (name) => {
+      for (const colorScheme of SCHEMES) {
+        await page.emulateMedia({ colorScheme });
         await isAccessible(page);
         const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        if (beyond > 0) throw new Error(`${name} is ${beyond} px wider than the screen`);
+        if (beyond > 0) throw new Error(`${beyond} px wider than the screen`);
         if (settings.shots) await page.screenshot({ path: `${settings.shots}/${name}-${width}-${colorScheme}.png`, fullPage: true });
-      };
-      for (const [name, { path, shows, has }] of Object.entries(views)) {
-        await check(`${name}, ${colorScheme}, ${width} pixels`, async () => {
-          await page.goto(`${SITE}/admin#/${path}`);
-          await eventually(`${name} shows its data`, async () => has.test((await page.locator(`#view ${shows}`).textContent()) ?? ""));
-          await look(name);
-        });
       }
-      await check(`a question and a problem, ${colorScheme}, ${width} pixels`, async () => {
-        await page.goto(`${SITE}/admin#/user/demo-host`);
-        await page.getByRole("button", { name: "Revoke tokens of demo-host" }).click();
-        await page.getByRole("dialog").waitFor();
-        await look("question");
-        await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+    };
+    for (const [name, { path, shows, has }] of Object.entries(views)) {
+      await check(`${name}, light and dark, ${width} pixels`, async () => {
+        await page.goto(`${SITE}/admin#/${path}`);
+        await eventually(`${name} shows its data`, async () => has.test((await page.locator(`#view ${shows}`).textContent()) ?? ""));
+        await look(name);
       });
-      await check(`the sign-in, ${colorScheme}, ${width} pixels`, async () => {
-        await page.getByRole("button", { name: "Sign out" }).click();
-        await page.getByRole("button", { name: "Use a demonstration token" }).waitFor();
-        await look("sign-in");
-      });
-      await browser.close();
     }
+    await check(`a question, light and dark, ${width} pixels`, async () => {
+      await page.goto(`${SITE}/admin#/user/demo-host`);
+      await page.getByRole("button", { name: "Revoke tokens of demo-host" }).click();
+      await page.getByRole("dialog").waitFor();
+      await look("question");
+      await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+    });
+    await check(`a server that is away, light and dark, ${width} pixels`, async () => {
+      proxy.refuse();
+      proxy.cut();
+      await page.getByText("The server does not answer since").waitFor();
+      await look("away");
+      proxy.refuse(false);
+      await page.getByRole("button", { name: "Try now" }).click();
+      await page.getByText("The server does not answer since").waitFor({ state: "hidden" });
+    });
+    await check(`the sign-in, light and dark, ${width} pixels`, async () => {
+      await page.getByRole("button", { name: "Sign out" }).click();
+      await page.getByRole("button", { name: "Use a demonstration token" }).waitFor();
+      await look("sign-in");
+    });
+    await browser.close();
   }
 });
