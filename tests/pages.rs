@@ -91,6 +91,7 @@ scripts! {
     the_desk_shows_who_is_there "desk_presence.mjs";
     the_desk_follows_a_notification "desk_log.mjs";
     the_desk_says_when_the_server_is_away "desk_away.mjs";
+    the_desk_tells_how_it_goes "desk_overview.mjs";
     the_desk_is_accessible_in_every_look "desk_looks.mjs";
     front_ends_work_as_they_stand "front_ends.mjs";
     preferences_are_chosen_by_a_link "preferences.mjs";
