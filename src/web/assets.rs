@@ -53,6 +53,7 @@ assets! {
         "bell-dom.js",
         "bell-inbox.js",
         "bell-language.js",
+        "bell-line.js",
         "bell-list.js",
         "bell-panel.js",
         "bell-place.js",
@@ -60,7 +61,8 @@ assets! {
         "bell-style.js",
         "bell-texts-rtl.js",
         "bell-texts.js",
-        "bell-toasts.js";
+        "bell-toasts.js",
+        "bell-token.js";
     "demo":
         "demo-api.js",
         "demo-mail.js",

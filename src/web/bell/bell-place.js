@@ -11,6 +11,8 @@ function area(boundary) {
   const height = window.innerHeight;
   if (!boundary) return { left: 0, top: 0, right: width, bottom: height };
   const box = boundary.getBoundingClientRect();
+  // Out of sight it takes along what it holds.
+  if (box.right <= 0 || box.left >= width || box.bottom <= 0 || box.top >= height) return box;
   return {
     left: Math.max(0, box.left),
     top: Math.max(0, box.top),

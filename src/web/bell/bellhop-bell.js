@@ -5,16 +5,15 @@ import { Bellhop } from "./bellhop.js";
 import { button, icon, make, webAddress } from "./assets/bell-dom.js";
 import { Inbox } from "./assets/bell-inbox.js";
 import { Language } from "./assets/bell-language.js";
+import { Line } from "./assets/bell-line.js";
 import { Panel } from "./assets/bell-panel.js";
 import { keepPlaced, placePanel } from "./assets/bell-place.js";
 import { chooseSound, ring, soundWanted } from "./assets/bell-sound.js";
 import sheet from "./assets/bell-style.js";
 import { Toasts } from "./assets/bell-toasts.js";
+import { fetchToken } from "./assets/bell-token.js";
 
 const HERE = new URL(".", import.meta.url).href;
-
-// A line that is back at once, as after a server's restart, is not worth a sign that comes and goes.
-const AWAY_AFTER_MS = 1500;
 
 // Several arrivals within a moment are said in one sentence.
 const SAY_AFTER_MS = 400;
@@ -24,10 +23,12 @@ const CORNERS = ["top-start", "top-end", "bottom-start", "bottom-end"];
 export class BellhopBell extends HTMLElement {
   static observedAttributes = ["token-url", "server", "lang", "time-zone"];
 
+  #boundary = null;
   #client = null;
   #given = null;
   #token = null;
   #inbox = null;
+  #line = null;
   #listening = null;
   #language = null;
   #panel = null;
@@ -37,14 +38,8 @@ export class BellhopBell extends HTMLElement {
   #sign = null;
   #spoken = null;
   #unplace = null;
-  #awayTimer = 0;
   #sayTimer = 0;
   #arrived = [];
-  #away = false;
-  #liveUntil = null;
-
-  /** The part of the page that dropdown and toasts stay in, instead of the window. */
-  boundary = null;
 
   constructor() {
     super();
@@ -69,6 +64,15 @@ export class BellhopBell extends HTMLElement {
   set token(token) {
     this.#token = token ?? null;
     this.#restart();
+  }
+
+  /** The part of the page that dropdown and toasts stay in, instead of the window. */
+  get boundary() {
+    return this.#boundary;
+  }
+
+  set boundary(element) {
+    this.#boundary = element ?? null;
   }
 
   get server() {
@@ -98,7 +102,7 @@ export class BellhopBell extends HTMLElement {
   connectedCallback() {
     // What a page set before this class was there is on the element itself, and would hide the accessors.
     for (const name of ["client", "token", "server", "boundary"]) {
-      if (!Object.hasOwn(this, name) || name === "boundary") continue;
+      if (!Object.hasOwn(this, name)) continue;
       const value = this[name];
       delete this[name];
       this[name] = value;
@@ -126,19 +130,19 @@ export class BellhopBell extends HTMLElement {
   #start() {
     this.#client = this.#given ?? new Bellhop({ server: new URL(this.server, document.baseURI).href, token: this.#tokens() });
     this.#inbox = new Inbox(this.#client);
+    this.#line = new Line(this.#client, (news) => this.#lineIs(news));
     this.#follow();
     if (!this.#given) this.#client.open();
   }
 
   #stop() {
-    clearTimeout(this.#awayTimer);
     clearTimeout(this.#sayTimer);
     this.#listening?.abort();
+    this.#line?.end();
     this.#inbox?.forget();
     if (this.#client && this.#client !== this.#given) this.#client.close();
-    Object.assign(this.#arrived, { length: 0 });
-    this.#client = this.#inbox = this.#listening = this.#liveUntil = null;
-    this.#away = false;
+    this.#arrived = [];
+    this.#client = this.#inbox = this.#line = this.#listening = null;
   }
 
   #restart() {
@@ -165,9 +169,9 @@ export class BellhopBell extends HTMLElement {
     on("read", (detail) => this.#inbox.read(detail));
     on("deleted", (detail) => this.#inbox.deleted(detail));
     on("gap", () => this.#inbox.loaded && void this.#inbox.restart());
-    on("state", () => this.#look());
+    on("state", () => this.#line.look());
     this.#inbox.addEventListener("change", () => this.opened && this.#panel.render(), { signal });
-    this.#look();
+    this.#line.look();
   }
 
   // All that is shown, anew: at first, and when the language changes.
@@ -188,7 +192,7 @@ export class BellhopBell extends HTMLElement {
       leave: () => this.#bell.focus(),
       template: () => this.getAttribute("href-template"),
       corner: () => (CORNERS.includes(this.getAttribute("toasts")) ? this.getAttribute("toasts") : "bottom-end"),
-      boundary: () => this.boundary,
+      boundary: () => this.#boundary,
     };
     this.#panel = new Panel(this.#inbox, language, acts);
     this.#toasts = new Toasts(language, acts);
@@ -204,10 +208,7 @@ export class BellhopBell extends HTMLElement {
     // By the browser's own tie between a button and its popover, a press on the open one closes it.
     this.#bell.popoverTargetElement = this.#panel.element;
     this.#panel.element.addEventListener("toggle", (event) => this.#toggled(event.newState === "open"));
-    // Browsers do not find the way back to a button in a shadow tree. Who pressed elsewhere keeps the focus there.
-    this.#panel.element.addEventListener("beforetoggle", ({ newState }) => {
-      if (newState === "closed" && this.#panel.element.contains(this.shadowRoot.activeElement)) this.#bell.focus();
-    });
+    this.#panel.element.addEventListener("beforetoggle", (event) => this.#toggles(event.newState === "open"));
     this.#spoken = make("div", { class: "hidden", role: "status", "aria-live": "polite" });
     const content = [this.#bell, this.#panel.element, this.#toasts.element, this.#spoken];
     const direction = !this.closest("[dir]") && language.rightToLeft ? "rtl" : null;
@@ -224,12 +225,24 @@ export class BellhopBell extends HTMLElement {
     return new Language([...(page ? [page] : []), ...navigator.languages], this.getAttribute("time-zone") ?? undefined);
   }
 
+  #toggles(open) {
+    const { element } = this.#panel;
+    // It is placed before it is first painted, and measured for that, which takes that it is there.
+    if (open) requestAnimationFrame(() => this.#place());
+    // Browsers do not find the way back to a button in a shadow tree. Who pressed elsewhere keeps the focus there.
+    else if (element.contains(this.shadowRoot.activeElement)) this.#bell.focus();
+  }
+
+  #place() {
+    if (this.opened) this.#unplace ??= keepPlaced(() => placePanel(this.#panel.element, this.#bell, this.#boundary));
+  }
+
   #toggled(open) {
     this.#bell.setAttribute("aria-expanded", String(open));
     if (!open) return this.#leavePanel();
+    this.#place();
     this.#toasts.clear();
     this.#panel.complain("");
-    this.#unplace ??= keepPlaced(() => placePanel(this.#panel.element, this.#bell, this.boundary));
     this.#inbox.watched = true;
     this.#panel.list.watch();
     this.#load();
@@ -258,47 +271,20 @@ export class BellhopBell extends HTMLElement {
     if (!language) return;
     this.#badge.hidden = unread === 0;
     this.#badge.textContent = unread > 99 ? `${language.number.format(99)}+` : language.number.format(unread);
-    this.#sign.hidden = !this.#away;
-    this.#bell.classList.toggle("away", this.#away);
-    const state = this.#away ? this.#stateText() : "";
+    const state = this.#line?.say(language) ?? "";
+    this.#sign.hidden = state === "";
+    this.#bell.classList.toggle("away", state !== "");
     const names = [language.say("notifications"), unread > 0 && language.say("unread", { n: unread }), state];
     this.#bell.setAttribute("aria-label", names.filter(Boolean).join(", "));
     this.#panel.renderState(state);
   }
 
-  #stateText() {
-    const { state } = this.#client;
-    if (state === "refused" || state === "closed") return this.#language.say(state);
-    if (this.#liveUntil !== null) return this.#language.say("offline", { time: this.#language.moment(this.#liveUntil) });
-    return this.#language.say(state === "connecting" ? "connecting" : "never");
-  }
-
-  // What the client's state means for the sign: at once where it is final or good, after a moment otherwise.
-  #look() {
-    const { state } = this.#client;
-    clearTimeout(this.#awayTimer);
-    if (state === "live") {
-      if (this.#away) this.#say(this.#language.say("live"));
-      this.#liveUntil = null;
-      this.#away = false;
-      if (this.opened) this.#load();
-    } else {
-      if (this.#wasLive) this.#liveUntil = Date.now();
-      const final = state === "refused" || state === "closed";
-      if (final || this.#away) this.#goneAway();
-      else this.#awayTimer = setTimeout(() => this.#goneAway(), AWAY_AFTER_MS);
-    }
-    this.#wasLive = state === "live";
+  #lineIs(news) {
+    if (!this.#language) return;
     this.#renderBell();
-  }
-
-  #wasLive = false;
-
-  #goneAway() {
-    const news = !this.#away;
-    this.#away = true;
-    this.#renderBell();
-    if (news && this.#language && this.#liveUntil !== null) this.#say(this.#stateText());
+    if (news === "back") this.#say(this.#language.say("live"));
+    if (news === "lost") this.#say(this.#line.say(this.#language));
+    if (this.opened && this.#client.state === "live") this.#load();
   }
 
   #arrive(item) {
@@ -382,18 +368,6 @@ export class BellhopBell extends HTMLElement {
     );
     if (!this.#panel.problem.hidden) tab?.close();
   }
-}
-
-/** A token by the page's own server: as text, or as JSON with `token`. */
-async function fetchToken(url) {
-  const answer = await fetch(new URL(url, document.baseURI), { credentials: "include", cache: "no-store" });
-  // Nobody is logged in: that is an answer, and no fault of the way there.
-  if (answer.status === 401 || answer.status === 403 || answer.status === 204) return "";
-  if (!answer.ok) throw new Error(`the token could not be fetched: ${answer.status}`);
-  const text = (await answer.text()).trim();
-  if (!text.startsWith("{") && !text.startsWith('"')) return text;
-  const body = JSON.parse(text);
-  return typeof body === "string" ? body : body.token;
 }
 
 if (!customElements.get("bellhop-bell")) customElements.define("bellhop-bell", BellhopBell);

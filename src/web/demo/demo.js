@@ -55,6 +55,7 @@ function wanted() {
 
 async function book() {
   id("book").disabled = true;
+  showPhone();
   try {
     await tokenOf(GUEST); // So that what is measured is the booking alone.
     const story = steps.begin();
@@ -73,6 +74,13 @@ async function book() {
   } finally {
     id("book").disabled = false;
   }
+}
+
+// On a narrow screen the phone is below the form: it comes into sight when there is something to see on it.
+function showPhone() {
+  if (id("phone").getBoundingClientRect().top < innerHeight / 2) return;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  id("phone").scrollIntoView({ block: "center", behavior: still ? "instant" : "smooth" });
 }
 
 // On the phone: of this page's own booking, or of one from elsewhere, as from a terminal.

@@ -89,6 +89,19 @@ await run(async ({ context }) => {
     await here.close();
   });
 
+  await check("a link that is followed has been read", async () => {
+    const here = await context();
+    const page = await here.newPage();
+    const bearer = await token("follows");
+    const bell = await embed(page, { token: bearer, attributes: { "href-template": "/blank?booking={data.bookingId}" } });
+    const { booking } = await book("follows");
+    await counts(bell.toasts, 1);
+    await bell.find(".toast .main").click();
+    await page.waitForURL(`**/blank?booking=${booking.id}`);
+    await eventually("it is read", async () => (await api("/notifications/count", { token: bearer })).unread === 0);
+    await here.close();
+  });
+
   await check("text stays text, and only web addresses are links", async () => {
     const here = await context();
     const page = await here.newPage();
