@@ -24,6 +24,7 @@ sheet.replaceSync(`
   --shade: var(--bellhop-shadow, 0 1px 2px rgb(15 23 42 / 12%), 0 12px 32px rgb(15 23 42 / 22%));
 }
 :host([hidden]) { display: none; }
+@media print { :host { display: none; } }
 :host([theme="light"]) { color-scheme: light; }
 :host([theme="dark"]) { color-scheme: dark; }
 
@@ -89,6 +90,8 @@ h2 { flex: 1; font-weight: 650; font-size: 1.0625em; }
 .banner p { flex: 1; }
 .plain { padding: 0.4em 0.75em; border: 1px solid currentColor; border-radius: 0.5em; font-weight: 600; white-space: nowrap; }
 .chips { display: flex; flex-wrap: wrap; gap: 0.4em; padding: 0.625em 1em; border-block-end: 1px solid var(--line); }
+.sheet .chips { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; padding-block: 0.5em; flex: none; }
+.sheet .chip { flex: none; }
 .chip { display: inline-flex; gap: 0.4em; padding: 0.25em 0.75em; border: 1px solid var(--line); border-radius: 2em; font-size: 0.9em; min-block-size: 2em; align-items: center; }
 .chip:hover { background: var(--raised); }
 .chip[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }

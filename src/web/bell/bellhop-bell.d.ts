@@ -25,13 +25,17 @@
    Parts: `bell`, `badge`, `offline-sign`, `panel`, `header`, `heading`, `mark-all`, `sound`, `preferences`, `close`, `offline`, `retry`,
    `filter`, `chip`, `list`, `day`, `item`, `item-unread`, `item-title`, `item-message`, `item-time`, `toasts`, `toast`, `toast-rest`.
 
+   Until the module is there the element has no size; `bellhop-bell:not(:defined) { display: inline-block; inline-size: 2.75rem;
+   block-size: 2.75rem }` keeps its place.
+
    Keyboard: Enter or Space on the bell opens and closes, Escape closes and gives focus back; in the list, the arrow keys,
    Home and End go from one notification to another, Enter opens, Delete deletes, Tab goes on to its buttons. */
 
 import type { Bellhop, BellhopOptions, Notification } from "./bellhop.js";
 
+/** Both bubble, and out of every shadow tree. */
 export interface BellhopBellEvents {
-  /** One has arrived. Bubbles out of every shadow tree. */
+  /** One has arrived. `preventDefault()` where the page shows it already: then there is no toast and no sound. */
   "bellhop-notification": CustomEvent<Notification>;
   /** One was opened, in the list or as a toast. `preventDefault()` keeps the link from being followed: the page goes there itself. */
   "bellhop-open": CustomEvent<Notification>;

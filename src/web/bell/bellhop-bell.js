@@ -166,8 +166,8 @@ export class BellhopBell extends HTMLElement {
     const on = (type, listener) => this.#client.addEventListener(type, (event) => listener(event.detail), { signal });
     on("notification", (item) => this.#arrive(item));
     on("unread", () => this.#renderBell());
-    on("read", (detail) => this.#inbox.read(detail));
-    on("deleted", (detail) => this.#inbox.deleted(detail));
+    on("read", (detail) => this.#settled("read", detail));
+    on("deleted", (detail) => this.#settled("deleted", detail));
     on("gap", () => this.#inbox.loaded && void this.#inbox.restart());
     on("state", () => this.#line.look());
     this.#inbox.addEventListener("change", () => this.opened && this.#panel.render(), { signal });
@@ -289,7 +289,9 @@ export class BellhopBell extends HTMLElement {
 
   #arrive(item) {
     this.#inbox.add(item);
-    this.dispatchEvent(new CustomEvent("bellhop-notification", { detail: item, bubbles: true, composed: true }));
+    const told = new CustomEvent("bellhop-notification", { detail: item, bubbles: true, composed: true, cancelable: true });
+    // A page that shows the very thing already needs nobody to say so.
+    if (!this.dispatchEvent(told)) return;
     this.#arrived.push(item);
     clearTimeout(this.#sayTimer);
     this.#sayTimer = setTimeout(() => this.#sayArrived(), SAY_AFTER_MS);
@@ -298,6 +300,12 @@ export class BellhopBell extends HTMLElement {
     this.#bell.classList.remove("ring");
     requestAnimationFrame(() => this.#bell.classList.add("ring"));
     if (!this.opened && this.getAttribute("toasts") !== "off") this.#toasts.show(item);
+  }
+
+  // Here or on another device: what was dealt with there needs no toast here.
+  #settled(what, detail) {
+    this.#inbox[what](detail);
+    this.#toasts?.settle(detail);
   }
 
   #sayArrived() {

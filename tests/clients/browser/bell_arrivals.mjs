@@ -89,6 +89,27 @@ await run(async ({ context }) => {
     await here.close();
   });
 
+  await check("what was dealt with elsewhere, or is shown by the page, needs no toast", async () => {
+    const here = await context();
+    const page = await here.newPage();
+    const bearer = await token("elsewhere");
+    const bell = await embed(page, { token: bearer });
+    const { notification } = await book("elsewhere");
+    await book("elsewhere");
+    await counts(bell.toasts, 2);
+    await api("/notifications/mark-read", { method: "POST", token: bearer, body: { ids: [notification.id] } });
+    await counts(bell.toasts, 1);
+    await api("/notifications/delete", { method: "POST", token: bearer, body: { all: true } });
+    await counts(bell.toasts, 0);
+
+    await page.evaluate(() => document.addEventListener("bellhop-notification", (event) => event.preventDefault(), { once: true }));
+    await publish("elsewhere", { title: "Shown by the page" });
+    await publish("elsewhere", { title: "Shown by the bell" });
+    await eventually("the second is shown", async () => (await bell.find(".toast .title").allTextContents()).join() === "Shown by the bell");
+    await says(bell.badge, "2");
+    await here.close();
+  });
+
   await check("a link that is followed has been read", async () => {
     const here = await context();
     const page = await here.newPage();

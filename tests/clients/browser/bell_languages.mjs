@@ -65,6 +65,21 @@ await run(async ({ context }) => {
     await here.close();
   });
 
+  await check("times are relative within the hour, and of the day before that", async () => {
+    const here = await context({ timezoneId: "Europe/Berlin" });
+    const page = await here.newPage();
+    await page.goto(`${SITE}/blank`);
+    const said = await page.evaluate(async () => {
+      const { Language } = await import("/assets/bell-language.js");
+      const now = Date.parse("2026-03-10T12:00:00Z");
+      const after = [-5 * 60, 10, 5 * 60, 3 * 3600];
+      return ["en", "de", "es"].map((tag) => after.map((seconds) => new Language([tag]).ago(now - seconds * 1000, now)).join(" | "));
+    });
+    const wanted = ["now | now | 5 minutes ago | 10:00 AM", "jetzt | jetzt | vor 5 Minuten | 10:00", "ahora | ahora | hace 5 minutos | 10:00"];
+    must(`said: ${said}`, said.map((line) => line.replaceAll("\u202f", " ")).join() === wanted.join());
+    await here.close();
+  });
+
   await check("every language has every text", async () => {
     const here = await context();
     const page = await here.newPage();
