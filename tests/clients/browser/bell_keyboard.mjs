@@ -20,20 +20,20 @@ await run(async ({ context }) => {
       return at?.querySelector(".title")?.textContent ?? at?.getAttribute("aria-label") ?? at?.className ?? null;
     });
   const focusIs = (what) => eventually(`focus is on ${what}`, async () => (await focus()) === what);
-  const expanded = () => bell.button.getAttribute("aria-expanded");
+  const saysIt = (is) => eventually(`it says that it is ${is ? "open" : "closed"}`, async () => (await bell.button.getAttribute("aria-expanded")) === String(is));
 
   await check("Tab reaches the bell, Enter opens it, Escape closes it and gives focus back", async () => {
     await press("Tab");
     await focusIs("Notifications, 30 unread");
-    must("it says that it is closed", (await expanded()) === "false");
+    await saysIt(false);
     must("it says what it opens", (await bell.button.getAttribute("aria-haspopup")) === "dialog");
     await press("Enter");
     await focusIs("panel");
-    must("it says that it is open", (await expanded()) === "true");
+    await saysIt(true);
     must("the dialog has its heading's name", (await bell.find("#heading").textContent()) === "Notifications");
     await press("Escape");
     await focusIs("Notifications, 30 unread");
-    must("it says that it is closed again", (await expanded()) === "false");
+    await saysIt(false);
     await press("Space");
     await focusIs("panel");
   });

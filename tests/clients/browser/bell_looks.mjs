@@ -20,6 +20,7 @@ await run(async ({ context }) => {
         await isAccessible(page);
         await book("looks", { guestName: "Demo guest" });
         await counts(bell.toasts, 1);
+        await bell.toasts.hover(); // It waits as long as that.
         await bell.toasts.first().evaluate((toast) => Promise.all(toast.getAnimations().map((each) => each.finished)));
         await isAccessible(page);
         await shoot(page, `toast-${colorScheme}-${width}`);
