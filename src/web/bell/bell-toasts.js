@@ -119,7 +119,8 @@ export class Toasts {
   #run(card) {
     if (this.pointed || this.focused || card.lasting) return;
     card.since = performance.now();
-    card.timer = setTimeout(() => this.dismiss(card.id), card.left);
+    // Nobody has seen what comes to its end behind another tab.
+    card.timer = setTimeout(() => (document.hidden ? this.#run(card) : this.dismiss(card.id)), card.left);
   }
 
   // All wait for one, so that nothing moves away under a pointer; and each has a while left when they go on.

@@ -290,8 +290,8 @@ export class BellhopBell extends HTMLElement {
   #arrive(item) {
     this.#inbox.add(item);
     const told = new CustomEvent("bellhop-notification", { detail: item, bubbles: true, composed: true, cancelable: true });
-    // A page that shows the very thing already needs nobody to say so.
-    if (!this.dispatchEvent(told)) return;
+    // A page that shows the very thing already needs nobody to say so; nor who has read it elsewhere meanwhile.
+    if (!this.dispatchEvent(told) || item.isRead) return;
     this.#arrived.push(item);
     clearTimeout(this.#sayTimer);
     this.#sayTimer = setTimeout(() => this.#sayArrived(), SAY_AFTER_MS);

@@ -9,6 +9,7 @@ const PAGE = `<!doctype html><html lang="de"><title>Another site</title><link re
   <header><bellhop-bell token-url="/my/token"></bellhop-bell></header>
   <main><h1>Another site</h1></main></html>`;
 const pages = { "/": PAGE, "/my/token": { type: "application/json", body: "" }, "/text/token": { type: "text/plain", body: "" } };
+pages["/mine"] = "<!doctype html><title>Mine</title><link rel=icon href='data:,'>";
 
 await run(
   async ({ context }) => {
@@ -82,6 +83,12 @@ await run(
       const [tab] = await Promise.all([here.waitForEvent("page"), bell.find("[part=preferences]").click()]);
       await tab.waitForURL(/\/preferences/);
       must("the tab cannot reach back", (await tab.evaluate(() => window.opener)) === null);
+
+      for (const [url, goes] of [["/mine", true], ["javascript:alert(1)", false]]) {
+        await bell.host.evaluate((element, url) => element.setAttribute("preferences-url", url), url);
+        const [opened] = await Promise.all([here.waitForEvent("page"), bell.find("[part=preferences]").click()]);
+        await opened.waitForURL(goes ? `${FOREIGN}/mine` : /\/preferences/);
+      }
       await here.close();
     });
   },

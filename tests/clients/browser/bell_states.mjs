@@ -1,7 +1,7 @@
 // The bell when it is not connected, and when the page moves, removes or replaces it.
 
 import { counts, embed, must, says, shoot } from "./embed.mjs";
-import { book, check, eventually, NETWORK, run, token } from "./support.mjs";
+import { api, book, check, eventually, NETWORK, run, token } from "./support.mjs";
 
 await run(async ({ context, proxy, expect }) => {
   expect(NETWORK);
@@ -34,6 +34,24 @@ await run(async ({ context, proxy, expect }) => {
     await counts(bell.items, 2);
     must("the sign on the bell is gone", (await sign.isVisible()) === false);
     must("and the bell's name", (await bell.button.getAttribute("aria-label")) === "Notifications, 2 unread");
+    await here.close();
+  });
+
+  await check("what was missed and not read elsewhere comes as a toast, once", async () => {
+    const here = await context();
+    const bearer = await token("missed");
+    const bell = await embed(await here.newPage(), { token: bearer });
+    proxy.refuse();
+    proxy.cut();
+    await eventually("the sign is there", () => bell.find(".cut-off").isVisible());
+    const { notification } = await book("missed", { listingName: "Read elsewhere" });
+    await book("missed", { listingName: "Missed" });
+    await api("/notifications/mark-read", { method: "POST", token: bearer, body: { ids: [notification.id] } });
+    proxy.refuse(false);
+    await bell.isLive();
+    await eventually("one is shown", async () => (await bell.toasts.count()) > 0);
+    await says(bell.badge, "1");
+    must("only what is news", (await bell.toasts.allTextContents()).map((text) => text.split(" is booked")[0]).join() === "New bookingMissed");
     await here.close();
   });
 
