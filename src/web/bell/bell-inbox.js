@@ -57,7 +57,11 @@ export class Inbox extends EventTarget {
     this.failed = false;
     this.#changed();
     try {
-      const page = await this.client.list({ limit: PAGE, ...(cursor && { cursor }), ...(this.category && { category: this.category }) });
+      const page = await this.client.list({
+        limit: PAGE,
+        ...(cursor && { cursor }),
+        ...(this.category && { category: this.category }),
+      });
       if (asked !== this.asked) return;
       this.#take(page, cursor === null);
     } catch {

@@ -58,7 +58,8 @@ export class Language {
 
   /** A category by its name here, or what the back end calls it. */
   category(name) {
-    return Object.hasOwn(texts.en, name) && ["bookings", "reviews", "jobs", "system", "social", "general"].includes(name)
+    return Object.hasOwn(texts.en, name) &&
+      ["bookings", "reviews", "jobs", "system", "social", "general"].includes(name)
       ? this.say(name)
       : this.#capital(name.replaceAll(/[-_]/g, " "));
   }

@@ -64,7 +64,10 @@ export class List {
     const groups = this.#groups();
     const lists = groups.map(({ key, moment, items }) => {
       const day = this.days.get(key) ?? this.#day(key, moment);
-      arrange(day.list, items.map((item) => this.#item(item)));
+      arrange(
+        day.list,
+        items.map((item) => this.#item(item)),
+      );
       return day.element;
     });
     const ids = new Set(inbox.items.map((item) => item.id));
@@ -129,7 +132,12 @@ export class List {
     const href = addressOf(item, acts.template());
     const latest = () => this.shown.get(id)?.item ?? item;
     const state = make("span", { class: "hidden" });
-    const time = make("time", { class: "time", part: "item-time", datetime: item.timestamp, title: language.full.format(Date.parse(item.timestamp)) });
+    const time = make("time", {
+      class: "time",
+      part: "item-time",
+      datetime: item.timestamp,
+      title: language.full.format(Date.parse(item.timestamp)),
+    });
     const main = make(
       href ? "a" : "button",
       href ? { class: "main", href } : { class: "main", type: "button" },
@@ -140,7 +148,12 @@ export class List {
     const name = (text) => ({ class: "small", title: text, "aria-label": `${text}: ${item.title}` });
     const read = button(name(language.say("markRead")), () => this.#readOne(latest(), main), icon("check"));
     const remove = button(name(language.say("remove")), () => acts.remove(latest()), icon("remove"));
-    const element = make("li", { class: `item ${item.priority}`, "data-id": id }, main, make("div", { class: "actions" }, read, remove));
+    const element = make(
+      "li",
+      { class: `item ${item.priority}`, "data-id": id },
+      main,
+      make("div", { class: "actions" }, read, remove),
+    );
     const row = { element, main, read, remove, state, time };
     this.shown.set(id, row);
     return row;
@@ -159,7 +172,8 @@ export class List {
       const again = button({ class: "wide" }, () => void inbox.more(), language.say("retry"));
       say(make("p", {}, language.say("failed")), again);
     } else if (inbox.loading) say(make("p", {}, language.say("loading")));
-    else if (inbox.loaded && inbox.items.length === 0) say(icon("bell"), make("p", { class: "empty" }, language.say("empty")));
+    else if (inbox.loaded && inbox.items.length === 0)
+      say(icon("bell"), make("p", { class: "empty" }, language.say("empty")));
     else say();
   }
 
@@ -181,7 +195,8 @@ export class List {
 
   #tell() {
     const now = Date.now();
-    for (const { item, time } of this.shown.values()) time.textContent = this.language.ago(Date.parse(item.timestamp), now);
+    for (const { item, time } of this.shown.values())
+      time.textContent = this.language.ago(Date.parse(item.timestamp), now);
     for (const { heading, moment } of this.days.values()) heading.textContent = this.language.dayName(moment, now);
   }
 

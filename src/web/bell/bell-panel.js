@@ -37,10 +37,25 @@ export class Panel {
       button({ class: "plain", part: "retry" }, () => acts.retry(), say("retry")),
     );
     this.problem = make("p", { class: "banner problem", role: "alert", hidden: true });
-    this.filter = make("div", { class: "chips", part: "filter", role: "group", "aria-label": say("filter"), hidden: true });
+    this.filter = make("div", {
+      class: "chips",
+      part: "filter",
+      role: "group",
+      "aria-label": say("filter"),
+      hidden: true,
+    });
     this.element = make(
       "div",
-      { id: "panel", class: "panel", part: "panel", popover: "auto", role: "dialog", "aria-labelledby": "heading", tabindex: "-1", autofocus: true },
+      {
+        id: "panel",
+        class: "panel",
+        part: "panel",
+        popover: "auto",
+        role: "dialog",
+        "aria-labelledby": "heading",
+        tabindex: "-1",
+        autofocus: true,
+      },
       make("div", { class: "header", part: "header" }, heading, this.readAll, this.sound, this.preferences, close),
       this.banner,
       this.problem,

@@ -79,7 +79,11 @@ const fr = {
   unread: { one: "{n} non lue", many: "{n} non lues", other: "{n} non lues" },
   unreadOne: "non lue",
   more: { one: "{n} autre", many: "{n} autres", other: "{n} autres" },
-  arrived: { one: "{n} nouvelle notification", many: "{n} nouvelles notifications", other: "{n} nouvelles notifications" },
+  arrived: {
+    one: "{n} nouvelle notification",
+    many: "{n} nouvelles notifications",
+    other: "{n} nouvelles notifications",
+  },
   empty: "Rien pour l’instant",
   all: "Toutes",
   filter: "Afficher",

@@ -49,9 +49,25 @@ export class Toasts {
       make("span", { class: "words" }, ...words(item)),
     );
     const close = language.say("close");
-    const card = { id: item.id, seq: item.seq, left: SHOWN_MS, since: 0, timer: 0, lasting: item.priority === "critical" };
-    const dismiss = button({ class: "small", title: close, "aria-label": `${close}: ${item.title}` }, () => this.dismiss(item.id), icon("close"));
-    card.element = make("div", { class: `toast ${item.priority}`, part: "toast", role: "group", "aria-label": item.title }, main, dismiss);
+    const card = {
+      id: item.id,
+      seq: item.seq,
+      left: SHOWN_MS,
+      since: 0,
+      timer: 0,
+      lasting: item.priority === "critical",
+    };
+    const dismiss = button(
+      { class: "small", title: close, "aria-label": `${close}: ${item.title}` },
+      () => this.dismiss(item.id),
+      icon("close"),
+    );
+    card.element = make(
+      "div",
+      { class: `toast ${item.priority}`, part: "toast", role: "group", "aria-label": item.title },
+      main,
+      dismiss,
+    );
     card.element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.stopPropagation();
@@ -84,7 +100,8 @@ export class Toasts {
 
   /** Those that were read or deleted, by ids or everything up to a seq. */
   settle({ ids = [], upTo = 0 }) {
-    for (const card of this.cards) if (ids.includes(card.id) || (card.seq !== null && card.seq <= upTo)) this.dismiss(card.id);
+    for (const card of this.cards)
+      if (ids.includes(card.id) || (card.seq !== null && card.seq <= upTo)) this.dismiss(card.id);
   }
 
   /** All of them, because the list is shown or the bell is taken off the page. */

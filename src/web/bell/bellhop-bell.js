@@ -128,7 +128,8 @@ export class BellhopBell extends HTMLElement {
   }
 
   #start() {
-    this.#client = this.#given ?? new Bellhop({ server: new URL(this.server, document.baseURI).href, token: this.#tokens() });
+    this.#client =
+      this.#given ?? new Bellhop({ server: new URL(this.server, document.baseURI).href, token: this.#tokens() });
     this.#inbox = new Inbox(this.#client);
     this.#line = new Line(this.#client, (news) => this.#lineIs(news));
     this.#follow();
@@ -182,7 +183,11 @@ export class BellhopBell extends HTMLElement {
     const language = this.#language;
     const acts = {
       open: (item, event) => this.#open(item, event),
-      read: (item) => this.#change(() => this.#client.markRead({ ids: [item.id] }), (done) => this.#inbox.read(done)),
+      read: (item) =>
+        this.#change(
+          () => this.#client.markRead({ ids: [item.id] }),
+          (done) => this.#inbox.read(done),
+        ),
       remove: (item) => this.#remove(item),
       readAll: () => this.#readAll(),
       sound: chooseSound,
@@ -289,7 +294,12 @@ export class BellhopBell extends HTMLElement {
 
   #arrive(item) {
     this.#inbox.add(item);
-    const told = new CustomEvent("bellhop-notification", { detail: item, bubbles: true, composed: true, cancelable: true });
+    const told = new CustomEvent("bellhop-notification", {
+      detail: item,
+      bubbles: true,
+      composed: true,
+      cancelable: true,
+    });
     // A page that shows the very thing already needs nobody to say so; nor who has read it elsewhere meanwhile.
     if (!this.dispatchEvent(told) || item.isRead) return;
     this.#arrived.push(item);
@@ -312,7 +322,9 @@ export class BellhopBell extends HTMLElement {
     const [first, ...rest] = this.#arrived;
     this.#arrived = [];
     if (!first) return;
-    this.#say(rest.length === 0 ? `${first.title}. ${first.message}` : this.#language.say("arrived", { n: rest.length + 1 }));
+    this.#say(
+      rest.length === 0 ? `${first.title}. ${first.message}` : this.#language.say("arrived", { n: rest.length + 1 }),
+    );
   }
 
   #say(text) {
@@ -325,7 +337,10 @@ export class BellhopBell extends HTMLElement {
     const goes = this.dispatchEvent(asked);
     if (!goes) event.preventDefault();
     if (!item.isRead && item.seq !== null) {
-      this.#change(() => this.#client.markRead({ ids: [item.id] }), (done) => this.#inbox.read(done));
+      this.#change(
+        () => this.#client.markRead({ ids: [item.id] }),
+        (done) => this.#inbox.read(done),
+      );
     }
     if (!goes && this.opened) this.hide();
   }

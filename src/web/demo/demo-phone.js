@@ -63,7 +63,8 @@ export class Phone {
 
   #state() {
     const { state, transport } = this.client;
-    this.page.line.textContent = state === "live" ? (LINES[transport] ?? "Connected") : state === "closed" ? "" : "No connection";
+    this.page.line.textContent =
+      state === "live" ? (LINES[transport] ?? "Connected") : state === "closed" ? "" : "No connection";
     this.page.line.classList.toggle("live", state === "live");
     if (state === "live" && this.missed) this.#caughtUp();
   }
@@ -93,8 +94,18 @@ export class Phone {
     const { bookingId } = item.data;
     const state = make("p", { class: "card-state", hidden: true });
     const act = (name, what, said) =>
-      button({ class: `card-act ${what}` }, (event) => this.#act(event.target, bookingId, what, said), name, make("span", { class: "hidden" }, ` ${item.message}`));
-    const acts = make("div", { class: "card-acts" }, act("Accept", "accept", "Accepted"), act("Decline", "cancel", "Declined"));
+      button(
+        { class: `card-act ${what}` },
+        (event) => this.#act(event.target, bookingId, what, said),
+        name,
+        make("span", { class: "hidden" }, ` ${item.message}`),
+      );
+    const acts = make(
+      "div",
+      { class: "card-acts" },
+      act("Accept", "accept", "Accepted"),
+      act("Decline", "cancel", "Declined"),
+    );
     const card = make(
       "article",
       { class: "booking", "data-booking": bookingId },
@@ -136,6 +147,8 @@ export class Phone {
   #tick() {
     const now = new Date();
     this.page.clock.dateTime = now.toISOString();
-    this.page.clock.textContent = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }).format(now);
+    this.page.clock.textContent = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }).format(
+      now,
+    );
   }
 }

@@ -9,8 +9,16 @@ const ASK_AFTER_MS = [40, 80, 150, 300, 500, 800];
 const ASK_FOR_MS = 60_000;
 
 const ENDS = {
-  emailed: (ms) => ["good", `Mail written ${ms} after the booking was kept`, "No device had confirmed it. The mail is shown on this page."],
-  suppressed: () => ["warn", "No mail", "Demo host’s preferences do not want mail for bookings, or there is no address."],
+  emailed: (ms) => [
+    "good",
+    `Mail written ${ms} after the booking was kept`,
+    "No device had confirmed it. The mail is shown on this page.",
+  ],
+  suppressed: () => [
+    "warn",
+    "No mail",
+    "Demo host’s preferences do not want mail for bookings, or there is no address.",
+  ],
   withdrawn: () => ["plain", "Withdrawn", "The booking was cancelled before anybody was told, so that nobody is."],
   failed: () => ["bad", "The mail was refused", "The desk shows why."],
 };
@@ -70,7 +78,11 @@ export class Steps {
       return;
     }
     const who = this.told.phoneIsOn() && story.pushed ? "the phone" : "another device of the host’s";
-    this.say("good", `Confirmed by ${who} in ${took}`, "Its answer came back, so that no mail is needed. Sent is not the same as received.");
+    this.say(
+      "good",
+      `Confirmed by ${who} in ${took}`,
+      "Its answer came back, so that no mail is needed. Sent is not the same as received.",
+    );
   }
 }
 
@@ -83,7 +95,9 @@ export function span(ms) {
 
 function due(at) {
   const left = Math.ceil((Date.parse(at) - Date.now()) / 1000);
-  return left > 0 ? `Mail goes out unless a device confirms within ${left} s. The deadline is in the database.` : "Mail is being written.";
+  return left > 0
+    ? `Mail goes out unless a device confirms within ${left} s. The deadline is in the database.`
+    : "Mail is being written.";
 }
 
 function pause(ms) {

@@ -15,7 +15,12 @@ const steps = new Steps(id("steps"), id("nothing"), {
   phoneIsOn: () => phone.on,
 });
 const phone = new Phone(
-  Object.fromEntries(["bell", "screen", "dark", "power", "second", "device", "cards", "quiet", "clock", "line"].map((name) => [name, id(name)])),
+  Object.fromEntries(
+    ["bell", "screen", "dark", "power", "second", "device", "cards", "quiet", "clock", "line"].map((name) => [
+      name,
+      id(name),
+    ]),
+  ),
   { arrived, back, did, failed: complain },
 );
 const guest = deviceOf(GUEST);
@@ -64,7 +69,11 @@ async function book() {
     const answer = await ask(GUEST, "/bookings", { method: "POST", body: wanted(), key: crypto.randomUUID?.() });
     story.took = performance.now() - pending.sent;
     pending.booking = answer.booking.id;
-    steps.say("good", `201 after ${span(story.took)}: the booking is kept`, "Booking, notification and record of delivery are in the database, in one transaction.");
+    steps.say(
+      "good",
+      `201 after ${span(story.took)}: the booking is kept`,
+      "Booking, notification and record of delivery are in the database, in one transaction.",
+    );
     if (story.pushedAfter !== undefined) sayPushed(story);
     id("heard").textContent = `${answer.booking.listingName} is asked for. Demo host has not answered yet.`;
     id("heard").className = "heard waits";
@@ -98,7 +107,11 @@ function arrived(item) {
 }
 
 function sayPushed(story) {
-  steps.say("good", `On the phone ${span(story.pushedAfter)} after the press`, "Pushed over the connection that it holds open.");
+  steps.say(
+    "good",
+    `On the phone ${span(story.pushedAfter)} after the press`,
+    "Pushed over the connection that it holds open.",
+  );
 }
 
 function elsewhere(item) {
@@ -106,12 +119,19 @@ function elsewhere(item) {
   const story = steps.begin();
   story.pushed = true;
   Object.assign(pending, { story, booking: item.data.bookingId });
-  steps.say("good", "A booking from elsewhere is on the phone", "Not from this page’s form: whoever has a token may book.");
+  steps.say(
+    "good",
+    "A booking from elsewhere is on the phone",
+    "Not from this page’s form: whoever has a token may book.",
+  );
   void steps.follow(story, item.id).catch(complain);
 }
 
 function back(missed, ms) {
-  const what = missed === 0 ? "The phone is back, and had missed nothing" : `The phone is back: ${missed} missed, all here after ${span(ms)}`;
+  const what =
+    missed === 0
+      ? "The phone is back, and had missed nothing"
+      : `The phone is back: ${missed} missed, all here after ${span(ms)}`;
   steps.nothing.hidden = true;
   steps.say("good", what, "It says how far it got, and is given the rest in order, each once.");
 }
@@ -130,7 +150,11 @@ function hear(item) {
   if (!press) return;
   answered.delete(item.data.bookingId);
   const ms = span(performance.now() - press.at);
-  steps.say("good", `${accepted ? "Accepted" : "Declined"}: the guest’s page heard it after ${ms}`, "The other way round it is the same: kept first, then pushed.");
+  steps.say(
+    "good",
+    `${accepted ? "Accepted" : "Declined"}: the guest’s page heard it after ${ms}`,
+    "The other way round it is the same: kept first, then pushed.",
+  );
 }
 
 function complain(error) {
@@ -140,7 +164,8 @@ function complain(error) {
 
 async function showSnippets() {
   const here = location.origin;
-  id("tag").textContent = `<script type="module" src="${here}/bellhop-bell.js"></script>\n<bellhop-bell token-url="/my/token"></bellhop-bell>`;
+  id("tag").textContent =
+    `<script type="module" src="${here}/bellhop-bell.js"></script>\n<bellhop-bell token-url="/my/token"></bellhop-bell>`;
   const token = await tokenOf(GUEST).catch(complain);
   const { guestName, ...body } = wanted();
   id("curl").textContent = [

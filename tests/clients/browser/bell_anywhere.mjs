@@ -8,7 +8,11 @@ const PAGE = `<!doctype html><html lang="de"><title>Another site</title><link re
   <script type="module" src="${SITE}/bellhop-bell.js"></script>
   <header><bellhop-bell token-url="/my/token"></bellhop-bell></header>
   <main><h1>Another site</h1></main></html>`;
-const pages = { "/": PAGE, "/my/token": { type: "application/json", body: "" }, "/text/token": { type: "text/plain", body: "" } };
+const pages = {
+  "/": PAGE,
+  "/my/token": { type: "application/json", body: "" },
+  "/text/token": { type: "text/plain", body: "" },
+};
 pages["/mine"] = "<!doctype html><title>Mine</title><link rel=icon href='data:,'>";
 
 await run(
@@ -29,7 +33,10 @@ await run(
       await bell.open();
       await counts(bell.items, 1);
       await bell.items.first().locator(".main").click();
-      await eventually("it is read at the server", async () => (await api("/notifications/count", { token: bearer })).unread === 0);
+      await eventually(
+        "it is read at the server",
+        async () => (await api("/notifications/count", { token: bearer })).unread === 0,
+      );
       await here.close();
     });
 
@@ -54,7 +61,9 @@ await run(
             super();
           }
         };
-        addEventListener("bellhop-notification", () => setTimeout(() => console.log(`heard, active: ${navigator.userActivation.hasBeenActive}`), 300));
+        addEventListener("bellhop-notification", () =>
+          setTimeout(() => console.log(`heard, active: ${navigator.userActivation.hasBeenActive}`), 300),
+        );
         const looking = setInterval(() => {
           if (document.querySelector("bellhop-bell")?.client?.state !== "live") return;
           clearInterval(looking);
@@ -84,7 +93,10 @@ await run(
       await tab.waitForURL(/\/preferences/);
       must("the tab cannot reach back", (await tab.evaluate(() => window.opener)) === null);
 
-      for (const [url, goes] of [["/mine", true], ["javascript:alert(1)", false]]) {
+      for (const [url, goes] of [
+        ["/mine", true],
+        ["javascript:alert(1)", false],
+      ]) {
         await bell.host.evaluate((element, url) => element.setAttribute("preferences-url", url), url);
         const [opened] = await Promise.all([here.waitForEvent("page"), bell.find("[part=preferences]").click()]);
         await opened.waitForURL(goes ? `${FOREIGN}/mine` : /\/preferences/);

@@ -6,7 +6,8 @@ import { api, book, check, eventually, run, token } from "./support.mjs";
 
 await run(async ({ context }) => {
   const admin = await token("desk", "ADMIN");
-  const publish = (userId, fields) => api("/notifications", { method: "POST", token: admin, body: { userId, type: "note", ...fields } });
+  const publish = (userId, fields) =>
+    api("/notifications", { method: "POST", token: admin, body: { userId, type: "note", ...fields } });
 
   await check("a booking is a badge and a toast in every tab", async () => {
     const here = await context();
@@ -20,9 +21,13 @@ await run(async ({ context }) => {
       await says(tab.badge, "1");
       await counts(tab.toasts, 1);
       must("the toast says what", (await tab.toasts.textContent()).includes("Sea View"));
-      must("the bell's name says how many", (await tab.button.getAttribute("aria-label")) === "Notifications, 1 unread");
+      must(
+        "the bell's name says how many",
+        (await tab.button.getAttribute("aria-label")) === "Notifications, 1 unread",
+      );
       await eventually("it is said to screen readers", async () =>
-        (await tab.find("[aria-live]").textContent()).startsWith("New booking. Sea View"));
+        (await tab.find("[aria-live]").textContent()).startsWith("New booking. Sea View"),
+      );
     }
     const after = await tabs[0].button.boundingBox();
     must("the badge moves nothing", JSON.stringify(before) === JSON.stringify(after));
@@ -69,7 +74,10 @@ await run(async ({ context }) => {
   await check("what a toast is pressed for is told to the page, which may go there itself", async () => {
     const here = await context();
     const page = await here.newPage();
-    const bell = await embed(page, { token: await token("press"), attributes: { "href-template": "/bookings/{data.bookingId}" } });
+    const bell = await embed(page, {
+      token: await token("press"),
+      attributes: { "href-template": "/bookings/{data.bookingId}" },
+    });
     await page.evaluate(() => {
       window.heard = [];
       document.addEventListener("bellhop-notification", (event) => window.heard.push(["arrived", event.detail.id]));
@@ -86,7 +94,14 @@ await run(async ({ context }) => {
     await bell.find(".toast .main").click();
     await eventually("opening reads", async () => (await bell.badge.isVisible()) === false);
     const heard = await page.evaluate(() => window.heard);
-    must("both events came, once each", JSON.stringify(heard) === JSON.stringify([["arrived", notification.id], ["opened", notification.id]]));
+    must(
+      "both events came, once each",
+      JSON.stringify(heard) ===
+        JSON.stringify([
+          ["arrived", notification.id],
+          ["opened", notification.id],
+        ]),
+    );
     must("the page stayed", page.url() === before);
     await here.close();
   });
@@ -104,10 +119,15 @@ await run(async ({ context }) => {
     await api("/notifications/delete", { method: "POST", token: bearer, body: { all: true } });
     await counts(bell.toasts, 0);
 
-    await page.evaluate(() => document.addEventListener("bellhop-notification", (event) => event.preventDefault(), { once: true }));
+    await page.evaluate(() =>
+      document.addEventListener("bellhop-notification", (event) => event.preventDefault(), { once: true }),
+    );
     await publish("elsewhere", { title: "Shown by the page" });
     await publish("elsewhere", { title: "Shown by the bell" });
-    await eventually("the second is shown", async () => (await bell.find(".toast .title").allTextContents()).join() === "Shown by the bell");
+    await eventually(
+      "the second is shown",
+      async () => (await bell.find(".toast .title").allTextContents()).join() === "Shown by the bell",
+    );
     await says(bell.badge, "2");
     await here.close();
   });
@@ -116,7 +136,10 @@ await run(async ({ context }) => {
     const here = await context();
     const page = await here.newPage();
     const bearer = await token("follows");
-    const bell = await embed(page, { token: bearer, attributes: { "href-template": "/blank?booking={data.bookingId}" } });
+    const bell = await embed(page, {
+      token: bearer,
+      attributes: { "href-template": "/blank?booking={data.bookingId}" },
+    });
     const { booking } = await book("follows");
     await counts(bell.toasts, 1);
     await bell.find(".toast .main").click();
@@ -130,7 +153,13 @@ await run(async ({ context }) => {
     const page = await here.newPage();
     const bell = await embed(page, { token: await token("careful") });
     const evil = '<img src=x onerror="window.hit=1"><b>bold</b>';
-    await publish("careful", { title: evil, message: evil, actorName: evil, category: "a-b", data: { url: "javascript:window.hit=1" } });
+    await publish("careful", {
+      title: evil,
+      message: evil,
+      actorName: evil,
+      category: "a-b",
+      data: { url: "javascript:window.hit=1" },
+    });
     await publish("careful", { title: "Good", data: { url: "https://example.org/a?b=1" } });
     await counts(bell.toasts, 2);
     await bell.open();
@@ -138,7 +167,10 @@ await run(async ({ context }) => {
     await says(bell.find(".title").nth(1), evil);
     must("no markup came of it", (await bell.find("img, b, script").count()) === 0);
     must("a script's address is no link", (await bell.items.nth(1).locator("a").count()) === 0);
-    must("a web address is", (await bell.items.nth(0).locator("a").getAttribute("href")) === "https://example.org/a?b=1");
+    must(
+      "a web address is",
+      (await bell.items.nth(0).locator("a").getAttribute("href")) === "https://example.org/a?b=1",
+    );
     await bell.items.nth(1).locator(".main").click();
     must("nothing of it ran", (await page.evaluate(() => window.hit)) === undefined);
     await here.close();
@@ -147,14 +179,22 @@ await run(async ({ context }) => {
   await check("a template fills in pieces, never paths, and lacks nothing", async () => {
     const here = await context();
     const page = await here.newPage();
-    const bell = await embed(page, { token: await token("pieces"), attributes: { "href-template": "/b/{data.bookingId}?t={type}" } });
+    const bell = await embed(page, {
+      token: await token("pieces"),
+      attributes: { "href-template": "/b/{data.bookingId}?t={type}" },
+    });
     await publish("pieces", { title: "Path", data: { bookingId: "../../admin?x#y" } });
     await publish("pieces", { title: "Up", data: { bookingId: ".." } });
     await publish("pieces", { title: "None", data: {} });
     await bell.open();
     await counts(bell.items, 3);
-    const links = await bell.items.evaluateAll((items) => items.map((item) => item.querySelector("a")?.getAttribute("href") ?? null));
-    must(`links are ${links}`, links[0] === null && links[1] === null && links[2].endsWith("/b/..%2F..%2Fadmin%3Fx%23y?t=note"));
+    const links = await bell.items.evaluateAll((items) =>
+      items.map((item) => item.querySelector("a")?.getAttribute("href") ?? null),
+    );
+    must(
+      `links are ${links}`,
+      links[0] === null && links[1] === null && links[2].endsWith("/b/..%2F..%2Fadmin%3Fx%23y?t=note"),
+    );
     await here.close();
   });
 
@@ -200,7 +240,10 @@ await run(async ({ context }) => {
     await Promise.all(many.map((title) => publish("many", { title })));
     const bell = await embed(await here.newPage(), { token: await token("many"), lang: "de" });
     await says(bell.badge, "99+");
-    must("its name has the number", (await bell.button.getAttribute("aria-label")) === "Benachrichtigungen, 100 ungelesen");
+    must(
+      "its name has the number",
+      (await bell.button.getAttribute("aria-label")) === "Benachrichtigungen, 100 ungelesen",
+    );
     await here.close();
   });
 });

@@ -6,7 +6,11 @@ import { api, book, check, eventually, run, token } from "./support.mjs";
 await run(async ({ context }) => {
   const admin = await token("desk", "ADMIN");
   for (let at = 1; at <= 30; at += 1) {
-    await api("/notifications", { method: "POST", token: admin, body: { userId: "keys", type: "note", title: `Note ${at}` } });
+    await api("/notifications", {
+      method: "POST",
+      token: admin,
+      body: { userId: "keys", type: "note", title: `Note ${at}` },
+    });
   }
   const here = await context();
   const page = await here.newPage();
@@ -20,7 +24,11 @@ await run(async ({ context }) => {
       return at?.querySelector(".title")?.textContent ?? at?.getAttribute("aria-label") ?? at?.className ?? null;
     });
   const focusIs = (what) => eventually(`focus is on ${what}`, async () => (await focus()) === what);
-  const saysIt = (is) => eventually(`it says that it is ${is ? "open" : "closed"}`, async () => (await bell.button.getAttribute("aria-expanded")) === String(is));
+  const saysIt = (is) =>
+    eventually(
+      `it says that it is ${is ? "open" : "closed"}`,
+      async () => (await bell.button.getAttribute("aria-expanded")) === String(is),
+    );
 
   await check("Tab reaches the bell, Enter opens it, Escape closes it and gives focus back", async () => {
     await press("Tab");
@@ -45,7 +53,15 @@ await run(async ({ context }) => {
       await press("Tab");
       names.push(await focus());
     }
-    const wanted = ["Mark all as read", "Sound", "Preferences", "Close", "Note 30", "Mark as read: Note 30", "Delete: Note 30"];
+    const wanted = [
+      "Mark all as read",
+      "Sound",
+      "Preferences",
+      "Close",
+      "Note 30",
+      "Mark as read: Note 30",
+      "Delete: Note 30",
+    ];
     must(`the stops are ${names}`, names.join() === wanted.join());
     await shoot(page, "keyboard");
     await press("Tab");
@@ -70,10 +86,13 @@ await run(async ({ context }) => {
     await focusIs("Note 1");
     await press("Home");
     await focusIs("Note 30");
-    must("what is focused is in sight, below its day", await bell.items.first().evaluate((item) => {
-      const day = item.closest("section").querySelector("h3").getBoundingClientRect();
-      return item.getBoundingClientRect().top >= day.bottom - 1;
-    }));
+    must(
+      "what is focused is in sight, below its day",
+      await bell.items.first().evaluate((item) => {
+        const day = item.closest("section").querySelector("h3").getBoundingClientRect();
+        return item.getBoundingClientRect().top >= day.bottom - 1;
+      }),
+    );
   });
 
   await check("Enter opens, which reads; Delete deletes, and focus goes to the next", async () => {
@@ -129,7 +148,12 @@ await run(async ({ context }) => {
     await counts(bell.items, 30);
     const tree = await bell.panel.ariaSnapshot();
     must(`a dialog by name: ${tree}`, tree.startsWith('- dialog "Notifications"'));
-    for (const part of ['- heading "Today" [level=3]', '- list "Today"', "- listitem", '- button "unread. New booking Sea View is booked']) {
+    for (const part of [
+      '- heading "Today" [level=3]',
+      '- list "Today"',
+      "- listitem",
+      '- button "unread. New booking Sea View is booked',
+    ]) {
       must(`${part} in ${tree}`, tree.includes(part));
     }
   });

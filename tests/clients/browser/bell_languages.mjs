@@ -41,7 +41,10 @@ await run(async ({ context }) => {
     }
     bell = await embed(page, { token: bearer, lang: "en", attributes: { lang: "de" } });
     await bell.open();
-    must("its own language goes before the page's", (await bell.find("#heading").textContent()) === "Benachrichtigungen");
+    must(
+      "its own language goes before the page's",
+      (await bell.find("#heading").textContent()) === "Benachrichtigungen",
+    );
     await bell.host.evaluate((element) => element.setAttribute("lang", "fr"));
     await says(bell.find("#heading"), "Notifications");
     await here.close();
@@ -54,14 +57,31 @@ await run(async ({ context }) => {
     const said = await page.evaluate(async () => {
       const { Language } = await import("/assets/bell-language.js");
       const numbers = [0, 1, 2, 3, 11, 100];
-      return Object.fromEntries(["de", "ar", "he"].map((tag) => [tag, numbers.map((n) => new Language([tag]).say("arrived", { n }))]));
+      return Object.fromEntries(
+        ["de", "ar", "he"].map((tag) => [tag, numbers.map((n) => new Language([tag]).say("arrived", { n }))]),
+      );
     });
     const wanted = {
-      de: ["0 neue Benachrichtigungen", "1 neue Benachrichtigung", "2 neue Benachrichtigungen", "3 neue Benachrichtigungen", "11 neue Benachrichtigungen", "100 neue Benachrichtigungen"],
-      ar: ["لا إشعارات جديدة", "إشعار جديد", "إشعاران جديدان", "3 إشعارات جديدة", "11 إشعارًا جديدًا", "100 إشعار جديد"],
+      de: [
+        "0 neue Benachrichtigungen",
+        "1 neue Benachrichtigung",
+        "2 neue Benachrichtigungen",
+        "3 neue Benachrichtigungen",
+        "11 neue Benachrichtigungen",
+        "100 neue Benachrichtigungen",
+      ],
+      ar: [
+        "لا إشعارات جديدة",
+        "إشعار جديد",
+        "إشعاران جديدان",
+        "3 إشعارات جديدة",
+        "11 إشعارًا جديدًا",
+        "100 إشعار جديد",
+      ],
       he: ["0 התראות חדשות", "התראה חדשה", "שתי התראות חדשות", "3 התראות חדשות", "11 התראות חדשות", "100 התראות חדשות"],
     };
-    for (const [tag, texts] of Object.entries(wanted)) must(`${tag}: ${said[tag].join("|")}`, said[tag].join() === texts.join());
+    for (const [tag, texts] of Object.entries(wanted))
+      must(`${tag}: ${said[tag].join("|")}`, said[tag].join() === texts.join());
     await here.close();
   });
 
@@ -73,9 +93,15 @@ await run(async ({ context }) => {
       const { Language } = await import("/assets/bell-language.js");
       const now = Date.parse("2026-03-10T12:00:00Z");
       const after = [-5 * 60, 10, 5 * 60, 3 * 3600];
-      return ["en", "de", "es"].map((tag) => after.map((seconds) => new Language([tag]).ago(now - seconds * 1000, now)).join(" | "));
+      return ["en", "de", "es"].map((tag) =>
+        after.map((seconds) => new Language([tag]).ago(now - seconds * 1000, now)).join(" | "),
+      );
     });
-    const wanted = ["now | now | 5 minutes ago | 10:00 AM", "jetzt | jetzt | vor 5 Minuten | 10:00", "ahora | ahora | hace 5 minutos | 10:00"];
+    const wanted = [
+      "now | now | 5 minutes ago | 10:00 AM",
+      "jetzt | jetzt | vor 5 Minuten | 10:00",
+      "ahora | ahora | hace 5 minutos | 10:00",
+    ];
     must(`said: ${said}`, said.map((line) => line.replaceAll("\u202f", " ")).join() === wanted.join());
     await here.close();
   });
@@ -87,11 +113,18 @@ await run(async ({ context }) => {
     const lacking = await page.evaluate(async () => {
       const { westernTexts } = await import("/assets/bell-texts.js");
       const { semiticTexts } = await import("/assets/bell-texts-rtl.js");
-      const fields = (text) => JSON.stringify([...new Set(JSON.stringify(text).match(/\{\w+\}/g) ?? [])].filter((field) => field !== "{n}"));
+      const fields = (text) =>
+        JSON.stringify([...new Set(JSON.stringify(text).match(/\{\w+\}/g) ?? [])].filter((field) => field !== "{n}"));
       return Object.entries({ ...westernTexts, ...semiticTexts }).flatMap(([tag, texts]) =>
         Object.keys(westernTexts.en)
-          .filter((name) => !texts[name] || fields(texts[name]) !== fields(westernTexts.en[name]) || (typeof texts[name] === "object" && !texts[name].other))
-          .map((name) => `${tag}.${name}`));
+          .filter(
+            (name) =>
+              !texts[name] ||
+              fields(texts[name]) !== fields(westernTexts.en[name]) ||
+              (typeof texts[name] === "object" && !texts[name].other),
+          )
+          .map((name) => `${tag}.${name}`),
+      );
     });
     must(`lacking: ${lacking}`, lacking.length === 0);
     await here.close();

@@ -6,7 +6,8 @@ import { api, check, eventually, run, token } from "./support.mjs";
 
 await run(async ({ context, proxy }) => {
   const admin = await token("desk", "ADMIN");
-  const publish = (userId, fields) => api("/notifications", { method: "POST", token: admin, body: { userId, type: "note", ...fields } });
+  const publish = (userId, fields) =>
+    api("/notifications", { method: "POST", token: admin, body: { userId, type: "note", ...fields } });
   const fill = async (userId, number) => {
     for (let at = 1; at <= number; at += 1) await publish(userId, { title: `Note ${at}` });
   };
@@ -34,8 +35,13 @@ await run(async ({ context, proxy }) => {
     const top = await place();
     await publish("endless", { title: "Note 51" });
     await counts(bell.items, 51);
-    const after = await bell.items.nth(31).evaluate((item) => [item.querySelector(".title").textContent, Math.round(item.getBoundingClientRect().top)]);
-    must(`what is read stays where it is: ${top} and ${after[1]}`, after[0] === before && Math.abs(after[1] - top) <= 1);
+    const after = await bell.items
+      .nth(31)
+      .evaluate((item) => [item.querySelector(".title").textContent, Math.round(item.getBoundingClientRect().top)]);
+    must(
+      `what is read stays where it is: ${top} and ${after[1]}`,
+      after[0] === before && Math.abs(after[1] - top) <= 1,
+    );
     must("no toast beside the open list", (await bell.toasts.count()) === 0);
     await here.close();
   });
@@ -93,8 +99,16 @@ await run(async ({ context, proxy }) => {
       const bell = await embed(page, { token: bearer, lang, attributes });
       await bell.open();
       await counts(bell.items, 3);
-      const days = await bell.find("section").evaluateAll((days) =>
-        days.map((day) => `${day.querySelector("h3").textContent}: ${[...day.querySelectorAll(".title")].map((title) => title.textContent).join(", ")}`).join(" | "));
+      const days = await bell
+        .find("section")
+        .evaluateAll((days) =>
+          days
+            .map(
+              (day) =>
+                `${day.querySelector("h3").textContent}: ${[...day.querySelectorAll(".title")].map((title) => title.textContent).join(", ")}`,
+            )
+            .join(" | "),
+        );
       must(`${timezoneId} ${lang}: ${days}`, days.replaceAll("'", "’") === wanted);
       const described = await bell.find("ul").first().getAttribute("aria-labelledby");
       must("a list is named by its day", (await bell.find("h3").first().getAttribute("id")) === described);
@@ -103,14 +117,24 @@ await run(async ({ context, proxy }) => {
   });
 
   await check("categories filter, with the number of unread in each", async () => {
-    for (const [title, category] of [["A", "bookings"], ["B", "bookings"], ["C", "reviews"], ["D", "room-service"]]) {
+    for (const [title, category] of [
+      ["A", "bookings"],
+      ["B", "bookings"],
+      ["C", "reviews"],
+      ["D", "room-service"],
+    ]) {
       await publish("kinds", { title, category });
     }
     const here = await context();
     const bell = await embed(await here.newPage(), { token: await token("kinds") });
     await bell.open();
     await counts(bell.find(".chip"), 4);
-    const chips = async () => (await bell.find(".chip").evaluateAll((chips) => chips.map((chip) => chip.innerText.split(",")[0].replaceAll("\n", "").trim()))).join("|");
+    const chips = async () =>
+      (
+        await bell
+          .find(".chip")
+          .evaluateAll((chips) => chips.map((chip) => chip.innerText.split(",")[0].replaceAll("\n", "").trim()))
+      ).join("|");
     await eventually("the numbers are there", async () => (await chips()) === "All4|Bookings2|Reviews1|Room service1");
     await bell.find(".chip").nth(1).click();
     await eventually("bookings only", async () => (await titles(bell)).join() === "B,A");
@@ -144,7 +168,8 @@ await run(async ({ context, proxy }) => {
       await eventually("one is read", async () => (await unread(bell)).join() === "Note 3,Note 2,Note 1");
     }
     await other.items.nth(1).locator(".main").click();
-    for (const bell of bells) await eventually("opened is read", async () => (await unread(bell)).join() === "Note 2,Note 1");
+    for (const bell of bells)
+      await eventually("opened is read", async () => (await unread(bell)).join() === "Note 2,Note 1");
     await other.items.nth(3).hover();
     await other.items.nth(3).locator(".small").nth(1).click();
     for (const bell of bells) {
@@ -170,7 +195,8 @@ await run(async ({ context, proxy }) => {
     await bell.open();
     await counts(bell.items, 1);
     await page.route(/notifications\/(delete|[0-9a-f-]{36})$/, (route) =>
-      route.fulfill({ status: 200, body: "not what was asked for" }));
+      route.fulfill({ status: 200, body: "not what was asked for" }),
+    );
     await bell.items.first().hover();
     await bell.items.first().locator(".small").nth(1).click();
     await says(bell.find("[role=alert]"), "That did not work. Nothing was changed.");
@@ -184,7 +210,9 @@ await run(async ({ context, proxy }) => {
     const page = await here.newPage();
     const bell = await embed(page, { token: await token("again") });
     let broken = true;
-    await page.route("**/notifications/list*", (route) => (broken ? route.fulfill({ status: 200, body: "no JSON" }) : route.continue()));
+    await page.route("**/notifications/list*", (route) =>
+      broken ? route.fulfill({ status: 200, body: "no JSON" }) : route.continue(),
+    );
     await bell.button.click();
     await says(bell.find(".end p"), "This could not be loaded.");
     broken = false;

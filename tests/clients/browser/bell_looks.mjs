@@ -5,16 +5,31 @@ import { api, book, check, eventually, isAccessible, run, token } from "./suppor
 
 await run(async ({ context }) => {
   const admin = await token("desk", "ADMIN");
-  const publish = (fields) => api("/notifications", { method: "POST", token: admin, body: { userId: "looks", ...fields } });
+  const publish = (fields) =>
+    api("/notifications", { method: "POST", token: admin, body: { userId: "looks", ...fields } });
   await book("looks");
-  await publish({ type: "review.created", title: "New review", message: "Five stars for Sea View. Very clean, quiet at night, and the host answered within minutes. We would come again at any time, and bring friends." });
-  await publish({ type: "system.maintenance", title: "Maintenance tonight", message: "From 2:00 to 2:10", priority: "critical" });
+  await publish({
+    type: "review.created",
+    title: "New review",
+    message:
+      "Five stars for Sea View. Very clean, quiet at night, and the host answered within minutes. We would come again at any time, and bring friends.",
+  });
+  await publish({
+    type: "system.maintenance",
+    title: "Maintenance tonight",
+    message: "From 2:00 to 2:10",
+    priority: "critical",
+  });
   const bearer = await token("looks");
 
   await check("axe finds nothing: light and dark, 360 and 1440 pixels, closed, open and with a toast", async () => {
     for (const colorScheme of ["light", "dark"]) {
       for (const width of [360, 1440]) {
-        const here = await context({ colorScheme, viewport: { width, height: 800 }, ...(width === 360 && { hasTouch: true, isMobile: true }) });
+        const here = await context({
+          colorScheme,
+          viewport: { width, height: 800 },
+          ...(width === 360 && { hasTouch: true, isMobile: true }),
+        });
         const page = await here.newPage();
         const bell = await embed(page, { token: bearer });
         await isAccessible(page);
@@ -29,10 +44,16 @@ await run(async ({ context }) => {
         await bell.items.nth(1).hover();
         await isAccessible(page);
         await shoot(page, `open-${colorScheme}-${width}`);
-        must("nothing is wider than the page", await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+        must(
+          "nothing is wider than the page",
+          await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+        );
         if (width === 360) {
           const [panel, small] = [await bell.panel.boundingBox(), await bell.find(".small").first().boundingBox()];
-          must("a sheet over the full width", panel.x === 0 && panel.width === 360 && Math.round(panel.y + panel.height) === 800);
+          must(
+            "a sheet over the full width",
+            panel.x === 0 && panel.width === 360 && Math.round(panel.y + panel.height) === 800,
+          );
           must(`a finger finds the buttons: ${small.width}`, small.width >= 44 && small.height >= 44);
         }
         await here.close();
@@ -41,7 +62,12 @@ await run(async ({ context }) => {
   });
 
   await check("it is light or dark as the browser wishes, or as the page says", async () => {
-    for (const [colorScheme, theme, dark] of [["light", null, false], ["dark", null, true], ["dark", "light", false], ["light", "dark", true]]) {
+    for (const [colorScheme, theme, dark] of [
+      ["light", null, false],
+      ["dark", null, true],
+      ["dark", "light", false],
+      ["light", "dark", true],
+    ]) {
       const here = await context({ colorScheme });
       const bell = await embed(await here.newPage(), { token: bearer, attributes: theme ? { theme } : {} });
       await bell.open();
@@ -57,11 +83,17 @@ await run(async ({ context }) => {
     const bell = await embed(page, { token: bearer });
     await page.evaluate(() => {
       const sheet = new CSSStyleSheet();
-      sheet.replaceSync("bellhop-bell { --bellhop-card: rgb(1, 2, 3); --bellhop-width: 300px; } bellhop-bell::part(heading) { color: rgb(4, 5, 6); }");
+      sheet.replaceSync(
+        "bellhop-bell { --bellhop-card: rgb(1, 2, 3); --bellhop-width: 300px; } bellhop-bell::part(heading) { color: rgb(4, 5, 6); }",
+      );
       document.adoptedStyleSheets = [sheet];
     });
     await bell.open();
-    const [card, heading] = await bell.panel.evaluate((panel) => [panel, panel.querySelector("h2")].map((each) => getComputedStyle(each)).map((style) => [style.backgroundColor, style.color]));
+    const [card, heading] = await bell.panel.evaluate((panel) =>
+      [panel, panel.querySelector("h2")]
+        .map((each) => getComputedStyle(each))
+        .map((style) => [style.backgroundColor, style.color]),
+    );
     must("the card", card[0] === "rgb(1, 2, 3)");
     must("the heading", heading[1] === "rgb(4, 5, 6)");
     must("the width", (await bell.panel.boundingBox()).width === 300);

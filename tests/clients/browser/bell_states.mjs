@@ -18,9 +18,16 @@ await run(async ({ context, proxy, expect }) => {
     proxy.refuse();
     proxy.cut();
     await eventually("the sign is there", () => sign.isVisible());
-    await eventually("it is said", async () => (await bell.find("[aria-live]").textContent()).startsWith("Not connected since"));
+    await eventually("it is said", async () =>
+      (await bell.find("[aria-live]").textContent()).startsWith("Not connected since"),
+    );
     const name = await bell.button.getAttribute("aria-label");
-    must(`the bell's name says so: ${name}`, /^Notifications, 1 unread, Not connected since \d\d?:\d\d [AP]M\. Shown is what was known then\.$/.test(name.replaceAll("\u202f", " ")));
+    must(
+      `the bell's name says so: ${name}`,
+      /^Notifications, 1 unread, Not connected since \d\d?:\d\d [AP]M\. Shown is what was known then\.$/.test(
+        name.replaceAll("\u202f", " "),
+      ),
+    );
     await bell.button.click();
     await eventually("the dropdown says so", () => bell.find("[part=offline]").isVisible());
     must("the list cannot be had, which is said", (await bell.find(".end p").textContent()) !== "");
@@ -51,7 +58,10 @@ await run(async ({ context, proxy, expect }) => {
     await bell.isLive();
     await eventually("one is shown", async () => (await bell.toasts.count()) > 0);
     await says(bell.badge, "1");
-    must("only what is news", (await bell.toasts.allTextContents()).map((text) => text.split(" is booked")[0]).join() === "New bookingMissed");
+    must(
+      "only what is news",
+      (await bell.toasts.allTextContents()).map((text) => text.split(" is booked")[0]).join() === "New bookingMissed",
+    );
     await here.close();
   });
 
@@ -100,7 +110,10 @@ await run(async ({ context, proxy, expect }) => {
     await says(bell.badge, "1");
     await counts(bell.toasts, 1);
     must("there was one connection", proxy.asked.get("GET /ws/notifications") === before + 1);
-    must("it is the same client", await page.evaluate(() => document.querySelector("bellhop-bell").client === window.first));
+    must(
+      "it is the same client",
+      await page.evaluate(() => document.querySelector("bellhop-bell").client === window.first),
+    );
 
     await page.evaluate(() => {
       window.bell = document.querySelector("bellhop-bell");
@@ -117,12 +130,15 @@ await run(async ({ context, proxy, expect }) => {
     const here = await context();
     const page = await here.newPage();
     const bell = await embed(page, { token: "", expectLive: false });
-    await page.evaluate(async (bearer) => {
-      const { Bellhop } = await import("/bellhop.js");
-      window.own = new Bellhop({ token: bearer, share: false });
-      window.own.open();
-      document.querySelector("bellhop-bell").client = window.own;
-    }, await token("own"));
+    await page.evaluate(
+      async (bearer) => {
+        const { Bellhop } = await import("/bellhop.js");
+        window.own = new Bellhop({ token: bearer, share: false });
+        window.own.open();
+        document.querySelector("bellhop-bell").client = window.own;
+      },
+      await token("own"),
+    );
     await bell.isLive();
     await book("own");
     await says(bell.badge, "1");

@@ -10,8 +10,13 @@ await run(async ({ context }) => {
   const bell = look(page.locator("#phone"));
   const steps = page.locator(".step .what");
   const told = async (pattern, deadline) =>
-    eventually(`the steps say ${pattern}`, async () => (await steps.allTextContents()).find((text) => pattern.test(text)), deadline);
-  const live = () => eventually("the phone is live", async () => (await page.locator("#line").textContent()) === "WebSocket");
+    eventually(
+      `the steps say ${pattern}`,
+      async () => (await steps.allTextContents()).find((text) => pattern.test(text)),
+      deadline,
+    );
+  const live = () =>
+    eventually("the phone is live", async () => (await page.locator("#line").textContent()) === "WebSocket");
 
   await check("one press books, and every step is told with its figure", async () => {
     await page.goto(`${SITE}/`);
@@ -27,7 +32,12 @@ await run(async ({ context }) => {
     await told(/^Confirmed by the phone in (\d+ ms|under 1 ms|\d\.\d s)$/);
     must("the badge counts", (await bell.badge.textContent()) === "1");
     const [toast, screen] = [await bell.toasts.boundingBox(), await page.locator("#screen").boundingBox()];
-    must("the toast is in the phone", toast.x >= screen.x && toast.x + toast.width <= screen.x + screen.width && toast.y + toast.height <= screen.y + screen.height);
+    must(
+      "the toast is in the phone",
+      toast.x >= screen.x &&
+        toast.x + toast.width <= screen.x + screen.width &&
+        toast.y + toast.height <= screen.y + screen.height,
+    );
     await bell.toasts.evaluate((toast) => Promise.all(toast.getAnimations().map((each) => each.finished)));
     await isAccessible(page);
     await shoot(page, "demo-booked");
@@ -49,7 +59,10 @@ await run(async ({ context }) => {
     await bell.button.click();
     await counts(bell.items, 2);
     const [panel, screen] = [await bell.panel.boundingBox(), await page.locator("#screen").boundingBox()];
-    must("it is in the phone", panel.x >= screen.x && panel.x + panel.width <= screen.x + screen.width + 1 && panel.y > screen.y);
+    must(
+      "it is in the phone",
+      panel.x >= screen.x && panel.x + panel.width <= screen.x + screen.width + 1 && panel.y > screen.y,
+    );
     await isAccessible(page);
     await shoot(page, "demo-list");
     await page.keyboard.press("Escape");
@@ -63,19 +76,25 @@ await run(async ({ context }) => {
     await told(/^Confirmed by the phone in /);
   });
 
-  await check("with the phone off, mail is written and shown", async () => {
-    await page.locator("#power").uncheck();
-    must("the phone is dark", await page.locator("#dark").isVisible());
-    await page.locator("#book").click();
-    await told(/^201 after /);
-    await told(/^Mail written \d+(\.\d s| ms) after the booking was kept$/, 40_000);
-    const frame = page.frameLocator("#mail-frame");
-    await eventually("the mail names the listing", async () => (await frame.locator("body").textContent()).includes("Sea View"));
-    must("to whom", (await page.locator("#mail-what").textContent()).startsWith("To demo-host@example.org: "));
-    must("the phone did not hear", (await page.locator(".booking").count()) === 3);
-    await isAccessible(page, { without: ["frame-tested"] });
-    await shoot(page, "demo-mail");
-  }, 60_000);
+  await check(
+    "with the phone off, mail is written and shown",
+    async () => {
+      await page.locator("#power").uncheck();
+      must("the phone is dark", await page.locator("#dark").isVisible());
+      await page.locator("#book").click();
+      await told(/^201 after /);
+      await told(/^Mail written \d+(\.\d s| ms) after the booking was kept$/, 40_000);
+      const frame = page.frameLocator("#mail-frame");
+      await eventually("the mail names the listing", async () =>
+        (await frame.locator("body").textContent()).includes("Sea View"),
+      );
+      must("to whom", (await page.locator("#mail-what").textContent()).startsWith("To demo-host@example.org: "));
+      must("the phone did not hear", (await page.locator(".booking").count()) === 3);
+      await isAccessible(page, { without: ["frame-tested"] });
+      await shoot(page, "demo-mail");
+    },
+    60_000,
+  );
 
   await check("back on, the phone has what it missed, each once", async () => {
     await book("demo-host");
@@ -105,16 +124,26 @@ await run(async ({ context }) => {
   });
 
   await check("dark, and on a phone of 360 pixels", async () => {
-    const small = await context({ viewport: { width: 360, height: 740 }, colorScheme: "dark", hasTouch: true, isMobile: true });
+    const small = await context({
+      viewport: { width: 360, height: 740 },
+      colorScheme: "dark",
+      hasTouch: true,
+      isMobile: true,
+    });
     const narrow = await small.newPage();
     await narrow.goto(`${SITE}/`);
     await eventually("the phone is live", async () => (await narrow.locator("#line").textContent()) === "WebSocket");
     await narrow.locator("#book").click();
     await counts(narrow.locator(".booking"), 1);
     await eventually("all is told", async () => (await narrow.locator(".step").count()) === 3);
-    await look(narrow.locator("#phone")).toasts.evaluate((toast) => Promise.all(toast.getAnimations().map((each) => each.finished)));
+    await look(narrow.locator("#phone")).toasts.evaluate((toast) =>
+      Promise.all(toast.getAnimations().map((each) => each.finished)),
+    );
     await isAccessible(narrow);
-    must("nothing is wider than the page", await narrow.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    must(
+      "nothing is wider than the page",
+      await narrow.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+    );
     await shoot(narrow, "demo-small");
     await small.close();
   });

@@ -3,14 +3,20 @@
 import { eventually, settings, SITE } from "./support.mjs";
 
 /** Opens an empty page of the server's with `<bellhop-bell>` in its corner, and answers what finds things in it. */
-export async function embed(page, { token, attributes = {}, lang = "en", dir, corner = "end", expectLive = true } = {}) {
+export async function embed(
+  page,
+  { token, attributes = {}, lang = "en", dir, corner = "end", expectLive = true } = {},
+) {
   await page.goto(`${SITE}/blank`);
   await page.evaluate(
     ({ token, attributes, lang, dir, corner }) => {
       document.documentElement.lang = lang;
       if (dir) document.documentElement.dir = dir;
       document.documentElement.style.colorScheme = "light dark";
-      const viewport = Object.assign(document.createElement("meta"), { name: "viewport", content: "width=device-width, initial-scale=1" });
+      const viewport = Object.assign(document.createElement("meta"), {
+        name: "viewport",
+        content: "width=device-width, initial-scale=1",
+      });
       const script = Object.assign(document.createElement("script"), { type: "module", src: "/bellhop-bell.js" });
       document.head.append(viewport, script);
       const [edge, side] = corner.includes("-") ? corner.split("-") : ["top", corner];
@@ -46,10 +52,13 @@ export function look(page) {
     items: find("li"),
     toasts: find(".toast:not(.rest)"),
     isLive: () => eventually("the bell is live", () => host.evaluate((bell) => bell.client?.state === "live")),
-    focused: () => host.evaluate((bell) => bell.shadowRoot.activeElement?.textContent || bell.shadowRoot.activeElement?.className),
+    focused: () =>
+      host.evaluate((bell) => bell.shadowRoot.activeElement?.textContent || bell.shadowRoot.activeElement?.className),
     async open() {
       await find(".bell").click();
-      await eventually("the list is there", () => host.evaluate((bell) => bell.shadowRoot.querySelectorAll("li, .empty").length > 0));
+      await eventually("the list is there", () =>
+        host.evaluate((bell) => bell.shadowRoot.querySelectorAll("li, .empty").length > 0),
+      );
     },
   };
 }
