@@ -56,7 +56,7 @@ async fn run(script: &str, settings: &Value) -> Vec<String> {
 
 /// Makes a test of each script, with a server of its own.
 macro_rules! scripts {
-    ($($name:ident $script:literal $(, $setting:literal = $value:literal)*;)+) => {
+    ($(fn $name:ident() $script:literal $(, $setting:literal = $value:literal)*;)+) => {
         $(
             #[tokio::test]
             async fn $name() {
@@ -75,26 +75,26 @@ fn settings(app: &TestApp) -> Value {
 }
 
 scripts! {
-    the_client_is_pushed_to_over_web_socket "client_websocket.mjs";
-    the_client_falls_back_where_a_door_is_shut "client_doors.mjs";
-    the_client_shares_one_connection_between_tabs "client_tabs.mjs";
-    the_client_renews_its_token "client_tokens.mjs";
-    the_bell_rings_in_another_tab "bell_arrivals.mjs";
-    the_bell_lists_what_came "bell_list.mjs";
-    the_bell_is_worked_by_keyboard "bell_keyboard.mjs";
-    the_bell_says_when_it_is_not_connected "bell_states.mjs";
-    the_bell_is_accessible_in_every_look "bell_looks.mjs";
-    the_bell_speaks_languages "bell_languages.mjs";
-    the_bell_hangs_in_pages_of_elsewhere "bell_anywhere.mjs";
-    the_demonstration_shows_what_bellhop_does "demo.mjs";
-    the_desk_lets_administrators_in "desk_signin.mjs", "BELLHOP__AUTH__LEEWAY_SECONDS" = "1";
-    the_desk_shows_who_is_there "desk_presence.mjs";
-    the_desk_follows_a_notification "desk_log.mjs";
-    the_desk_says_when_the_server_is_away "desk_away.mjs";
-    the_desk_tells_how_it_goes "desk_overview.mjs";
-    the_desk_is_accessible_in_every_look "desk_looks.mjs";
-    front_ends_work_as_they_stand "front_ends.mjs";
-    preferences_are_chosen_by_a_link "preferences.mjs";
+    fn the_client_is_pushed_to_over_web_socket() "client_websocket.mjs";
+    fn the_client_falls_back_where_a_door_is_shut() "client_doors.mjs";
+    fn the_client_shares_one_connection_between_tabs() "client_tabs.mjs";
+    fn the_client_renews_its_token() "client_tokens.mjs";
+    fn the_bell_rings_in_another_tab() "bell_arrivals.mjs";
+    fn the_bell_lists_what_came() "bell_list.mjs";
+    fn the_bell_is_worked_by_keyboard() "bell_keyboard.mjs";
+    fn the_bell_says_when_it_is_not_connected() "bell_states.mjs";
+    fn the_bell_is_accessible_in_every_look() "bell_looks.mjs";
+    fn the_bell_speaks_languages() "bell_languages.mjs";
+    fn the_bell_hangs_in_pages_of_elsewhere() "bell_anywhere.mjs";
+    fn the_demonstration_shows_what_bellhop_does() "demo.mjs";
+    fn the_desk_lets_administrators_in() "desk_signin.mjs", "BELLHOP__AUTH__LEEWAY_SECONDS" = "1";
+    fn the_desk_shows_who_is_there() "desk_presence.mjs";
+    fn the_desk_follows_a_notification() "desk_log.mjs";
+    fn the_desk_says_when_the_server_is_away() "desk_away.mjs";
+    fn the_desk_tells_how_it_goes() "desk_overview.mjs";
+    fn the_desk_is_accessible_in_every_look() "desk_looks.mjs";
+    fn front_ends_work_as_they_stand() "front_ends.mjs";
+    fn preferences_are_chosen_by_a_link() "preferences.mjs";
 }
 
 #[test]

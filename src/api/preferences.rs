@@ -1,7 +1,7 @@
 //! `/notifications/preferences`: what a person wants to get, where, and in which language. With a token, or with a link
 //! to the page: one from a mail opens what comes by mail and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use actix::Addr;
 use actix_web::http::header::CACHE_CONTROL;
@@ -145,20 +145,19 @@ pub(super) async fn open_link(opened: Opened, reader: web::Data<Reader>) -> Resu
         Scope::Person => ("person", None),
         Scope::Mail(category) => ("mail", Some(category)),
     };
-    let offered: BTreeMap<String, ()> = USUAL
+    let offered: BTreeSet<String> = USUAL
         .iter()
         .chain(category.as_ref())
         .map(|category| category.as_str().to_owned())
         .chain(inbox.into_iter().map(|of| of.category))
         .chain(preferences.channels.keys().cloned())
-        .map(|category| (category, ()))
         .collect();
     Ok(HttpResponse::Ok().json(OpenedLink {
         scope,
         preferences: if category.is_none() { preferences } else { only_channels(preferences) },
         category,
         address,
-        categories: offered.into_keys().collect(),
+        categories: offered.into_iter().collect(),
     }))
 }
 

@@ -1,6 +1,7 @@
 //! The files, by the name under which they are served. A new one gets its line here.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -106,7 +107,8 @@ assets! {
 }
 
 fn asset(name: &str, bytes: &'static [u8]) -> Asset {
-    let kind = if name.ends_with(".css") { STYLE } else { SCRIPT };
+    let is_style = Path::new(name).extension().is_some_and(|extension| extension == "css");
+    let kind = if is_style { STYLE } else { SCRIPT };
     Asset::new(kind, Bytes::from_static(bytes))
 }
 
@@ -118,7 +120,6 @@ pub(super) fn find(name: &str) -> Option<&'static Asset> {
 mod tests {
     use std::collections::BTreeSet;
     use std::fs;
-    use std::path::Path;
 
     use super::*;
 
@@ -139,7 +140,7 @@ mod tests {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             if path.is_dir() {
                 names(&path, found);
-            } else if !name.ends_with(".rs") {
+            } else if path.extension().is_none_or(|extension| extension != "rs") {
                 assert!(found.insert(name.clone()), "{name} is there twice, and served under one name");
             }
         }
