@@ -8,7 +8,10 @@ import { to } from "./desk-route.js";
 import { clock, duration, local } from "./desk-time.js";
 import { STATES, channelName, count } from "./desk-words.js";
 
-const EVERY_MS = 60_000;
+/** Counting a busy month takes seconds: the longer it takes, the less often it is asked for. */
+const EVERY_MS = 20_000;
+const EVERY_MAX_MS = 120_000;
+const REST_FACTOR = 20;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const RANGES = {
@@ -43,7 +46,9 @@ export function figuresPart({ api, live, signal }, { tiles, verdict }) {
     work: async () => {
       const { label, span, step } = RANGES[range.chosen()];
       const now = Date.now();
+      const begun = performance.now();
       const stats = await api.stats({ from: new Date(now - span).toISOString(), to: new Date(now).toISOString() }, { signal });
+      task.pace(Math.min(EVERY_MAX_MS, Math.max(EVERY_MS, (performance.now() - begun) * REST_FACTOR)));
       problems.clear();
       const { pending = 0, failed = 0 } = stats.byState;
       tiles.set("pending", count(pending), "", `of the last ${label}`);

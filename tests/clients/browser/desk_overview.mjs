@@ -12,6 +12,8 @@ await run(async ({ context }) => {
   const email = "figures-host@example.com";
   await api("/notifications/count", { token: await token("figures-host", "PROFESSIONAL", { email }) });
   for (let booked = 0; booked < BOOKED; booked += 1) await book("figures-host");
+  await eventually("all of them are mailed", async () =>
+    (await api("/admin/notifications/stats", { token: admin })).byState.emailed === BOOKED);
   const desk = await browser.newPage();
   await desk.addInitScript((token) => sessionStorage.setItem("bellhop.desk.token", token), admin);
   await desk.goto(`${SITE}/admin`);

@@ -71,7 +71,8 @@ await run(async ({ context, expect }) => {
 
   await check("in development a demonstration token is a button away", async () => {
     await page.getByRole("button", { name: "Use a demonstration token" }).click();
-    await page.getByText("demo-admin").waitFor();
+    await page.getByRole("heading", { name: "Log", exact: true }).waitFor();
+    if ((await page.locator("#me").textContent()) !== "demo-admin") throw new Error("it is somebody else's");
     await page.getByRole("button", { name: "Sign out" }).click();
   });
 
