@@ -79,6 +79,7 @@ fn route_class(path: &str) -> &'static str {
         "dev" => "dev",
         "docs" | "openapi.json" => "documentation",
         "health" | "ready" | "metrics" => "operations",
+        "" | "assets" | "preferences" | "bellhop.js" | "bellhop-bell.js" => "pages",
         _ => "other",
     }
 }
