@@ -290,6 +290,8 @@ export class BellhopBell extends HTMLElement {
     if (news === "back") this.#say(this.#language.say("live"));
     if (news === "lost") this.#say(this.#line.say(this.#language));
     if (this.opened && this.#client.state === "live") this.#load();
+    // Who logs out leaves nothing on the screen.
+    if (this.#client.state === "closed") this.#toasts.clear();
   }
 
   #arrive(item) {

@@ -1,7 +1,7 @@
 // The bell when it is not connected, and when the page moves, removes or replaces it.
 
 import { counts, embed, must, says, shoot } from "./embed.mjs";
-import { api, book, check, eventually, NETWORK, run, token } from "./support.mjs";
+import { api, book, check, eventually, isAccessible, NETWORK, run, token } from "./support.mjs";
 
 await run(async ({ context, proxy, expect }) => {
   expect(NETWORK);
@@ -31,6 +31,7 @@ await run(async ({ context, proxy, expect }) => {
     await bell.button.click();
     await eventually("the dropdown says so", () => bell.find("[part=offline]").isVisible());
     must("the list cannot be had, which is said", (await bell.find(".end p").textContent()) !== "");
+    await isAccessible(page);
     await shoot(page, "offline");
     await book("tunnel");
 

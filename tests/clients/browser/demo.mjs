@@ -72,6 +72,7 @@ await run(async ({ context }) => {
     const command = await page.locator("#curl").textContent();
     const body = JSON.parse(/-d '(.*)'/.exec(command)[1]);
     await api("/bookings", { method: "POST", token: /Bearer (\S+)"/.exec(command)[1], body });
+    await bell.toasts.first().hover(); // It waits as long as that, until the phone goes off.
     await told(/^A booking from elsewhere is on the phone$/);
     await told(/^Confirmed by the phone in /);
   });
@@ -81,6 +82,7 @@ await run(async ({ context }) => {
     async () => {
       await page.locator("#power").uncheck();
       must("the phone is dark", await page.locator("#dark").isVisible());
+      must("and shows nothing", (await bell.toasts.count()) === 0);
       await page.locator("#book").click();
       await told(/^201 after /);
       await told(/^Mail written \d+(\.\d s| ms) after the booking was kept$/, 40_000);
