@@ -921,7 +921,7 @@ class Ended {
 
   static of(error) {
     if (error instanceof Ended) return error;
-    if (!(error instanceof BellhopError)) return new Ended("again", "failed");
+    if (!(error instanceof BellhopError)) return new Ended("again", "lost");
     const { status, code, retryAfter } = error;
     if (status === 401 || status === 403) return new Ended("refused", code, { error });
     return new Ended(status || code === "token_callback" ? "later" : "again", code, { retryAfter, error });

@@ -6,6 +6,9 @@ import assert from "node:assert/strict";
 import { all, openTab } from "./pages.mjs";
 import { api, book, check, eventually, FOREIGN, NETWORK, run, token } from "./support.mjs";
 
+// So long that a stream is not opened anew meanwhile, which proves receipt as well.
+const PATIENT = { silence: 60_000 };
+
 await run(async ({ proxy, context, expect }) => {
   expect(NETWORK);
   // What Chromium writes about the proxy's answers.
@@ -21,7 +24,7 @@ await run(async ({ proxy, context, expect }) => {
 
   await check("with WebSockets blocked it comes by an event stream, is confirmed, and survives cuts", async () => {
     proxy.websockets("block");
-    const tab = await openTab(browser, "host-sse");
+    const tab = await openTab(browser, "host-sse", { timings: PATIENT });
     await tab.lives("sse");
     const { notification } = await book("host-sse");
     await tab.has(1);
@@ -94,7 +97,7 @@ await run(async ({ proxy, context, expect }) => {
   await check("what a stream loses is spotted and fetched, and confirmed although the stream does not prove it", async () => {
     for (const [door, transports] of [["websocket", ["websocket"]], ["sse", ["sse"]]]) {
       const user = `host-hole-${door}`;
-      const tab = await openTab(browser, user, { options: { transports } });
+      const tab = await openTab(browser, user, { options: { transports }, timings: PATIENT });
       await tab.lives(door);
       await book(user);
       await tab.has(1);

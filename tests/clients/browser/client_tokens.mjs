@@ -81,6 +81,8 @@ await run(async ({ context, expect, proxy }) => {
     const tab = await openTab(browser, "host-a", { mint });
     await tab.lives();
     await tab.becomes({ state: "refused", reason: "other_user", user: "host-a" });
+    // Here already: the server was not shown it.
+    assert.deepEqual((await tab.seen("error")).map(({ code, status }) => [code, status]), [["other_user", 401]]);
     await tab.page.close();
   });
 
