@@ -90,7 +90,15 @@ export class Bellhop extends EventTarget {
   #leaderHeard = 0;
   #filling = false;
 
-  constructor({ server = new URL(".", import.meta.url), token, user, since, share = true, transports = Object.keys(DOORS), timings } = {}) {
+  constructor({
+    server = new URL(".", import.meta.url),
+    token,
+    user,
+    since,
+    share = true,
+    transports = Object.keys(DOORS),
+    timings,
+  } = {}) {
     super();
     this.#timings = { ...TIMINGS, ...timings };
     this.#transports = transports.filter((name) => name in DOORS);
@@ -169,7 +177,8 @@ export class Bellhop extends EventTarget {
   }
 
   async #change(path, type, selection) {
-    const answer = await this.#api.json(path, json(selection));
+    // The press that reads a notification may also leave the page: the request goes on without it.
+    const answer = await this.#api.json(path, { ...json(selection), keepalive: true });
     if (this.#transport === "websocket" || this.#transport === "sse") {
       this.#count(answer.unread); // the server tells every tab the rest
     } else {
@@ -520,7 +529,7 @@ class Line {
   /** There is a fresh token: the server is to know before the last one expires. */
   renewed() {
     if (!this.#isLive) return;
-    if (this.say) this.say("refreshToken", { token: this.api.pass.token }, "refreshToken");
+    if (this.say) this.say("refreshToken", { token: this.api.pass.token });
     else if (this.#door === "sse") this.#attempt.abort(new Ended("anew"));
     this.#keepFresh();
   }
@@ -768,7 +777,7 @@ class Line {
     const asked = performance.now();
     const quiet = asked - this.#heardAt;
     if (this.say) {
-      this.say("ping", null, "ping");
+      this.say("ping");
       this.#after("answer", this.#timings.answer, () => {
         if (this.#heardAt < asked) this.#attempt.abort(new Ended("again", "silence"));
       });
@@ -851,7 +860,9 @@ async function websocket(line, signal) {
         const frame = parsed(data);
         if (frame) line.take(frame.event, frame.data);
       };
-      line.say = (event, data, id) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify({ event, data, id }));
+      line.say = (event, data) => {
+        if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ event, data }));
+      };
       if (signal.aborted) reject(signal.reason);
     });
   } finally {
