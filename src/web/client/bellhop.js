@@ -934,8 +934,10 @@ class Ended {
     if (error instanceof Ended) return error;
     if (!(error instanceof BellhopError)) return new Ended("again", "lost");
     const { status, code, retryAfter } = error;
-    if (status === 401 || status === 403) return new Ended("refused", code, { error });
-    return new Ended(status || code === "token_callback" ? "later" : "again", code, { retryAfter, error });
+    const isOfServer = !code.startsWith("http_"); // else of something before it, which may let other doors through
+    if (isOfServer && (status === 401 || status === 403)) return new Ended("refused", code, { error });
+    const isLater = status >= 500 || status === 429 || code === "token_callback";
+    return new Ended(isLater ? "later" : "again", code, { retryAfter, error });
   }
 
   /** Whether it is this tab's own affair: its token, not what the server decided about the user. */

@@ -39,7 +39,11 @@ await run(async ({ proxy, context, expect }) => {
     await tab.page.close();
   });
 
-  await check("with streams held back as well it is polled, and confirmed", async () => {
+  await check("with streams blocked or held back as well it is polled, and confirmed", async () => {
+    proxy.streams("block");
+    const blocked = await openTab(browser, "host-blocked");
+    await blocked.lives("polling");
+    await blocked.page.close();
     proxy.websockets("hold");
     proxy.streams("hold");
     const tab = await openTab(browser, "host-polls", { timings: { connect: 1_000 } });
