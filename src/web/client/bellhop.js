@@ -2,9 +2,8 @@
    by polling, over which the page is given every notification once and in the order of its seq, however often the line
    breaks. Its API is described in bellhop.d.ts.
 
-   From the outside in: Bellhop is what a page holds, and speaks with the other tabs; Line keeps one tab connected; the
-   doors (websocket, sse, polling) are the three ways to be; Order has notifications in their places; Api and Pass are
-   requests and the token that they show. */
+   Bellhop is what a page holds, and speaks with the other tabs; Line keeps one tab connected, by one of the doors
+   (websocket, sse, polling); Order has notifications in their places; Api and Pass are requests and their token. */
 
 const DOORS = { websocket, sse, polling };
 const TIMINGS = {
@@ -23,10 +22,10 @@ const TIMINGS = {
 const STEADY_MS = 5_000;
 /** What is back within this time was hardly away. */
 const QUIET_MS = 1_000;
-/** Between two acks, and between the signs of a hole and the question, for what is missing is mostly on its way. */
+/** Between two acks; and before what is missing is asked for, as it mostly is on its way. */
 const ACK_MS = 1_000;
 const HOLE_MS = 500;
-/** How long before its end a token is renewed at the latest, as a part of its life and in time. */
+/** How long before its end a token is renewed, as a part of its life and at most. */
 const MARGIN = 0.2;
 const MARGIN_MS = 60_000;
 const RENEW_AGAIN_MS = 5_000;
@@ -105,7 +104,7 @@ export class Bellhop extends EventTarget {
     if (!this.#transports.length) throw new TypeError("transports must name a door");
     this.#pass = new Pass(token, user, this.#timings);
     this.#api = new Api(new URL(server, globalThis.location?.href).href, this.#pass, this.#timings);
-    this.#order = new Order(since, (notification, after) => this.#give(notification, after));
+    this.#order = new Order(since, (notification, after) => this.#tell("notification", notification, after));
     this.#shares = share && Boolean(globalThis.navigator?.locks && globalThis.BroadcastChannel);
     this.#pass.onfresh = () => this.#line?.renewed();
   }
@@ -191,16 +190,15 @@ export class Bellhop extends EventTarget {
   /** Heeds what becomes of the page: seen, put away by the browser (which keeps no page that holds a lock), taken out. */
   #attend() {
     const attention = new AbortController();
-    const on = (target, types, listener) => {
-      for (const type of types) target?.addEventListener?.(type, listener, { signal: attention.signal });
-    };
+    const on = (target, type, listener) => target?.addEventListener?.(type, listener, { signal: attention.signal });
     const page = globalThis.document;
-    on(globalThis, ["online", "offline"], () => this.#look(true));
-    on(page, ["visibilitychange"], () => page.hidden || this.#look());
-    for (const [target, away, back] of [[globalThis, "pagehide", "pageshow"], [page, "freeze", "resume"]]) {
-      on(target, [away], () => this.#putAway());
-      on(target, [back], () => this.#takeOut());
-    }
+    on(globalThis, "online", () => this.#look(true));
+    on(globalThis, "offline", () => this.#look(true));
+    on(page, "visibilitychange", () => page.hidden || this.#look());
+    on(globalThis, "pagehide", () => this.#putAway());
+    on(globalThis, "pageshow", () => this.#takeOut());
+    on(page, "freeze", () => this.#putAway());
+    on(page, "resume", () => this.#takeOut());
     return attention;
   }
 
@@ -386,10 +384,6 @@ export class Bellhop extends EventTarget {
     } finally {
       this.#filling = false;
     }
-  }
-
-  #give(notification, after) {
-    this.#tell("notification", notification, after);
   }
 
   /** Something happened, and the other tabs are to know. */
@@ -791,8 +785,8 @@ class Line {
   #keepFresh() {
     const { due } = this.api.pass;
     if (due === null) return;
-    const wait = Math.min(Math.max(due - Date.now(), ACK_MS), TIMER_MAX_MS);
-    this.#after("renew", wait, () => (Date.now() < this.api.pass.due ? this.#keepFresh() : this.#renew()));
+    const wait = Math.min(Math.max(due - performance.now(), ACK_MS), TIMER_MAX_MS);
+    this.#after("renew", wait, () => (performance.now() < this.api.pass.due ? this.#keepFresh() : this.#renew()));
   }
 
   async #renew() {
@@ -1066,7 +1060,10 @@ class Pass {
   #source;
   #timings;
   #asking = null;
-  #expires = null;
+  #askedAt = 0;
+  #claims = {};
+  /** When the token was given, by the wall and by the clock that nobody sets. */
+  #givenAt = 0;
   #since = 0;
   token = null;
   user = null;
@@ -1083,16 +1080,24 @@ class Pass {
 
   /** When to ask for the next; null where there is none to be had, or no need. */
   get due() {
-    if (typeof this.#source !== "function" || this.#expires === null) return null;
-    const end = this.#expires - this.ahead;
-    return end - Math.min(MARGIN_MS, MARGIN * (end - this.#since));
+    const life = this.#life;
+    if (typeof this.#source !== "function" || life === Infinity) return null;
+    return this.#since + life - Math.min(MARGIN_MS, MARGIN * life);
+  }
+
+  /** How long the token is good since it was given. A clock by which it was over from the beginning is wrong. */
+  get #life() {
+    const { exp, iat } = this.#claims;
+    const left = exp * 1000 - this.ahead - this.#givenAt;
+    return Math.min(left > 0 ? left : Infinity, exp > iat ? (exp - iat) * 1000 : Infinity);
   }
 
   /** The token, which is fetched if it must be; null where a cookie speaks. `rejected` is one that is no good. */
   async show(reason = "start", rejected = null) {
     if (typeof this.#source !== "function") return this.token;
-    const isOver = this.#expires !== null && this.#expires - this.ahead < Date.now();
-    if (reason === "start" && this.token && !isOver) return this.token;
+    const now = performance.now();
+    const isGood = now < this.#since + this.#life || now < this.#askedAt + RENEW_AGAIN_MS;
+    if (reason === "start" && this.token && isGood) return this.token;
     if (reason === "rejected" && this.token !== rejected) return this.token;
     this.#asking ??= this.#ask(this.token && reason === "start" ? "expiring" : reason).finally(() => {
       this.#asking = null;
@@ -1110,6 +1115,7 @@ class Pass {
       throw new BellhopError({ code: "token_callback", detail: `the token's callback failed: ${cause?.message}` }, cause);
     } finally {
       late.abort();
+      this.#askedAt = performance.now();
     }
     if (!token) throw new BellhopError({ status: 401, code: "token_missing", detail: "there is no token" });
     if (token !== this.token) {
@@ -1127,8 +1133,9 @@ class Pass {
     }
     this.user ??= user === null ? null : String(user);
     this.token = token;
-    this.#expires = Number.isFinite(claims.exp) ? claims.exp * 1000 : null;
-    this.#since = Date.now();
+    this.#claims = claims;
+    this.#givenAt = Date.now();
+    this.#since = performance.now();
   }
 }
 
