@@ -2,9 +2,8 @@
    by polling, over which the page is given every notification once and in the order of its seq, however often the line
    breaks. Its API is described in bellhop.d.ts.
 
-   From the outside in: Bellhop is what a page holds, and speaks with the other tabs; Line keeps one tab connected; the
-   doors (websocket, sse, polling) are the three ways to be; Order has notifications in their places; Api and Pass are
-   requests and the token that they show. */
+   Bellhop is what a page holds, and speaks with the other tabs; Line keeps one tab connected, by one of the doors
+   (websocket, sse, polling); Order has notifications in their places; Api and Pass are requests and their token. */
 
 const DOORS = { websocket, sse, polling };
 const TIMINGS = {
@@ -23,10 +22,10 @@ const TIMINGS = {
 const STEADY_MS = 5_000;
 /** What is back within this time was hardly away. */
 const QUIET_MS = 1_000;
-/** Between two acks, and between the signs of a hole and the question, for what is missing is mostly on its way. */
+/** Between two acks; and before what is missing is asked for, as it mostly is on its way. */
 const ACK_MS = 1_000;
 const HOLE_MS = 500;
-/** How long before its end a token is renewed at the latest, as a part of its life and in time. */
+/** How long before its end a token is renewed, as a part of its life and at most. */
 const MARGIN = 0.2;
 const MARGIN_MS = 60_000;
 const RENEW_AGAIN_MS = 5_000;
@@ -90,14 +89,22 @@ export class Bellhop extends EventTarget {
   #leaderHeard = 0;
   #filling = false;
 
-  constructor({ server = new URL(".", import.meta.url), token, user, since, share = true, transports = Object.keys(DOORS), timings } = {}) {
+  constructor({
+    server = new URL(".", import.meta.url),
+    token,
+    user,
+    since,
+    share = true,
+    transports = Object.keys(DOORS),
+    timings,
+  } = {}) {
     super();
     this.#timings = { ...TIMINGS, ...timings };
     this.#transports = transports.filter((name) => name in DOORS);
     if (!this.#transports.length) throw new TypeError("transports must name a door");
     this.#pass = new Pass(token, user, this.#timings);
     this.#api = new Api(new URL(server, globalThis.location?.href).href, this.#pass, this.#timings);
-    this.#order = new Order(since, (notification, after) => this.#give(notification, after));
+    this.#order = new Order(since, (notification, after) => this.#tell("notification", notification, after));
     this.#shares = share && Boolean(globalThis.navigator?.locks && globalThis.BroadcastChannel);
     this.#pass.onfresh = () => this.#line?.renewed();
   }
@@ -169,7 +176,8 @@ export class Bellhop extends EventTarget {
   }
 
   async #change(path, type, selection) {
-    const answer = await this.#api.json(path, json(selection));
+    // The press that reads a notification may also leave the page: the request goes on without it.
+    const answer = await this.#api.json(path, { ...json(selection), keepalive: true });
     if (this.#transport === "websocket" || this.#transport === "sse") {
       this.#count(answer.unread); // the server tells every tab the rest
     } else {
@@ -182,16 +190,15 @@ export class Bellhop extends EventTarget {
   /** Heeds what becomes of the page: seen, put away by the browser (which keeps no page that holds a lock), taken out. */
   #attend() {
     const attention = new AbortController();
-    const on = (target, types, listener) => {
-      for (const type of types) target?.addEventListener?.(type, listener, { signal: attention.signal });
-    };
+    const on = (target, type, listener) => target?.addEventListener?.(type, listener, { signal: attention.signal });
     const page = globalThis.document;
-    on(globalThis, ["online", "offline"], () => this.#look(true));
-    on(page, ["visibilitychange"], () => page.hidden || this.#look());
-    for (const [target, away, back] of [[globalThis, "pagehide", "pageshow"], [page, "freeze", "resume"]]) {
-      on(target, [away], () => this.#putAway());
-      on(target, [back], () => this.#takeOut());
-    }
+    on(globalThis, "online", () => this.#look(true));
+    on(globalThis, "offline", () => this.#look(true));
+    on(page, "visibilitychange", () => page.hidden || this.#look());
+    on(globalThis, "pagehide", () => this.#putAway());
+    on(globalThis, "pageshow", () => this.#takeOut());
+    on(page, "freeze", () => this.#putAway());
+    on(page, "resume", () => this.#takeOut());
     return attention;
   }
 
@@ -379,10 +386,6 @@ export class Bellhop extends EventTarget {
     }
   }
 
-  #give(notification, after) {
-    this.#tell("notification", notification, after);
-  }
-
   /** Something happened, and the other tabs are to know. */
   #tell(type, detail, after) {
     if (this.#leads) this.#post({ say: "event", type, detail, after });
@@ -520,7 +523,7 @@ class Line {
   /** There is a fresh token: the server is to know before the last one expires. */
   renewed() {
     if (!this.#isLive) return;
-    if (this.say) this.say("refreshToken", { token: this.api.pass.token }, "refreshToken");
+    if (this.say) this.say("refreshToken", { token: this.api.pass.token });
     else if (this.#door === "sse") this.#attempt.abort(new Ended("anew"));
     this.#keepFresh();
   }
@@ -768,7 +771,7 @@ class Line {
     const asked = performance.now();
     const quiet = asked - this.#heardAt;
     if (this.say) {
-      this.say("ping", null, "ping");
+      this.say("ping");
       this.#after("answer", this.#timings.answer, () => {
         if (this.#heardAt < asked) this.#attempt.abort(new Ended("again", "silence"));
       });
@@ -782,8 +785,8 @@ class Line {
   #keepFresh() {
     const { due } = this.api.pass;
     if (due === null) return;
-    const wait = Math.min(Math.max(due - Date.now(), ACK_MS), TIMER_MAX_MS);
-    this.#after("renew", wait, () => (Date.now() < this.api.pass.due ? this.#keepFresh() : this.#renew()));
+    const wait = Math.min(Math.max(due - performance.now(), ACK_MS), TIMER_MAX_MS);
+    this.#after("renew", wait, () => (performance.now() < this.api.pass.due ? this.#keepFresh() : this.#renew()));
   }
 
   async #renew() {
@@ -851,7 +854,9 @@ async function websocket(line, signal) {
         const frame = parsed(data);
         if (frame) line.take(frame.event, frame.data);
       };
-      line.say = (event, data, id) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify({ event, data, id }));
+      line.say = (event, data) => {
+        if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ event, data }));
+      };
       if (signal.aborted) reject(signal.reason);
     });
   } finally {
@@ -921,10 +926,12 @@ class Ended {
 
   static of(error) {
     if (error instanceof Ended) return error;
-    if (!(error instanceof BellhopError)) return new Ended("again", "failed");
+    if (!(error instanceof BellhopError)) return new Ended("again", "lost");
     const { status, code, retryAfter } = error;
-    if (status === 401 || status === 403) return new Ended("refused", code, { error });
-    return new Ended(status || code === "token_callback" ? "later" : "again", code, { retryAfter, error });
+    const isOfServer = !code.startsWith("http_"); // else of something before it, which may let other doors through
+    if (isOfServer && (status === 401 || status === 403)) return new Ended("refused", code, { error });
+    const isLater = status >= 500 || status === 429 || code === "token_callback";
+    return new Ended(isLater ? "later" : "again", code, { retryAfter, error });
   }
 
   /** Whether it is this tab's own affair: its token, not what the server decided about the user. */
@@ -1053,7 +1060,10 @@ class Pass {
   #source;
   #timings;
   #asking = null;
-  #expires = null;
+  #askedAt = 0;
+  #claims = {};
+  /** When the token was given, by the wall and by the clock that nobody sets. */
+  #givenAt = 0;
   #since = 0;
   token = null;
   user = null;
@@ -1070,16 +1080,24 @@ class Pass {
 
   /** When to ask for the next; null where there is none to be had, or no need. */
   get due() {
-    if (typeof this.#source !== "function" || this.#expires === null) return null;
-    const end = this.#expires - this.ahead;
-    return end - Math.min(MARGIN_MS, MARGIN * (end - this.#since));
+    const life = this.#life;
+    if (typeof this.#source !== "function" || life === Infinity) return null;
+    return this.#since + life - Math.min(MARGIN_MS, MARGIN * life);
+  }
+
+  /** How long the token is good since it was given. A clock by which it was over from the beginning is wrong. */
+  get #life() {
+    const { exp, iat } = this.#claims;
+    const left = exp * 1000 - this.ahead - this.#givenAt;
+    return Math.min(left > 0 ? left : Infinity, exp > iat ? (exp - iat) * 1000 : Infinity);
   }
 
   /** The token, which is fetched if it must be; null where a cookie speaks. `rejected` is one that is no good. */
   async show(reason = "start", rejected = null) {
     if (typeof this.#source !== "function") return this.token;
-    const isOver = this.#expires !== null && this.#expires - this.ahead < Date.now();
-    if (reason === "start" && this.token && !isOver) return this.token;
+    const now = performance.now();
+    const isGood = now < this.#since + this.#life || now < this.#askedAt + RENEW_AGAIN_MS;
+    if (reason === "start" && this.token && isGood) return this.token;
     if (reason === "rejected" && this.token !== rejected) return this.token;
     this.#asking ??= this.#ask(this.token && reason === "start" ? "expiring" : reason).finally(() => {
       this.#asking = null;
@@ -1097,6 +1115,7 @@ class Pass {
       throw new BellhopError({ code: "token_callback", detail: `the token's callback failed: ${cause?.message}` }, cause);
     } finally {
       late.abort();
+      this.#askedAt = performance.now();
     }
     if (!token) throw new BellhopError({ status: 401, code: "token_missing", detail: "there is no token" });
     if (token !== this.token) {
@@ -1114,8 +1133,9 @@ class Pass {
     }
     this.user ??= user === null ? null : String(user);
     this.token = token;
-    this.#expires = Number.isFinite(claims.exp) ? claims.exp * 1000 : null;
-    this.#since = Date.now();
+    this.#claims = claims;
+    this.#givenAt = Date.now();
+    this.#since = performance.now();
   }
 }
 

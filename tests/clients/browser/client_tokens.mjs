@@ -38,6 +38,28 @@ await run(async ({ context, expect, proxy }) => {
     await tab.page.close();
   });
 
+  await check("a clock that is wrong makes nobody ask for tokens without end", async () => {
+    for (const hours of [1, -1]) {
+      const wrong = await context();
+      await wrong.addInitScript((ahead) => {
+        const { now } = Date;
+        Date.now = () => now() + ahead;
+      }, hours * 3_600_000);
+      const user = `host-clock-${hours}`;
+      const { mint, reasons } = minting(user, { expiresIn: 900 });
+      const options = { transports: ["polling"] };
+      const tabs = [await openTab(wrong, user, { mint, options }), await openTab(wrong, user, { mint, options })];
+      for (const tab of tabs) {
+        await tab.lives("polling");
+        for (let call = 0; call < 3; call++) await tab.call("count");
+      }
+      const polls = proxy.asked.get("GET /notifications/count");
+      await eventually("some polls", () => proxy.asked.get("GET /notifications/count") > polls + 8);
+      assert.deepEqual(reasons, ["start", "start"]);
+      await wrong.close();
+    }
+  });
+
   await check("a token that is refused is asked for again, and the call that met it is repeated", async () => {
     const { mint, reasons } = minting("host-401", {}, (_, number) => (number === 1 ? "no.such.token" : token("host-401")));
     const tab = await openTab(browser, "host-401", { mint });
@@ -81,6 +103,8 @@ await run(async ({ context, expect, proxy }) => {
     const tab = await openTab(browser, "host-a", { mint });
     await tab.lives();
     await tab.becomes({ state: "refused", reason: "other_user", user: "host-a" });
+    // Here already: the server was not shown it.
+    assert.deepEqual((await tab.seen("error")).map(({ code, status }) => [code, status]), [["other_user", 401]]);
     await tab.page.close();
   });
 

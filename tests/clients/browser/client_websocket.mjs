@@ -94,4 +94,20 @@ await run(async ({ proxy, context, expect }) => {
     await tab.has(BOOKINGS + 2);
     assert.deepEqual(await tab.seqs(), all(1, BOOKINGS + 2));
   });
+
+  await check("the browser says that it is offline, and the line is looked at there and then", async () => {
+    const other = await context();
+    const tab = await openTab(other, "host-train", { timings: { silence: 60_000 } });
+    await tab.lives("websocket");
+    proxy.silence();
+    await other.setOffline(true);
+    await tab.becomes({ state: "offline" }, 10_000);
+    await book("host-train");
+    proxy.silence(false);
+    proxy.cut();
+    await other.setOffline(false);
+    await tab.lives();
+    await tab.has(1);
+    await other.close();
+  });
 });

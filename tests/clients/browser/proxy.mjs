@@ -18,8 +18,9 @@ export class Proxy {
   #is = { refusing: false, silent: false, busy: null, websockets: "pass", streams: "pass" };
   #swallows = null;
   #hanging = [];
-  // How often something was asked for: "GET /notifications/count" → 3.
+  // How often something was asked for, "GET /notifications/count" → 3, and when.
   asked = new Map();
+  times = new Map();
 
   constructor(server) {
     const { hostname, port } = new URL(server);
@@ -124,6 +125,7 @@ export class Proxy {
     if (!method) return "pass";
     const name = `${method} ${path}`;
     this.asked.set(name, (this.asked.get(name) ?? 0) + 1);
+    this.times.set(name, [...(this.times.get(name) ?? []), performance.now()]);
     if (path === "/hang") return "hang";
     if (path === "/blank") return answer("200 OK", "text/html", BLANK);
     if (this.#is.busy !== null) return answer("503 Service Unavailable", "text/plain", "later", this.#is.busy);

@@ -4,7 +4,7 @@
 //   await run(async ({ proxy, context }) => { await check("a sentence", async () => { … }); });
 //
 // and takes the server's address from its argument: '{"server":"http://127.0.0.1:3000"}'. Pages are opened at `SITE`,
-// which is the server behind the proxy; the server's CORS_ORIGIN must name `SITE`, and `FOREIGN` for pages of elsewhere.
+// which is the server behind the proxy. For pages of elsewhere the server's CORS_ORIGIN must name `FOREIGN`.
 
 import { readFileSync } from "node:fs";
 import http from "node:http";
