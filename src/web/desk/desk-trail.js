@@ -125,7 +125,7 @@ function standingOf({ delivery, notification, trail }) {
     case "emailed":
       return `Mailed${took}: the mail server took it.`;
     default:
-      return `${state}${took}: ${STATES[state]?.means ?? "see below"}.`;
+      return `${state[0].toUpperCase()}${state.slice(1)}${took}: ${STATES[state]?.means ?? "see below"}.`;
   }
 }
 
