@@ -10,12 +10,22 @@ const named = (user) => el("code", { text: user, dir: "auto" });
 
 /** A button that ends a user's connections; `done` is called after it was done. */
 export function disconnectButton({ api }, user, done) {
-  return el("button", { type: "button", text: "Disconnect", "aria-label": `Disconnect ${user}`, onclick: () => disconnect(api, user, done) });
+  return el("button", {
+    type: "button",
+    text: "Disconnect",
+    "aria-label": `Disconnect ${user}`,
+    onclick: () => disconnect(api, user, done),
+  });
 }
 
 /** A button that takes a user's tokens back. */
 export function revokeButton({ api, session }, user, done) {
-  return el("button", { type: "button", text: "Revoke tokens", "aria-label": `Revoke tokens of ${user}`, onclick: () => revoke(api, session, user, done) });
+  return el("button", {
+    type: "button",
+    text: "Revoke tokens",
+    "aria-label": `Revoke tokens of ${user}`,
+    onclick: () => revoke(api, session, user, done),
+  });
 }
 
 function disconnect(api, user, done) {
@@ -23,7 +33,10 @@ function disconnect(api, user, done) {
     title: "End all connections?",
     body: [
       el("p", {}, "Every device of ", named(user), " is disconnected, at all instances."),
-      el("p", { class: "hint", text: "Their tokens stay good: they may connect again. To keep them out, revoke their tokens." }),
+      el("p", {
+        class: "hint",
+        text: "Their tokens stay good: they may connect again. To keep them out, revoke their tokens.",
+      }),
     ],
     verb: "Disconnect",
     act: async () => {
@@ -35,15 +48,32 @@ function disconnect(api, user, done) {
 }
 
 function revoke(api, session, user, done) {
-  const jti = el("input", { name: "jti", type: "text", maxlength: 256, autocomplete: "off", spellcheck: "false", dir: "ltr", id: "jti" });
-  const own = session.claims?.user === user
-    ? el("p", { class: "trouble", text: "These are your own: you are signed out by it." }) : null;
+  const jti = el("input", {
+    name: "jti",
+    type: "text",
+    maxlength: 256,
+    autocomplete: "off",
+    spellcheck: "false",
+    dir: "ltr",
+    id: "jti",
+  });
+  const own =
+    session.claims?.user === user
+      ? el("p", { class: "trouble", text: "These are your own: you are signed out by it." })
+      : null;
   ask({
     title: "Take tokens back?",
     body: [
-      el("p", {}, "All tokens of ", named(user), " that were issued before now. Whoever holds one is out at once and must log in again. This cannot be undone."),
+      el(
+        "p",
+        {},
+        "All tokens of ",
+        named(user),
+        " that were issued before now. Whoever holds one is out at once and must log in again. This cannot be undone.",
+      ),
       own,
-      el("label", { for: "jti", text: "Or only one, by its id (jti)" }), jti,
+      el("label", { for: "jti", text: "Or only one, by its id (jti)" }),
+      jti,
     ].filter(Boolean),
     verb: "Revoke",
     act: async () => {

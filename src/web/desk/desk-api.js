@@ -39,7 +39,11 @@ export function createApi(session) {
     if (token) sent.Authorization = `Bearer ${token}`;
     if (body !== undefined) sent["Content-Type"] = "application/json";
     const given = await answer(url, {
-      method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store", signal,
+      method,
+      headers: sent,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      signal,
     });
     if (given.problem?.isOfToken && token === session.token()) session.refused(given.problem);
     if (given.problem) throw given.problem;

@@ -32,9 +32,16 @@ export function auditView({ api, signal }) {
   const list = auditTable();
   const foot = el("p", { class: "hint" });
   const more = el("button", { type: "button", text: "Load more", hidden: true });
-  const element = el("div", {}, el("h1", { text: "Audit" }),
+  const element = el(
+    "div",
+    {},
+    el("h1", { text: "Audit" }),
     el("p", { class: "lead", text: "Reading this is in the audit as well, so it is not renewed by itself." }),
-    form.element, problems.element, list.element, el("div", { class: "row" }, more, foot));
+    form.element,
+    problems.element,
+    list.element,
+    el("div", { class: "row" }, more, foot),
+  );
   const state = { filters: {}, entries: [], next: null, turn: 0 };
 
   async function load(cursor) {
@@ -55,13 +62,21 @@ export function auditView({ api, signal }) {
   }
 
   function draw() {
-    list.says(state.next ? "Nothing so far: what is seldom is looked for a stretch at a time." : "Nothing that is kept fits these filters.");
+    list.says(
+      state.next
+        ? "Nothing so far: what is seldom is looked for a stretch at a time."
+        : "Nothing that is kept fits these filters.",
+    );
     list.update(fold(state.entries));
     const isFull = state.entries.length >= SHOWN_MAX;
     more.hidden = !state.next || isFull;
     setText(more, state.entries.length ? "Load more" : "Look further back");
-    setText(foot, isFull ? `The newest ${SHOWN_MAX} are shown; narrow the filters to see older ones.`
-      : `${many(state.entries.length, "entry", "entries")}, read at ${clock(Date.now())}.`);
+    setText(
+      foot,
+      isFull
+        ? `The newest ${SHOWN_MAX} are shown; narrow the filters to see older ones.`
+        : `${many(state.entries.length, "entry", "entries")}, read at ${clock(Date.now())}.`,
+    );
   }
 
   more.addEventListener("click", () => load(state.next));
@@ -101,13 +116,25 @@ const isLook = ({ kind, action }) => kind === "deed" && DEEDS[action]?.look === 
 
 function auditTable() {
   return table({
-    label: "The audit, newest first", empty: "", key: ({ key }) => key,
+    label: "The audit, newest first",
+    empty: "",
+    key: ({ key }) => key,
     columns: [
       { name: "When", of: ({ at, oldest }) => [at, oldest], render: when },
-      { name: "Who", of: ({ actor }) => actor,
-        render: ({ actor }) => (actor ? el("a", { href: to("user", { id: actor }), text: actor, dir: "auto" }) : el("span", { class: "soft", text: "the server" })) },
+      {
+        name: "Who",
+        of: ({ actor }) => actor,
+        render: ({ actor }) =>
+          actor
+            ? el("a", { href: to("user", { id: actor }), text: actor, dir: "auto" })
+            : el("span", { class: "soft", text: "the server" }),
+      },
       { name: "What", wide: true, of: ({ looks, action, step }) => [[...looks], action, step], render: what },
-      { name: "Of", of: ({ userId, notificationId, target, looks }) => [userId, notificationId, target, looks.size], render: subject },
+      {
+        name: "Of",
+        of: ({ userId, notificationId, target, looks }) => [userId, notificationId, target, looks.size],
+        render: subject,
+      },
       { name: "Device", wide: true, of: ({ device }) => device ?? "" },
       { name: "More", wide: true, of: ({ channel, error, detail, looks }) => moreOf(channel, error, detail, looks) },
     ],
@@ -136,17 +163,26 @@ function subject({ kind, userId, notificationId, target, action, looks }) {
   const total = [...looks.values()].reduce((sum, number) => sum + number, 0);
   if (total > 1) return null;
   if (kind === "receipt") {
-    return el("span", {}, el("a", { href: to("trail", { id: notificationId }), text: "notification" }), " of ",
-      el("a", { href: to("user", { id: userId }), text: userId, dir: "auto" }));
+    return el(
+      "span",
+      {},
+      el("a", { href: to("trail", { id: notificationId }), text: "notification" }),
+      " of ",
+      el("a", { href: to("user", { id: userId }), text: userId, dir: "auto" }),
+    );
   }
   if (!target) return null;
-  if (action === "read_trail" && isUuid(target)) return el("a", { href: to("trail", { id: target }), text: "a notification" });
-  if (action === "disconnect" || action.startsWith("revoke")) return el("a", { href: to("user", { id: target }), text: target, dir: "auto" });
+  if (action === "read_trail" && isUuid(target))
+    return el("a", { href: to("trail", { id: target }), text: "a notification" });
+  if (action === "disconnect" || action.startsWith("revoke"))
+    return el("a", { href: to("user", { id: target }), text: target, dir: "auto" });
   return el("bdi", { text: target });
 }
 
 function moreOf(channel, error, detail, looks) {
   if (looks.size > 1) return "";
-  const said = Object.entries(detail ?? {}).filter(([name]) => !UNTOLD.includes(name)).map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const said = Object.entries(detail ?? {})
+    .filter(([name]) => !UNTOLD.includes(name))
+    .map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
   return [channelName(channel), error, ...said].filter(Boolean).join(" · ");
 }

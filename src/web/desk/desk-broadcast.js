@@ -14,11 +14,21 @@ export function broadcastView(desk, route) {
   const { api, live, signal } = desk;
   const problems = problemPlace();
   const form = broadcastForm();
-  const progress = el("section", { class: "card progress", "aria-labelledby": "progress", hidden: true },
-    el("h2", { id: "progress", text: "This broadcast" }));
+  const progress = el(
+    "section",
+    { class: "card progress", "aria-labelledby": "progress", hidden: true },
+    el("h2", { id: "progress", text: "This broadcast" }),
+  );
   const earlier = earlierList();
-  const element = el("div", { class: "broadcast" }, el("h1", { text: "Broadcast" }), problems.element, progress,
-    form.element, earlier.element);
+  const element = el(
+    "div",
+    { class: "broadcast" },
+    el("h1", { text: "Broadcast" }),
+    problems.element,
+    progress,
+    form.element,
+    earlier.element,
+  );
 
   form.element.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -47,9 +57,15 @@ export function broadcastView(desk, route) {
     const control = new AbortController();
     signal.addEventListener("abort", () => control.abort());
     live.start({
-      name: "broadcast", every: EVERY_MS, signal: control.signal,
+      name: "broadcast",
+      every: EVERY_MS,
+      signal: control.signal,
       work: async () => {
-        const state = await api.get(`/admin/notifications/broadcasts/${encodeURIComponent(route.id)}`, {}, { signal: control.signal });
+        const state = await api.get(
+          `/admin/notifications/broadcasts/${encodeURIComponent(route.id)}`,
+          {},
+          { signal: control.signal },
+        );
         problems.clear();
         showProgress(progress, state);
         if (state.state === "finished") control.abort();
@@ -63,35 +79,55 @@ export function broadcastView(desk, route) {
 
 function showProgress(box, { id, state, role, title, type, told, createdAt, finishedAt }) {
   box.hidden = false;
-  const words = state === "finished" ? `Done: ${many(told, "user")} ${told === 1 ? "was" : "were"} told.`
-    : `Under way: ${many(told, "user")} told so far.`;
-  box.replaceChildren(box.firstElementChild,
+  const words =
+    state === "finished"
+      ? `Done: ${many(told, "user")} ${told === 1 ? "was" : "were"} told.`
+      : `Under way: ${many(told, "user")} told so far.`;
+  box.replaceChildren(
+    box.firstElementChild,
     el("p", { class: "lead", role: "status", text: words }),
-    el("dl", { class: "facts" },
+    el(
+      "dl",
+      { class: "facts" },
       pair("State", badge(state, state === "finished" ? "good" : "warn")),
       pair("To", role ? `everybody with the role ${role}` : "everybody"),
       pair("Says", el("bdi", { text: title || type })),
       pair("Sent", timeElement(createdAt)),
       finishedAt ? pair("Finished", timeElement(finishedAt)) : null,
       pair("Id", copyable(id, "the broadcast's id", announce)),
-      pair("In the log", el("a", { href: to("log", { filters: { type, from: createdAt } }), text: "those of this type since" }))));
+      pair(
+        "In the log",
+        el("a", { href: to("log", { filters: { type, from: createdAt } }), text: "those of this type since" }),
+      ),
+    ),
+  );
 }
 
 const pair = (name, content) => el("div", {}, el("dt", { text: name }), el("dd", {}, content));
 
 async function question({ api, live, signal }, draft, sent) {
   const presence = await api.get("/admin/presence", { limit: "1" }, { signal });
-  const online = draft.role ? presence.byRole[draft.role.toUpperCase()] ?? 0 : presence.totalOnline;
+  const online = draft.role ? (presence.byRole[draft.role.toUpperCase()] ?? 0) : presence.totalOnline;
   const whom = draft.role ? `everybody with the role ${draft.role}` : "everybody";
   // One key for one intention: pressing twice, or again after a broken connection, sends once.
   const key = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
   ask({
     title: `Send to ${whom}?`,
     body: [
-      el("blockquote", {}, el("strong", { text: draft.title || draft.type, dir: "auto" }), el("p", { text: draft.message, dir: "auto" })),
-      el("p", {}, draft.passing
-        ? `It is pushed to ${many(online, "user")} online now, and kept for nobody.`
-        : `It goes into the inbox of ${whom} who is known, ${count(online)} of whom are online now; the others are mailed unless they do not want that. It cannot be taken back.`),
+      el(
+        "blockquote",
+        {},
+        el("strong", { text: draft.title || draft.type, dir: "auto" }),
+        el("p", { text: draft.message, dir: "auto" }),
+      ),
+      el(
+        "p",
+        {},
+        draft.passing
+          ? `It is pushed to ${many(online, "user")} online now, and kept for nobody.`
+          : `It goes into the inbox of ${whom} who is known, ${count(online)} of whom are online now; the others are ` +
+            "mailed unless they do not want that. It cannot be taken back.",
+      ),
     ],
     verb: draft.passing ? "Push it" : "Send it",
     act: async () => {
@@ -109,24 +145,59 @@ async function question({ api, live, signal }, draft, sent) {
 
 function broadcastForm() {
   const everybody = el("option", { value: "", text: "Everybody" });
-  const role = el("select", { id: "b-role" }, everybody, ROLES.map((name) => el("option", { value: name, text: `All with the role ${name}` })));
-  const type = el("input", { id: "b-type", value: "system.maintenance", required: true, maxlength: 64, pattern: "[A-Za-z0-9._:\\-]+", autocomplete: "off", spellcheck: "false", dir: "ltr" });
-  const priority = el("select", { id: "b-priority" }, ["low", "normal", "high", "critical"].map((name) =>
-    el("option", { value: name, text: name, selected: name === "normal" })));
+  const role = el(
+    "select",
+    { id: "b-role" },
+    everybody,
+    ROLES.map((name) => el("option", { value: name, text: `All with the role ${name}` })),
+  );
+  const type = el("input", {
+    id: "b-type",
+    value: "system.maintenance",
+    required: true,
+    maxlength: 64,
+    pattern: "[A-Za-z0-9._:\\-]+",
+    autocomplete: "off",
+    spellcheck: "false",
+    dir: "ltr",
+  });
+  const priority = el(
+    "select",
+    { id: "b-priority" },
+    ["low", "normal", "high", "critical"].map((name) =>
+      el("option", { value: name, text: name, selected: name === "normal" }),
+    ),
+  );
   const title = el("input", { id: "b-title", maxlength: 200, required: true, dir: "auto" });
   const message = el("textarea", { id: "b-message", maxlength: 2000, rows: 4, dir: "auto" });
   const passing = el("input", { type: "checkbox", id: "b-passing" });
   const field = (label, input) => el("div", { class: "field" }, el("label", { for: input.id, text: label }), input);
-  const element = el("form", { class: "card composer", "aria-label": "A new broadcast" },
+  const element = el(
+    "form",
+    { class: "card composer", "aria-label": "A new broadcast" },
     el("h2", { text: "A new one" }),
     el("div", { class: "pair" }, field("To", role), field("Priority", priority)),
-    field("Title", title), field("Message", message), field("Type", type),
-    el("label", { class: "check" }, passing, el("span", { text: "Passing: push it to whoever is online, keep it for nobody, mail nobody" })),
-    el("div", { class: "row" }, el("button", { type: "submit", class: "primary", text: "Look it over and send" })));
+    field("Title", title),
+    field("Message", message),
+    field("Type", type),
+    el(
+      "label",
+      { class: "check" },
+      passing,
+      el("span", { text: "Passing: push it to whoever is online, keep it for nobody, mail nobody" }),
+    ),
+    el("div", { class: "row" }, el("button", { type: "submit", class: "primary", text: "Look it over and send" })),
+  );
   return {
     element,
     read: () => {
-      const draft = { type: type.value.trim(), priority: priority.value, title: title.value.trim(), message: message.value.trim(), passing: passing.checked };
+      const draft = {
+        type: type.value.trim(),
+        priority: priority.value,
+        title: title.value.trim(),
+        message: message.value.trim(),
+        passing: passing.checked,
+      };
       return role.value ? { ...draft, role: role.value } : draft;
     },
   };
@@ -136,7 +207,13 @@ function earlierList() {
   const list = el("ul", { class: "plain earlier" });
   const empty = el("p", { class: "empty", text: "None yet." });
   return {
-    element: el("section", { class: "card", "aria-labelledby": "earlier" }, el("h2", { id: "earlier", text: "Earlier ones" }), list, empty),
+    element: el(
+      "section",
+      { class: "card", "aria-labelledby": "earlier" },
+      el("h2", { id: "earlier", text: "Earlier ones" }),
+      list,
+      empty,
+    ),
     show(items) {
       empty.hidden = items.length > 0;
       reconcile(list, items, {

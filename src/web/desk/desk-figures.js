@@ -27,27 +27,46 @@ export function figuresPart({ api, live, signal }, { tiles, verdict }) {
   const asOf = el("p", { class: "hint" });
   const problems = problemPlace();
   const hours = plot({
-    title: "Notifications by hour", kind: "bars", least: 4, empty: "No notifications in this time",
-    format: count, series: [{ name: "notifications", tone: "one" }],
+    title: "Notifications by hour",
+    kind: "bars",
+    least: 4,
+    empty: "No notifications in this time",
+    format: count,
+    series: [{ name: "notifications", tone: "one" }],
   });
-  const states = bars("By state", (name) => to("log", { filters: { state: name in STATES ? name : "", from: from() } }));
+  const states = bars("By state", (name) =>
+    to("log", { filters: { state: name in STATES ? name : "", from: from() } }),
+  );
   const types = bars("By type", (name) => to("log", { filters: { type: name, from: from() } }));
-  const channels = bars("By channel that reached its user", (name) => to("log", { filters: { channel: name, from: from() } }));
+  const channels = bars("By channel that reached its user", (name) =>
+    to("log", { filters: { channel: name, from: from() } }),
+  );
   const times = timesTable();
-  const element = el("section", { class: "card", "aria-labelledby": "figures" },
+  const element = el(
+    "section",
+    { class: "card", "aria-labelledby": "figures" },
     el("div", { class: "row between" }, el("h2", { id: "figures", text: "What became of them" }), range.element),
-    problems.element, hours.element, el("div", { class: "breakdowns" }, states.element, types.element, channels.element),
-    times.element, asOf);
+    problems.element,
+    hours.element,
+    el("div", { class: "breakdowns" }, states.element, types.element, channels.element),
+    times.element,
+    asOf,
+  );
 
   const from = () => new Date(Date.now() - RANGES[range.chosen()].span).toISOString();
 
   const task = live.start({
-    name: "figures", every: EVERY_MS, signal,
+    name: "figures",
+    every: EVERY_MS,
+    signal,
     work: async () => {
       const { label, span, step } = RANGES[range.chosen()];
       const now = Date.now();
       const begun = performance.now();
-      const stats = await api.stats({ from: new Date(now - span).toISOString(), to: new Date(now).toISOString() }, { signal });
+      const stats = await api.stats(
+        { from: new Date(now - span).toISOString(), to: new Date(now).toISOString() },
+        { signal },
+      );
       task.pace(Math.min(EVERY_MAX_MS, Math.max(EVERY_MS, (performance.now() - begun) * REST_FACTOR)));
       problems.clear();
       const { pending = 0, failed = 0 } = stats.byState;
@@ -57,18 +76,29 @@ export function figuresPart({ api, live, signal }, { tiles, verdict }) {
       hours.show(byStep(stats, now - span, now, step));
       states.show(Object.entries(stats.byState).sort(order(Object.keys(STATES))));
       types.show(busiest(stats.byType, stats.otherTypes));
-      channels.show(Object.entries(stats.byChannel).sort(([, one], [, other]) => other - one), channelName);
+      channels.show(
+        Object.entries(stats.byChannel).sort(([, one], [, other]) => other - one),
+        channelName,
+      );
       times.show(stats);
-      setText(asOf, stats.complete ? `${count(stats.total)} in the last ${label}, counted at ${clock(now)}.`
-        : `The newest ${count(stats.total)} only, back to ${local(stats.countedFrom)}; counted at ${clock(now)}.`);
+      setText(
+        asOf,
+        stats.complete
+          ? `${count(stats.total)} in the last ${label}, counted at ${clock(now)}.`
+          : `The newest ${count(stats.total)} only, back to ${local(stats.countedFrom)}; counted at ${clock(now)}.`,
+      );
     },
-    failed: (error) => error.code && error.code !== "overloaded" && problems.show(error, "The figures could not be had"),
+    failed: (error) =>
+      error.code && error.code !== "overloaded" && problems.show(error, "The figures could not be had"),
   });
   range.listen(() => task.now());
   return { element };
 }
 
-const order = (names) => ([one], [other]) => names.indexOf(one) - names.indexOf(other);
+const order =
+  (names) =>
+  ([one], [other]) =>
+    names.indexOf(one) - names.indexOf(other);
 
 function busiest(byType, others) {
   const sorted = Object.entries(byType).sort(([, one], [, other]) => other - one);
@@ -94,8 +124,19 @@ function byStep(stats, from, to, step) {
 
 function rangeChoice() {
   const radios = Object.entries(RANGES).map(([name, { label }], index) =>
-    el("label", { class: "choice" }, el("input", { type: "radio", name: "range", value: name, checked: index === 0 }), el("span", { text: label })));
-  const element = el("fieldset", { class: "choices" }, el("legend", { class: "hidden", text: "Stretch of time" }), radios);
+    el(
+      "label",
+      { class: "choice" },
+      el("input", { type: "radio", name: "range", value: name, checked: index === 0 }),
+      el("span", { text: label }),
+    ),
+  );
+  const element = el(
+    "fieldset",
+    { class: "choices" },
+    el("legend", { class: "hidden", text: "Stretch of time" }),
+    radios,
+  );
   return {
     element,
     chosen: () => element.querySelector("input:checked").value,
@@ -117,8 +158,18 @@ function bars(title, href) {
         key: ([name]) => name,
         create: ([name]) => {
           const tone = STATES[name]?.tone ?? "";
-          const text = el(name === "all others" ? "span" : "a", { class: "name", text: label(name), title: STATES[name]?.means ?? null });
-          return el("li", { class: tone }, text, el("span", { class: "track", "aria-hidden": "true" }, el("span")), el("span", { class: "figure" }));
+          const text = el(name === "all others" ? "span" : "a", {
+            class: "name",
+            text: label(name),
+            title: STATES[name]?.means ?? null,
+          });
+          return el(
+            "li",
+            { class: tone },
+            text,
+            el("span", { class: "track", "aria-hidden": "true" }, el("span")),
+            el("span", { class: "figure" }),
+          );
         },
         update: (node, [name, number]) => {
           const [text, track, figure] = node.children;
@@ -133,14 +184,39 @@ function bars(title, href) {
 
 function timesTable() {
   const names = ["count", "p50", "p90", "p95", "p99", "max"];
-  const rows = Object.fromEntries(Object.entries(TIMES).map(([name, label]) => [name,
-    el("tr", {}, el("th", { scope: "row", text: label }), names.map(() => el("td", { class: "number" })))]));
+  const rows = Object.fromEntries(
+    Object.entries(TIMES).map(([name, label]) => [
+      name,
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row", text: label }),
+        names.map(() => el("td", { class: "number" })),
+      ),
+    ]),
+  );
   const heads = ["", "How many", "50 %", "90 %", "95 %", "99 %", "Longest"];
-  const grid = el("table", {}, el("thead", {}, el("tr", {}, heads.map((text) => (text ? el("th", { scope: "col", class: "number", text }) : el("td"))))),
-    el("tbody", {}, Object.values(rows)));
+  const grid = el(
+    "table",
+    {},
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        heads.map((text) => (text ? el("th", { scope: "col", class: "number", text }) : el("td"))),
+      ),
+    ),
+    el("tbody", {}, Object.values(rows)),
+  );
   return {
-    element: el("div", {}, el("h3", { text: "How long that took" }),
-      el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "How long that took" }, grid)),
+    element: el(
+      "div",
+      {},
+      el("h3", { text: "How long that took" }),
+      el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "How long that took" }, grid),
+    ),
     show(stats) {
       for (const [name, row] of Object.entries(rows)) {
         names.forEach((part, index) => {

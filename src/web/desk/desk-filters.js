@@ -16,17 +16,30 @@ export function filterForm(view, fields) {
   forms += 1;
   const inputs = new Map(fields.map((field) => [field.name, inputOf(field, `filter-${forms}-${field.name}`)]));
   const clear = el("a", { class: "button", href: to(view), text: "Clear" });
-  const form = el("form", { role: "search", "aria-label": "Filters" },
+  const form = el(
+    "form",
+    { role: "search", "aria-label": "Filters" },
     fields.map(({ name, label, list }) => {
       const input = inputs.get(name);
-      const known = list ? el("datalist", { id: input.getAttribute("list") }, list.map((value) => el("option", { value }))) : null;
+      const known = list
+        ? el(
+            "datalist",
+            { id: input.getAttribute("list") },
+            list.map((value) => el("option", { value })),
+          )
+        : null;
       return el("div", { class: "field" }, el("label", { for: input.id, text: label }), input, known);
     }),
-    el("div", { class: "row" }, el("button", { type: "submit", class: "primary", text: "Apply" }), clear));
+    el("div", { class: "row" }, el("button", { type: "submit", class: "primary", text: "Apply" }), clear),
+  );
 
   function read() {
-    return Object.fromEntries([...inputs].map(([name, input]) =>
-      [name, input.type === "datetime-local" ? fromField(input.value) : input.value.trim()]));
+    return Object.fromEntries(
+      [...inputs].map(([name, input]) => [
+        name,
+        input.type === "datetime-local" ? fromField(input.value) : input.value.trim(),
+      ]),
+    );
   }
   const go = () => {
     location.hash = to(view, { filters: read() });
@@ -39,8 +52,12 @@ export function filterForm(view, fields) {
   form.addEventListener("change", (event) => event.target.localName === "select" && go());
 
   // On a small screen they would stand before everything else.
-  const element = el("details", { class: "filters", open: matchMedia("(min-width: 48rem)").matches },
-    el("summary", { text: "Filters" }), form);
+  const element = el(
+    "details",
+    { class: "filters", open: matchMedia("(min-width: 48rem)").matches },
+    el("summary", { text: "Filters" }),
+    form,
+  );
 
   return {
     element,
@@ -60,10 +77,22 @@ export function filterForm(view, fields) {
 function inputOf({ name, type = "text", options, maxlength, list }, id) {
   if (options) {
     const choices = options.map((option) => (Array.isArray(option) ? option : [option, option]));
-    return el("select", { id, name }, el("option", { value: "", text: "any" }), choices.map(([value, text]) => el("option", { value, text })));
+    return el(
+      "select",
+      { id, name },
+      el("option", { value: "", text: "any" }),
+      choices.map(([value, text]) => el("option", { value, text })),
+    );
   }
   return el("input", {
-    id, name, type, maxlength, step: type === "datetime-local" ? 1 : null, list: list ? `${id}-list` : null,
-    autocomplete: "off", spellcheck: "false", dir: type === "datetime-local" ? null : "auto",
+    id,
+    name,
+    type,
+    maxlength,
+    step: type === "datetime-local" ? 1 : null,
+    list: list ? `${id}-list` : null,
+    autocomplete: "off",
+    spellcheck: "false",
+    dir: type === "datetime-local" ? null : "auto",
   });
 }

@@ -28,7 +28,19 @@ export class Live extends EventTarget {
    *   failed?: (error: Error) => void}} task
    */
   start({ name, every, work, signal, failed }) {
-    const task = { name, every, work, signal, failed, last: Date.now(), failures: 0, running: false, again: false, timer: 0, next: 0 };
+    const task = {
+      name,
+      every,
+      work,
+      signal,
+      failed,
+      last: Date.now(),
+      failures: 0,
+      running: false,
+      again: false,
+      timer: 0,
+      next: 0,
+    };
     this.#tasks.add(task);
     signal.addEventListener("abort", () => {
       clearTimeout(task.timer);

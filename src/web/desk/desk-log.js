@@ -12,9 +12,21 @@ import { CHANNELS, STATES, channelName, many } from "./desk-words.js";
 const EVERY_MS = 5_000;
 const PAGE = 50;
 const SHOWN_MAX = 500;
-const TYPES = ["booking.created", "booking.accepted", "booking.reminder", "booking.completed", "booking.cancelled",
-  "review.created", "nearby-job", "system.maintenance"];
-const QUICK = [["15 minutes", 15], ["Hour", 60], ["Day", 24 * 60]];
+const TYPES = [
+  "booking.created",
+  "booking.accepted",
+  "booking.reminder",
+  "booking.completed",
+  "booking.cancelled",
+  "review.created",
+  "nearby-job",
+  "system.maintenance",
+];
+const QUICK = [
+  ["15 minutes", 15],
+  ["Hour", 60],
+  ["Day", 24 * 60],
+];
 
 export function logView(desk) {
   const { api, live, signal } = desk;
@@ -28,14 +40,31 @@ export function logView(desk) {
     { name: "from", label: "From", type: "datetime-local" },
     { name: "to", label: "Until", type: "datetime-local" },
   ]);
-  form.add(...QUICK.map(([text, minutes]) => el("button", { type: "button", class: "quiet", text: `Last ${text.toLowerCase()}`,
-    onclick: () => since(minutes) })), el("button", { type: "button", class: "quiet", text: "Copy link", onclick: copyLink }));
+  form.add(
+    ...QUICK.map(([text, minutes]) =>
+      el("button", {
+        type: "button",
+        class: "quiet",
+        text: `Last ${text.toLowerCase()}`,
+        onclick: () => since(minutes),
+      }),
+    ),
+    el("button", { type: "button", class: "quiet", text: "Copy link", onclick: copyLink }),
+  );
   const fresh = el("button", { type: "button", class: "fresh", hidden: true });
   const list = logTable();
   const foot = el("p", { class: "hint" });
   const more = el("button", { type: "button", text: "Load more" });
-  const element = el("div", {}, el("h1", { text: "Log" }), form.element, problems.element, fresh, list.element,
-    el("div", { class: "row" }, more, foot));
+  const element = el(
+    "div",
+    {},
+    el("h1", { text: "Log" }),
+    form.element,
+    problems.element,
+    fresh,
+    list.element,
+    el("div", { class: "row" }, more, foot),
+  );
   const state = { filters: {}, items: [], held: [], next: null, task: null, turn: 0 };
 
   /** The newest page: what is known is renewed where it stands, what is new comes on top or waits to be let in. */
@@ -78,22 +107,36 @@ export function logView(desk) {
     const isFull = state.items.length >= SHOWN_MAX;
     more.hidden = !state.next || isFull;
     setText(more, state.items.length ? "Load more" : "Look further back");
-    setText(foot, isFull ? `The newest ${SHOWN_MAX} are shown; narrow the filters to see older ones.`
-      : state.items.length && !state.next ? `${many(state.items.length, "notification")}; there are no older ones.` : "");
+    setText(
+      foot,
+      isFull
+        ? `The newest ${SHOWN_MAX} are shown; narrow the filters to see older ones.`
+        : state.items.length && !state.next
+          ? `${many(state.items.length, "notification")}; there are no older ones.`
+          : "",
+    );
   }
 
   async function older() {
     const turn = state.turn;
     try {
-      const page = await api.get("/admin/notifications/logs",
-        { ...state.filters, limit: String(PAGE), cursor: state.next }, { signal });
+      const page = await api.get(
+        "/admin/notifications/logs",
+        { ...state.filters, limit: String(PAGE), cursor: state.next },
+        { signal },
+      );
       if (turn !== state.turn) return;
       const known = new Set(state.items.map(({ id }) => id));
       const added = page.items.filter(({ id }) => !known.has(id));
       state.items = [...state.items, ...added].slice(0, SHOWN_MAX);
       state.next = page.nextCursor;
       draw();
-      announce(added.length ? `${many(added.length, "older notification")} loaded.` : "Nothing that fits in that stretch; look further back.", "plain");
+      announce(
+        added.length
+          ? `${many(added.length, "older notification")} loaded.`
+          : "Nothing that fits in that stretch; look further back.",
+        "plain",
+      );
     } catch (error) {
       if (!signal.aborted) problems.show(error, "Older ones could not be loaded");
     }
@@ -120,7 +163,10 @@ export function logView(desk) {
       form.fill(filters);
       if (state.task) return state.task.now();
       state.task = live.start({
-        name: "log", every: EVERY_MS, signal, work: renew,
+        name: "log",
+        every: EVERY_MS,
+        signal,
+        work: renew,
         failed: (error) => error.code && problems.show(error, "The log could not be had"),
       });
     },
@@ -138,7 +184,8 @@ async function copyLink() {
 
 function emptyText({ filters, next }) {
   if (next) return "Nothing so far: what is seldom is looked for a stretch at a time.";
-  return Object.keys(filters).length ? "Nothing that is kept fits these filters."
+  return Object.keys(filters).length
+    ? "Nothing that is kept fits these filters."
     : "No notification yet. The first appears here by itself.";
 }
 
@@ -146,8 +193,11 @@ function emptyText({ filters, next }) {
 export function logTable({ label = "Notifications, newest first", withUser = true } = {}) {
   const columns = [
     { name: "Made", of: ({ createdAt }) => createdAt, render: ({ createdAt }) => timeElement(createdAt) },
-    withUser && { name: "User", of: ({ userId }) => userId,
-      render: ({ userId }) => el("a", { href: to("user", { id: userId }), text: userId, dir: "auto" }) },
+    withUser && {
+      name: "User",
+      of: ({ userId }) => userId,
+      render: ({ userId }) => el("a", { href: to("user", { id: userId }), text: userId, dir: "auto" }),
+    },
     { name: "Notification", wide: true, main: true, of: ({ id }) => id, render: said },
     { name: "Type", of: ({ type }) => type },
     { name: "State", of: ({ state, readAt }) => [state, Boolean(readAt)], render: stateCell },
@@ -156,14 +206,24 @@ export function logTable({ label = "Notifications, newest first", withUser = tru
     { name: "Trouble", wide: true, of: ({ error, attempts }) => [error, attempts], render: trouble },
   ];
   return table({
-    label, empty: "No notifications.", key: ({ id }) => id, open: ({ id }) => to("trail", { id }), compact: true,
+    label,
+    empty: "No notifications.",
+    key: ({ id }) => id,
+    open: ({ id }) => to("trail", { id }),
+    compact: true,
     columns: columns.filter(Boolean),
   });
 }
 
 function said({ id, payload, type }) {
-  return el("div", {}, el("a", { href: to("trail", { id }), text: payload.title || type, dir: "auto" }),
-    payload.message ? el("div", { class: "message", title: payload.message }, el("bdi", { text: payload.message })) : null);
+  return el(
+    "div",
+    {},
+    el("a", { href: to("trail", { id }), text: payload.title || type, dir: "auto" }),
+    payload.message
+      ? el("div", { class: "message", title: payload.message }, el("bdi", { text: payload.message }))
+      : null,
+  );
 }
 
 function stateCell({ state, readAt }) {

@@ -21,7 +21,9 @@ export function announce(text, tone = "good") {
 
 /** What went wrong with a request, as the server says it. */
 export function problemBox(error, doing) {
-  const parts = [el("p", {}, el("strong", { text: `${doing}: ` }), el("span", { text: error.detail ?? error.message }))];
+  const parts = [
+    el("p", {}, el("strong", { text: `${doing}: ` }), el("span", { text: error.detail ?? error.message })),
+  ];
   const facts = el("dl", { class: "facts" });
   const fact = (name, node) => facts.append(el("div", {}, el("dt", { text: name }), el("dd", {}, node)));
   if (error.code) fact("Code", el("code", { text: error.code }));
@@ -52,14 +54,21 @@ export function problemPlace() {
 
 /**
  * Asks before something is done, and does it while the dialog still stands, so that a refusal is read there.
- * @param {{title: string, body: Node[], verb: string, act: () => Promise<string>}} question `act` answers what came of it
+ * @param {{title: string, body: Node[], verb: string, act: () => Promise<string>}} question `act` answers what came
+ *   of it
  */
 export function ask({ title, body, verb, act }) {
   const cancel = el("button", { type: "button", text: "Cancel", autofocus: true });
   const go = el("button", { type: "submit", class: "danger", text: verb });
   const trouble = el("div");
-  const form = el("form", { method: "dialog" },
-    el("h2", { id: "question", text: title }), ...body, trouble, el("div", { class: "row end" }, cancel, go));
+  const form = el(
+    "form",
+    { method: "dialog" },
+    el("h2", { id: "question", text: title }),
+    ...body,
+    trouble,
+    el("div", { class: "row end" }, cancel, go),
+  );
   const dialog = el("dialog", { "aria-labelledby": "question" }, form);
   cancel.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => dialog.remove());

@@ -13,15 +13,30 @@ const BEFORE = SPAN_MS / MINUTE_MS - 1;
 
 export function nowPart({ api, live, signal }, tiles) {
   const rate = plot({
-    title: "Notifications a minute", kind: "line", least: 4, empty: "The first figures are being gathered",
-    format: (value) => count(Math.round(value * 10) / 10), series: [{ name: "notifications", tone: "one" }],
+    title: "Notifications a minute",
+    kind: "line",
+    least: 4,
+    empty: "The first figures are being gathered",
+    format: (value) => count(Math.round(value * 10) / 10),
+    series: [{ name: "notifications", tone: "one" }],
   });
   const latency = plot({
-    title: "Time until a device confirmed", kind: "line", least: 10, empty: "Nothing was confirmed in these ten minutes",
-    format: duration, series: [{ name: "95 %", tone: "two" }, { name: "50 %", tone: "one" }],
+    title: "Time until a device confirmed",
+    kind: "line",
+    least: 10,
+    empty: "Nothing was confirmed in these ten minutes",
+    format: duration,
+    series: [
+      { name: "95 %", tone: "two" },
+      { name: "50 %", tone: "one" },
+    ],
   });
-  const element = el("section", { class: "card", "aria-labelledby": "now" },
-    el("h2", { id: "now", text: "The last ten minutes" }), el("div", { class: "plots" }, rate.element, latency.element));
+  const element = el(
+    "section",
+    { class: "card", "aria-labelledby": "now" },
+    el("h2", { id: "now", text: "The last ten minutes" }),
+    el("div", { class: "plots" }, rate.element, latency.element),
+  );
   let points = [];
   let before = 0;
 
@@ -34,14 +49,21 @@ export function nowPart({ api, live, signal }, tiles) {
   }
 
   live.start({
-    name: "now", every: EVERY_MS, signal,
+    name: "now",
+    every: EVERY_MS,
+    signal,
     work: async () => {
       const now = Date.now();
       const point = await minuteUntil(now, api, signal);
       points.push(point);
       const { total, p50, p95 } = point;
       tiles.set("rate", count(total), "", `as of ${local(now)}`);
-      tiles.set("confirm", duration(p95), "", p95 === null ? "none in the last minute" : `half within ${duration(p50)}`);
+      tiles.set(
+        "confirm",
+        duration(p95),
+        "",
+        p95 === null ? "none in the last minute" : `half within ${duration(p50)}`,
+      );
       draw(now);
       // What was not had now is had the next time.
       for (; before < BEFORE; before += 1) {
@@ -55,7 +77,10 @@ export function nowPart({ api, live, signal }, tiles) {
 }
 
 async function minuteUntil(at, api, signal) {
-  const stats = await api.stats({ from: new Date(at - MINUTE_MS).toISOString(), to: new Date(at).toISOString() }, { signal });
+  const stats = await api.stats(
+    { from: new Date(at - MINUTE_MS).toISOString(), to: new Date(at).toISOString() },
+    { signal },
+  );
   const { p50, p95 } = stats.confirmation;
   return { at, total: stats.total, p50, p95 };
 }

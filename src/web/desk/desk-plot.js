@@ -19,20 +19,42 @@ const ROWS_MAX = 60;
  */
 export function plot({ title, kind, format, least, empty, series }) {
   const picture = svg("svg", {
-    class: "plot", tabindex: "0", role: "slider", "aria-roledescription": "plot", "aria-label": title, "aria-valuemin": 0,
+    class: "plot",
+    tabindex: "0",
+    role: "slider",
+    "aria-roledescription": "plot",
+    "aria-label": title,
+    "aria-valuemin": 0,
   });
-  const legend = series.length > 1
-    ? el("ul", { class: "legend" }, series.map(({ name, tone }) => el("li", { class: tone, text: name })))
-    : null;
+  const legend =
+    series.length > 1
+      ? el(
+          "ul",
+          { class: "legend" },
+          series.map(({ name, tone }) => el("li", { class: tone, text: name })),
+        )
+      : null;
   const value = el("output", { class: "plot-value" });
   const rows = el("tbody");
-  const head = el("tr", {}, el("th", { scope: "col", text: "Time" }),
-    series.map(({ name }) => el("th", { scope: "col", text: name })));
-  const scroller = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}, as a table` },
-    el("table", {}, el("thead", {}, head), rows));
+  const head = el(
+    "tr",
+    {},
+    el("th", { scope: "col", text: "Time" }),
+    series.map(({ name }) => el("th", { scope: "col", text: name })),
+  );
+  const scroller = el(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}, as a table` },
+    el("table", {}, el("thead", {}, head), rows),
+  );
   const details = el("details", { class: "plot-table" }, el("summary", { text: "As a table" }), scroller);
-  const element = el("figure", { class: "plot-box" },
-    el("figcaption", {}, el("h3", { text: title }), legend, value), picture, details);
+  const element = el(
+    "figure",
+    { class: "plot-box" },
+    el("figcaption", {}, el("h3", { text: title }), legend, value),
+    picture,
+    details,
+  );
 
   const marks = svg("g", { class: "marks" });
   /** Times with a value or null for each series, oldest first. */
@@ -64,8 +86,11 @@ export function plot({ title, kind, format, least, empty, series }) {
   function marksOf(point, scale) {
     const x = scale.x(kind === "bars" ? point.at + data.step / 2 : point.at);
     const rule = svg("line", { class: "plot-mark", x1: x, x2: x, y1: PAD.top, y2: HEIGHT - PAD.bottom });
-    const dots = point.values.map((one, index) => (one === null || kind === "bars" ? null
-      : svg("circle", { class: `dot ${series[index].tone}`, cx: x, cy: scale.y(one), r: 4 })));
+    const dots = point.values.map((one, index) =>
+      one === null || kind === "bars"
+        ? null
+        : svg("circle", { class: `dot ${series[index].tone}`, cx: x, cy: scale.y(one), r: 4 }),
+    );
     return [rule, ...dots.filter(Boolean)];
   }
 
@@ -79,8 +104,9 @@ export function plot({ title, kind, format, least, empty, series }) {
   }
 
   function spoken(point) {
-    const said = point.values.map((one, index) =>
-      `${series.length > 1 ? `${series[index].name} ` : ""}${one === null ? "none" : format(one)}`);
+    const said = point.values.map(
+      (one, index) => `${series.length > 1 ? `${series[index].name} ` : ""}${one === null ? "none" : format(one)}`,
+    );
     return said.join(", ");
   }
 
@@ -88,9 +114,15 @@ export function plot({ title, kind, format, least, empty, series }) {
     if (!details.open) return;
     reconcile(rows, data.points.slice(-ROWS_MAX).reverse(), {
       key: (point) => String(point.at),
-      create: (point) => el("tr", {}, el("th", { scope: "row", text: local(point.at) }), series.map(() => el("td"))),
-      update: (row, point) => point.values.forEach((one, index) =>
-        setText(row.children[index + 1], one === null ? "–" : format(one))),
+      create: (point) =>
+        el(
+          "tr",
+          {},
+          el("th", { scope: "row", text: local(point.at) }),
+          series.map(() => el("td")),
+        ),
+      update: (row, point) =>
+        point.values.forEach((one, index) => setText(row.children[index + 1], one === null ? "–" : format(one))),
     });
   }
 
@@ -187,20 +219,30 @@ function line(data, index, { tone }, { x, y }) {
   close(previous);
   const filled = index === 0 ? [svg("path", { class: `area ${tone}`, d: area })] : [];
   // A value between two gaps has no line through it.
-  const lonely = data.points.filter((point, place) => point.values[index] !== null
-    && (data.points[place - 1]?.values[index] ?? null) === null && (data.points[place + 1]?.values[index] ?? null) === null);
-  const dots = lonely.map((point) => svg("circle", { class: `dot ${tone}`, cx: x(point.at), cy: y(point.values[index]), r: 3 }));
+  const lonely = data.points.filter(
+    (point, place) =>
+      point.values[index] !== null &&
+      (data.points[place - 1]?.values[index] ?? null) === null &&
+      (data.points[place + 1]?.values[index] ?? null) === null,
+  );
+  const dots = lonely.map((point) =>
+    svg("circle", { class: `dot ${tone}`, cx: x(point.at), cy: y(point.values[index]), r: 3 }),
+  );
   return [...filled, svg("path", { class: `line ${tone}`, d: path }), ...dots];
 }
 
 function bars(data, index, { tone }, { x, y }) {
   const wide = x(data.from + data.step) - x(data.from);
   const gap = wide > 6 ? 2 : 0.5;
-  return data.points.filter((point) => point.values[index]).map((point) => svg("rect", {
-    class: `bar ${tone}`,
-    x: (x(point.at) + gap / 2).toFixed(1),
-    width: Math.max(1, wide - gap).toFixed(1),
-    y: y(point.values[index]).toFixed(1),
-    height: (y(0) - y(point.values[index])).toFixed(1),
-  }));
+  return data.points
+    .filter((point) => point.values[index])
+    .map((point) =>
+      svg("rect", {
+        class: `bar ${tone}`,
+        x: (x(point.at) + gap / 2).toFixed(1),
+        width: Math.max(1, wide - gap).toFixed(1),
+        y: y(point.values[index]).toFixed(1),
+        height: (y(0) - y(point.values[index])).toFixed(1),
+      }),
+    );
 }

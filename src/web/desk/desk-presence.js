@@ -27,8 +27,17 @@ export function presenceView(desk) {
     { name: "role", label: "Role", options: ROLES },
   ]);
   const people = peopleTable(desk, () => task?.now());
-  const element = el("div", {}, title, form.element, problems.element, summary, groups, people.element,
-    el("div", { class: "row" }, more));
+  const element = el(
+    "div",
+    {},
+    title,
+    form.element,
+    problems.element,
+    summary,
+    groups,
+    people.element,
+    el("div", { class: "row" }, more),
+  );
   let wanted = PAGE;
   let filters = {};
   let task = null;
@@ -41,16 +50,20 @@ export function presenceView(desk) {
   async function renew() {
     const presence = await api.get("/admin/presence", { ...filters, limit: String(wanted) }, { signal });
     problems.clear();
-    setText(summary, `${many(presence.totalOnline, "user")} online by ${many(presence.connections, "connection")}`
-      + `${presence.complete ? "." : ": of this instance only, the others cannot be asked just now."}`);
+    setText(
+      summary,
+      `${many(presence.totalOnline, "user")} online by ${many(presence.connections, "connection")}` +
+        `${presence.complete ? "." : ": of this instance only, the others cannot be asked just now."}`,
+    );
     reconcile(groups, groupsOf(presence), {
       key: ([name]) => name,
       create: ([name]) => el("div", {}, el("h2", { text: name }), el("dl", { class: "facts" })),
-      update: (node, [, entries]) => reconcile(node.lastElementChild, entries, {
-        key: ([label]) => label,
-        create: ([label]) => el("div", {}, el("dt", { text: label }), el("dd")),
-        update: (fact, [, figure]) => setText(fact.lastElementChild, count(figure)),
-      }),
+      update: (node, [, entries]) =>
+        reconcile(node.lastElementChild, entries, {
+          key: ([label]) => label,
+          create: ([label]) => el("div", {}, el("dt", { text: label }), el("dd")),
+          update: (fact, [, figure]) => setText(fact.lastElementChild, count(figure)),
+        }),
     });
     people.says(emptyText(filters));
     people.update(presence.users);
@@ -69,7 +82,10 @@ export function presenceView(desk) {
       if (task) task.now();
       else {
         task = live.start({
-          name: "presence", every: EVERY_MS, signal, work: renew,
+          name: "presence",
+          every: EVERY_MS,
+          signal,
+          work: renew,
           failed: (error) => error.code && problems.show(error, "Who is online is not known"),
         });
       }
@@ -86,18 +102,34 @@ function emptyText({ userId, role }) {
 function groupsOf({ byRole, byDoor, instances }) {
   const doors = Object.entries(byDoor).map(([door, figure]) => [channelName(door), figure]);
   const places = instances.map(({ instance, totalOnline }) => [instance, totalOnline]);
-  return [["By role", Object.entries(byRole)], ["By door", doors], ["By instance", places]]
-    .filter(([, entries]) => entries.length);
+  return [
+    ["By role", Object.entries(byRole)],
+    ["By door", doors],
+    ["By instance", places],
+  ].filter(([, entries]) => entries.length);
 }
 
 function peopleTable(desk, renew) {
   return table({
-    label: "Who is online", empty: "", compact: true, key: ({ userId }) => userId, open: ({ userId }) => to("user", { id: userId }),
+    label: "Who is online",
+    empty: "",
+    compact: true,
+    key: ({ userId }) => userId,
+    open: ({ userId }) => to("user", { id: userId }),
     columns: [
-      { name: "User", main: true, of: ({ userId }) => userId,
-        render: ({ userId }) => el("a", { href: to("user", { id: userId }), text: userId, dir: "auto" }) },
+      {
+        name: "User",
+        main: true,
+        of: ({ userId }) => userId,
+        render: ({ userId }) => el("a", { href: to("user", { id: userId }), text: userId, dir: "auto" }),
+      },
       { name: "Roles", of: ({ roles }) => roles.join(", ") },
-      { name: "Connections", wide: true, of: ({ sessions }) => sessions, render: ({ sessions }) => connections(sessions) },
+      {
+        name: "Connections",
+        wide: true,
+        of: ({ sessions }) => sessions,
+        render: ({ sessions }) => connections(sessions),
+      },
       { name: "", of: ({ userId }) => userId, render: ({ userId }) => disconnectButton(desk, userId, renew) },
     ],
   });
@@ -106,8 +138,22 @@ function peopleTable(desk, renew) {
 /** Each connection with its door, since when, and its session. */
 export function connections(sessions, most = CONNECTIONS_SHOWN) {
   if (!sessions.length) return el("span", { class: "soft", text: "gone just now" });
-  const list = el("ul", { class: "plain" }, sessions.slice(0, most).map(({ door, since, sessionId }) =>
-    el("li", { title: `Session ${sessionId}` }, `${channelName(door)}, since `, timeElement(since), " ", el("span", { class: "soft" }, "(", timeElement(since, { relative: true }), ")"))));
+  const list = el(
+    "ul",
+    { class: "plain" },
+    sessions
+      .slice(0, most)
+      .map(({ door, since, sessionId }) =>
+        el(
+          "li",
+          { title: `Session ${sessionId}` },
+          `${channelName(door)}, since `,
+          timeElement(since),
+          " ",
+          el("span", { class: "soft" }, "(", timeElement(since, { relative: true }), ")"),
+        ),
+      ),
+  );
   if (sessions.length > most) list.append(el("li", { class: "soft", text: `and ${sessions.length - most} more` }));
   return list;
 }

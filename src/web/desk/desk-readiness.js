@@ -15,7 +15,9 @@ const REFUSALS = {
   },
   database_unavailable: {
     text: "The database is not available",
-    todo: "Look at the database first. Bookings are refused with 503 until it is back; connections stay, and nothing that was accepted is lost.",
+    todo:
+      "Look at the database first. Bookings are refused with 503 until it is back; connections stay, and nothing " +
+      "that was accepted is lost.",
   },
 };
 
@@ -34,7 +36,9 @@ class Readiness extends EventTarget {
     super();
     const { signal } = this.#control;
     live.start({
-      name: "readiness", every: EVERY_MS, signal,
+      name: "readiness",
+      every: EVERY_MS,
+      signal,
       work: async () => {
         try {
           this.#take(await api.get("/ready", {}, { signal, token: null }));
@@ -67,14 +71,21 @@ class Readiness extends EventTarget {
 
 /** What is wrong by /ready alone. */
 function findingsOf({ parts, overdueMails }) {
-  const findings = Object.entries(parts).filter(([, state]) => state !== "ok").map(([name]) => {
-    const part = PARTS[name] ?? { name, broken: "it is degraded", todo: "Look at the server's log." };
-    return { level: "bad", text: `${part.name}: ${part.broken}`, todo: part.todo, href: part.href };
-  });
+  const findings = Object.entries(parts)
+    .filter(([, state]) => state !== "ok")
+    .map(([name]) => {
+      const part = PARTS[name] ?? { name, broken: "it is degraded", todo: "Look at the server's log." };
+      return { level: "bad", text: `${part.name}: ${part.broken}`, todo: part.todo, href: part.href };
+    });
   if (overdueMails > 0) {
-    const figure = overdueMails >= OVERDUE_MAX ? `${OVERDUE_MAX} or more mails are` : `${many(overdueMails, "mail")} ${overdueMails === 1 ? "is" : "are"}`;
+    const figure =
+      overdueMails >= OVERDUE_MAX
+        ? `${OVERDUE_MAX} or more mails are`
+        : `${many(overdueMails, "mail")} ${overdueMails === 1 ? "is" : "are"}`;
     findings.push({
-      level: "bad", text: `${figure} overdue`, href: "#/log?state=pending",
+      level: "bad",
+      text: `${figure} overdue`,
+      href: "#/log?state=pending",
       todo: "Their deadline has passed and nobody has sent them. Look at those that are pending.",
     });
   }

@@ -5,16 +5,20 @@ import { el, reconcile, setText } from "./desk-dom.js";
 
 /**
  * @param {{label: string, empty: string, key: (item) => string, open?: (item) => string,
- *   columns: {name: string, of: (item) => unknown, render?: (item) => Node|string|null, wide?: boolean, main?: boolean}[]}} how
- *   `of` says what a cell depends on; it is rendered anew only when that changes. `open` is where a click on a row leads;
- *   `compact` cards have no names beside their values, and begin with the `main` one.
+ *   columns: {name: string, of: (item) => unknown, render?: (item) => Node|string|null, wide?: boolean,
+ *   main?: boolean}[]}} how `of` says what a cell depends on; it is rendered anew only when that changes. `open` is
+ *   where a click on a row leads; `compact` cards have no names beside their values, and begin with the `main` one.
  */
 export function table({ label, empty, key, open, compact = false, columns }) {
   const heads = columns.map(({ name }) => el("th", { scope: "col", role: "columnheader", text: name }));
   const body = el("tbody", { role: "rowgroup" });
   const nothing = el("p", { class: "empty", text: empty });
-  const grid = el("table", { class: compact ? "cards compact" : "cards", role: "table", "aria-label": label },
-    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, heads)), body);
+  const grid = el(
+    "table",
+    { class: compact ? "cards compact" : "cards", role: "table", "aria-label": label },
+    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, heads)),
+    body,
+  );
   const scroller = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, grid);
   const element = el("div", { class: "table-box" }, scroller, nothing);
   let shown = 0;
@@ -22,7 +26,12 @@ export function table({ label, empty, key, open, compact = false, columns }) {
 
   function create(item) {
     const cells = columns.map(({ name, wide, main }) =>
-      el("td", { role: "cell", "data-name": name, class: [wide && "wide", main && "main"].filter(Boolean).join(" ") || null }));
+      el("td", {
+        role: "cell",
+        "data-name": name,
+        class: [wide && "wide", main && "main"].filter(Boolean).join(" ") || null,
+      }),
+    );
     const row = el("tr", { role: "row", class: open ? "opens" : null }, cells);
     if (open) {
       row.addEventListener("click", (event) => {

@@ -20,18 +20,60 @@ export function trailView({ api, live, signal }, { id }) {
   const message = el("p", { class: "lead", dir: "auto" });
   const standing = el("p", { class: "verdict standing", role: "status" });
   const steps = el("ol", { class: "timeline" });
-  const truncated = el("p", { class: "hint", hidden: true, text: "Older steps are left out: there are more than a thousand." });
+  const truncated = el("p", {
+    class: "hint",
+    hidden: true,
+    text: "Older steps are left out: there are more than a thousand.",
+  });
   const title = el("h1", { text: "Trail of a notification" });
-  const raw = el("pre", { tabindex: "0", role: "region", "aria-label": "The notification as its user gets it", dir: "ltr" });
-  const whole = el("details", { class: "card", hidden: true }, el("summary", { text: "The notification as its user gets it" }), raw);
-  const body = el("div", { hidden: true }, message, standing, head,
-    el("section", { class: "card", "aria-labelledby": "steps" }, el("h2", { id: "steps", text: "What happened" }), truncated, steps), whole);
+  const raw = el("pre", {
+    tabindex: "0",
+    role: "region",
+    "aria-label": "The notification as its user gets it",
+    dir: "ltr",
+  });
+  const whole = el(
+    "details",
+    { class: "card", hidden: true },
+    el("summary", { text: "The notification as its user gets it" }),
+    raw,
+  );
+  const body = el(
+    "div",
+    { hidden: true },
+    message,
+    standing,
+    head,
+    el(
+      "section",
+      { class: "card", "aria-labelledby": "steps" },
+      el("h2", { id: "steps", text: "What happened" }),
+      truncated,
+      steps,
+    ),
+    whole,
+  );
   // An id from the search may be a user's.
-  const otherwise = el("p", { hidden: true }, "No notification of this id is kept. ", el("a", { href: to("user", { id }), text: "Is it a user's?" }));
-  const element = el("div", { class: "trail" }, el("p", {}, el("a", { href: "#/log", text: "Log" })), title, problems.element, otherwise, body);
+  const otherwise = el(
+    "p",
+    { hidden: true },
+    "No notification of this id is kept. ",
+    el("a", { href: to("user", { id }), text: "Is it a user's?" }),
+  );
+  const element = el(
+    "div",
+    { class: "trail" },
+    el("p", {}, el("a", { href: "#/log", text: "Log" })),
+    title,
+    problems.element,
+    otherwise,
+    body,
+  );
 
   const task = live.start({
-    name: "trail", every: EVERY_MS, signal,
+    name: "trail",
+    every: EVERY_MS,
+    signal,
     work: async () => {
       const trail = await api.get(`/admin/notifications/${encodeURIComponent(id)}/trail`, {}, { signal });
       problems.clear();
@@ -46,7 +88,8 @@ export function trailView({ api, live, signal }, { id }) {
       showFacts(head, trail, id);
       truncated.hidden = !trail.truncated;
       reconcile(steps, numbered(trail.trail), {
-        key: ({ key }) => key, create: stepElement,
+        key: ({ key }) => key,
+        create: stepElement,
       });
       whole.hidden = !trail.notification;
       if (trail.notification) setText(raw, JSON.stringify(trail.notification, null, 2));
@@ -60,22 +103,29 @@ export function trailView({ api, live, signal }, { id }) {
 }
 
 function standingOf({ delivery, notification, trail }) {
-  if (!delivery) return notification ? "Nothing is kept of its delivery." : "It was deleted, or became too old; its trail is kept longer.";
+  if (!delivery)
+    return notification
+      ? "Nothing is kept of its delivery."
+      : "It was deleted, or became too old; its trail is kept longer.";
   const { state, attempts, escalateAt, finishedAt } = delivery;
   // The delivery ends when its proof is written; the proof itself has its own time, and its channel.
   const proof = trail.find(({ step }) => PROOFS.includes(step));
   const ended = state === "confirmed" && proof ? proof.at : finishedAt;
-  const took = ended && notification ? ` after ${duration(Math.max(0, Date.parse(ended) - Date.parse(notification.timestamp)))}` : "";
+  const took =
+    ended && notification
+      ? ` after ${duration(Math.max(0, Date.parse(ended) - Date.parse(notification.timestamp)))}`
+      : "";
+  const next = escalateAt ? `; looked at again at ${local(escalateAt)}` : "";
   const tries = attempts ? `, ${many(attempts, "try", "tries")} so far` : "";
   switch (state) {
     case "pending":
-      return `Pending: ${STATES.pending.means}${escalateAt ? `; looked at again at ${local(escalateAt)}` : ""}${tries}.`;
+      return `Pending: ${STATES.pending.means}${next}${tries}.`;
     case "confirmed":
       return `Confirmed${proof?.channel ? ` by ${channelName(proof.channel)}` : ""}${took}.`;
     case "emailed":
       return `Mailed${took}: the mail server took it.`;
     default:
-      return `${state}${took}: ${STATES[state]?.means ?? "see below"}.`;
+      return `${state[0].toUpperCase()}${state.slice(1)}${took}: ${STATES[state]?.means ?? "see below"}.`;
   }
 }
 
@@ -117,10 +167,18 @@ function stepElement({ step, at, channel, device, error, after }) {
   const { tone, text } = STEP_WORDS[step] ?? { tone: "plain", text: step };
   // A mail's steps say themselves that they are a mail's.
   const by = channel && channel !== "email" ? el("span", { class: "by", text: ` by ${channelName(channel)}` }) : null;
-  return el("li", { class: tone },
-    el("div", { class: "step" }, el("strong", { text }), by,
-      after > 0 ? el("span", { class: "after", text: ` after ${duration(after)}` }) : null),
+  return el(
+    "li",
+    { class: tone },
+    el(
+      "div",
+      { class: "step" },
+      el("strong", { text }),
+      by,
+      after > 0 ? el("span", { class: "after", text: ` after ${duration(after)}` }) : null,
+    ),
     el("div", { class: "soft" }, timeElement(at), " · ", el("span", { dir: "ltr", text: utc(at) })),
     device ? el("div", { class: "device" }, el("span", { text: "Session " }), el("bdi", { text: device })) : null,
-    error ? el("div", { class: "error" }, el("bdi", { text: error })) : null);
+    error ? el("div", { class: "error" }, el("bdi", { text: error })) : null,
+  );
 }

@@ -19,22 +19,45 @@ export function userView(desk, { id }) {
   const online = el("div", { class: "online" });
   const list = logTable({ label: `The latest of ${id}`, withUser: false });
   list.says("Nothing was ever sent to this user, or nothing of it is kept. Is the id spelt as in your platform?");
-  const element = el("div", { class: "user" },
+  const element = el(
+    "div",
+    { class: "user" },
     el("p", {}, el("a", { href: "#/presence", text: "Presence" })),
     el("h1", {}, "User ", el("bdi", { text: id })),
     problems.element,
-    el("section", { class: "card", "aria-labelledby": "online" }, el("h2", { id: "online", text: "Now" }), online,
-      el("div", { class: "row" }, disconnectButton(desk, id, () => presence.now()), revokeButton(desk, id, () => presence.now()),
-        copyable(id, "the user's id", announce))),
-    el("section", { "aria-labelledby": "latest" }, el("h2", { id: "latest", text: "The latest notifications" }), list.element,
-      el("p", { class: "row" },
+    el(
+      "section",
+      { class: "card", "aria-labelledby": "online" },
+      el("h2", { id: "online", text: "Now" }),
+      online,
+      el(
+        "div",
+        { class: "row" },
+        disconnectButton(desk, id, () => presence.now()),
+        revokeButton(desk, id, () => presence.now()),
+        copyable(id, "the user's id", announce),
+      ),
+    ),
+    el(
+      "section",
+      { "aria-labelledby": "latest" },
+      el("h2", { id: "latest", text: "The latest notifications" }),
+      list.element,
+      el(
+        "p",
+        { class: "row" },
         el("a", { href: to("log", { filters: { userId: id } }), text: "All of them" }),
         el("a", { href: to("log", { filters: { userId: id, state: "failed" } }), text: "Those that failed" }),
         el("a", { href: to("audit", { filters: { userId: id } }), text: "What they saw and when" }),
-        el("a", { href: to("audit", { filters: { target: id } }), text: "What administrators did" }))));
+        el("a", { href: to("audit", { filters: { target: id } }), text: "What administrators did" }),
+      ),
+    ),
+  );
 
   const presence = live.start({
-    name: "user", every: EVERY_MS, signal,
+    name: "user",
+    every: EVERY_MS,
+    signal,
     work: async () => {
       const { users, complete } = await api.get("/admin/presence", { userId: id, limit: "1" }, { signal });
       problems.clear();
@@ -47,7 +70,9 @@ export function userView(desk, { id }) {
     failed: (error) => error.code && problems.show(error, "Whether they are online is not known"),
   });
   live.start({
-    name: "latest", every: LOG_EVERY_MS, signal,
+    name: "latest",
+    every: LOG_EVERY_MS,
+    signal,
     work: async () => {
       const page = await api.get("/admin/notifications/logs", { userId: id, limit: String(SHOWN) }, { signal });
       list.update(page.items);
@@ -58,7 +83,9 @@ export function userView(desk, { id }) {
 }
 
 function standing(user, sessions, complete) {
-  const doubt = complete ? [] : [el("p", { class: "hint", text: "Other instances cannot be asked just now: they may be online there." })];
+  const doubt = complete
+    ? []
+    : [el("p", { class: "hint", text: "Other instances cannot be asked just now: they may be online there." })];
   if (!user) {
     return [el("p", {}, badge("offline", "plain"), " No device is connected: what they are sent is mailed."), ...doubt];
   }

@@ -17,7 +17,12 @@ export const ROLES = ["CUSTOMER", "PROFESSIONAL", "ADMIN", "SERVICE"];
 export const STEPS = ["confirmed", "read", "deleted", "deferred", "emailed", "suppressed", "withdrawn", "failed"];
 
 const CHANNEL_NAMES = {
-  websocket: "WebSocket", socketio: "Socket.IO", sse: "event stream", rest: "REST", email: "e-mail", amqp: "RabbitMQ",
+  websocket: "WebSocket",
+  socketio: "Socket.IO",
+  sse: "event stream",
+  rest: "REST",
+  email: "e-mail",
+  amqp: "RabbitMQ",
 };
 
 /** A channel's or door's name, as people write it. */
@@ -112,7 +117,7 @@ export const PARTS = {
     name: "Self-audit",
     does: "Looks for notifications that nothing would deliver",
     broken: "there are notifications that nothing would ever deliver",
-    todo: "Look at bellhop_notifications_lost and the server's log, and keep a copy of the database before anything else.",
+    todo: "Keep a copy of the database before anything else; then look at bellhop_notifications_lost and the log.",
   },
   rabbitmq: {
     name: "RabbitMQ",
@@ -124,7 +129,10 @@ export const PARTS = {
 
 /** What waits, by the names of /ready. */
 export const WAITING = {
-  write: "to be written", clerical: "clerical work", read: "reads", mail: "mails being sent",
+  write: "to be written",
+  clerical: "clerical work",
+  read: "reads",
+  mail: "mails being sent",
   confirmations: "confirmations to be recorded",
 };
 

@@ -18,11 +18,22 @@ import { userView } from "./desk-user.js";
 import { watchReadiness } from "./desk-readiness.js";
 
 const VIEWS = {
-  overview: overviewView, presence: presenceView, log: logView, trail: trailView, user: userView,
-  broadcast: broadcastView, audit: auditView,
+  overview: overviewView,
+  presence: presenceView,
+  log: logView,
+  trail: trailView,
+  user: userView,
+  broadcast: broadcastView,
+  audit: auditView,
 };
 const TITLES = {
-  overview: "Overview", presence: "Presence", log: "Log", trail: "Trail", user: "User", broadcast: "Broadcast", audit: "Audit",
+  overview: "Overview",
+  presence: "Presence",
+  log: "Log",
+  trail: "Trail",
+  user: "User",
+  broadcast: "Broadcast",
+  audit: "Audit",
 };
 /** Which entry of the navigation a view without one belongs to. */
 const PARENTS = { trail: "log", user: "presence" };
@@ -107,7 +118,10 @@ function sayFreshness() {
   const { asOf, isStale, nextTry } = live.freshness;
   const expires = session.claims?.expiresAt;
   const ending = expires && expires - Date.now() < EXPIRY_NOTICE_MS;
-  setText(byId("as-of"), `${isStale ? "Stale: as" : "As"} of ${clock(asOf)}${ending ? `, token ends ${ago(expires)}` : ""}`);
+  setText(
+    byId("as-of"),
+    `${isStale ? "Stale: as" : "As"} of ${clock(asOf)}${ending ? `, token ends ${ago(expires)}` : ""}`,
+  );
   byId("freshness").className = `pill ${isStale ? "bad" : ending ? "warn" : "good"}`;
   document.body.classList.toggle("stale", isStale);
   byId("away").hidden = !live.away;

@@ -24,7 +24,10 @@ await run(async ({ context, proxy, expect }) => {
   await check("a server that is gone is said to be, and what was shown stays", async () => {
     proxy.refuse();
     proxy.cut();
-    await desk.getByRole("alert").getByText(/^The server does not answer since/).waitFor();
+    await desk
+      .getByRole("alert")
+      .getByText(/^The server does not answer since/)
+      .waitFor();
     await alarm.getByText(/What you see is from \d\d:\d\d:\d\d\. Trying again/).waitFor();
     await pill.getByText(/^Stale: as of/).waitFor();
     if (!(await row.isVisible())) throw new Error("the list is gone");
@@ -54,7 +57,13 @@ await run(async ({ context, proxy, expect }) => {
   await check("what is degraded is said with what it means and what to do, and nothing once it is mended", async () => {
     const isOk = { database: "ok", mail: "ok", queues: "ok", hub: "ok", bus: "ok", audit: "ok" };
     const waiting = { write: 0, clerical: 0, read: 0, mail: 0, confirmations: 0 };
-    const body = { status: "degraded", parts: { ...isOk, mail: "degraded" }, overdueMails: 7, waiting, memory: { resident: 1, presence: 1 } };
+    const body = {
+      status: "degraded",
+      parts: { ...isOk, mail: "degraded" },
+      overdueMails: 7,
+      waiting,
+      memory: { resident: 1, presence: 1 },
+    };
     await desk.route("**/ready", (route) => route.fulfill({ json: body }));
     const verdict = desk.getByRole("status", { name: "How it is" });
     await verdict.getByText("Something is wrong").waitFor();
@@ -75,10 +84,14 @@ await run(async ({ context, proxy, expect }) => {
     let last = asked();
     let since = Date.now();
     // What was under way may end; then nothing begins for longer than the longest pause between looks at /ready.
-    await eventually("four seconds without a request", () => {
-      if (asked() !== last) [last, since] = [asked(), Date.now()];
-      return Date.now() - since > 4_000;
-    }, 9_000);
+    await eventually(
+      "four seconds without a request",
+      () => {
+        if (asked() !== last) [last, since] = [asked(), Date.now()];
+        return Date.now() - since > 4_000;
+      },
+      9_000,
+    );
     await desk.evaluate(() => {
       delete document.hidden;
       document.dispatchEvent(new Event("visibilitychange"));

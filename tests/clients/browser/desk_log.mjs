@@ -1,16 +1,21 @@
-// The log and the trail: a booking appears by itself, its trail says which device confirmed it and when, filters narrow
-// the list and are in the address, the mail is told from the push, text of others stays text, and all of it by keyboard.
+// The log and the trail: a booking appears by itself, its trail says which device confirmed it and when, filters
+// narrow the list and are in the address, the mail is told from the push, text of others stays text, and all of it by
+// keyboard.
 
 import { SITE, api, book, check, eventually, run, token } from "./support.mjs";
 
 const HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
 
 function listenAsHost(page, token) {
-  return page.evaluate((token) => new Promise((resolve, reject) => {
-    const socket = new WebSocket(`/ws/notifications?token=${token}`);
-    socket.onopen = resolve;
-    socket.onerror = reject;
-  }), token);
+  return page.evaluate(
+    (token) =>
+      new Promise((resolve, reject) => {
+        const socket = new WebSocket(`/ws/notifications?token=${token}`);
+        socket.onopen = resolve;
+        socket.onerror = reject;
+      }),
+    token,
+  );
 }
 
 await run(async ({ context, expect }) => {
@@ -30,7 +35,9 @@ await run(async ({ context, expect }) => {
   });
 
   await check("a booking appears by itself, confirmed by the device", async () => {
-    await api("/notifications/count", { token: await token("away-host", "PROFESSIONAL", { email: "away-host@example.com" }) });
+    await api("/notifications/count", {
+      token: await token("away-host", "PROFESSIONAL", { email: "away-host@example.com" }),
+    });
     await book("away-host");
     booked = await book("log-host");
     const row = rows.filter({ hasText: "log-host" });
@@ -44,8 +51,10 @@ await run(async ({ context, expect }) => {
 
   await check("filters narrow it, and are in the address", async () => {
     await desk.getByLabel("State").selectOption("emailed");
-    await eventually("only the mailed one is left", async () =>
-      (await rows.count()) === 1 && (await rows.filter({ hasText: "away-host" }).count()) === 1);
+    await eventually(
+      "only the mailed one is left",
+      async () => (await rows.count()) === 1 && (await rows.filter({ hasText: "away-host" }).count()) === 1,
+    );
     if (!desk.url().endsWith("#/log?state=emailed")) throw new Error(desk.url());
     await desk.getByLabel("User id", { exact: true }).fill("log-host");
     await desk.getByRole("button", { name: "Apply" }).click();
@@ -56,7 +65,8 @@ await run(async ({ context, expect }) => {
     await other.addInitScript((token) => sessionStorage.setItem("bellhop.desk.token", token), admin);
     await other.goto(desk.url());
     await other.getByRole("row").filter({ hasText: "away-host" }).waitFor();
-    if (await other.getByRole("row").filter({ hasText: "log-host" }).count()) throw new Error("the link shows something else");
+    if (await other.getByRole("row").filter({ hasText: "log-host" }).count())
+      throw new Error("the link shows something else");
     await other.close();
     await desk.bringToFront();
   });

@@ -8,7 +8,9 @@ const SCHEMES = ["light", "dark"];
 
 async function somethingOfAll() {
   const admin = await token("demo-admin", "ADMIN");
-  await api("/notifications/count", { token: await token("demo-host", "PROFESSIONAL", { email: "demo-host@example.com" }) });
+  await api("/notifications/count", {
+    token: await token("demo-host", "PROFESSIONAL", { email: "demo-host@example.com" }),
+  });
   const { booking, notification } = await book("demo-host");
   await api(`/bookings/${booking.id}/cancel`, { token: await token("demo-guest", "CUSTOMER"), method: "POST" });
   await book("host-without-address-and-with-a-very-long-name-that-has-no-place-to-break-in-it-at-all-0123456789");
@@ -45,13 +47,16 @@ await run(async ({ context, proxy, expect }) => {
         await isAccessible(page);
         const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         if (beyond > 0) throw new Error(`${beyond} px wider than the screen`);
-        if (settings.shots) await page.screenshot({ path: `${settings.shots}/${name}-${width}-${colorScheme}.png`, fullPage: true });
+        if (settings.shots)
+          await page.screenshot({ path: `${settings.shots}/${name}-${width}-${colorScheme}.png`, fullPage: true });
       }
     };
     for (const [name, { path, shows, has }] of Object.entries(views)) {
       await check(`${name}, light and dark, ${width} pixels`, async () => {
         await page.goto(`${SITE}/admin#/${path}`);
-        await eventually(`${name} shows its data`, async () => has.test((await page.locator(`#view ${shows}`).textContent()) ?? ""));
+        await eventually(`${name} shows its data`, async () =>
+          has.test((await page.locator(`#view ${shows}`).textContent()) ?? ""),
+        );
         await look(name);
       });
     }

@@ -12,8 +12,10 @@ await run(async ({ context }) => {
   const email = "figures-host@example.com";
   await api("/notifications/count", { token: await token("figures-host", "PROFESSIONAL", { email }) });
   for (let booked = 0; booked < BOOKED; booked += 1) await book("figures-host");
-  await eventually("all of them are mailed", async () =>
-    (await api("/admin/notifications/stats", { token: admin })).byState.emailed === BOOKED);
+  await eventually(
+    "all of them are mailed",
+    async () => (await api("/admin/notifications/stats", { token: admin })).byState.emailed === BOOKED,
+  );
   const desk = await browser.newPage();
   await desk.addInitScript((token) => sessionStorage.setItem("bellhop.desk.token", token), admin);
   await desk.goto(`${SITE}/admin`);
@@ -30,7 +32,10 @@ await run(async ({ context }) => {
 
   await check("every part says that it is well, and what it is", async () => {
     for (const part of ["Database", "Mail", "Queues", "Hub", "Bus", "Self-audit"]) {
-      await desk.getByRole("listitem").filter({ hasText: `${part}: ok` }).waitFor();
+      await desk
+        .getByRole("listitem")
+        .filter({ hasText: `${part}: ok` })
+        .waitFor();
     }
   });
 
@@ -50,7 +55,10 @@ await run(async ({ context }) => {
     const bar = hours.locator("rect.bar");
     if ((await bar.count()) !== 1) throw new Error("there is not one bar for one hour");
     await bar.hover();
-    await hours.getByText(new RegExp(`: ${BOOKED}$`)).first().waitFor();
+    await hours
+      .getByText(new RegExp(`: ${BOOKED}$`))
+      .first()
+      .waitFor();
   });
 
   await check("and as a table", async () => {
@@ -62,7 +70,10 @@ await run(async ({ context }) => {
   await check("another stretch of time is asked for when it is chosen", async () => {
     const asked = desk.waitForRequest((request) => {
       const query = new URL(request.url()).searchParams;
-      return request.url().includes("/stats?") && Date.parse(query.get("to")) - Date.parse(query.get("from")) === 7 * 86_400_000;
+      return (
+        request.url().includes("/stats?") &&
+        Date.parse(query.get("to")) - Date.parse(query.get("from")) === 7 * 86_400_000
+      );
     });
     await desk.getByText("7 days").click();
     await asked;
@@ -79,7 +90,9 @@ await run(async ({ context }) => {
     await book("figures-host");
     // A page that is seen again is renewed at once.
     await desk.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
-    await tile("Notifications, last minute").getByText(String(BOOKED + 1), { exact: true }).waitFor();
+    await tile("Notifications, last minute")
+      .getByText(String(BOOKED + 1), { exact: true })
+      .waitFor();
     const shifted = await desk.evaluate(() => globalThis.shifted);
     if (shifted > SHIFT_MAX) throw new Error(`the layout moved by ${shifted}`);
   });
@@ -88,7 +101,9 @@ await run(async ({ context }) => {
     await desk.getByRole("link", { name: "emailed", exact: true }).click();
     await desk.getByRole("heading", { name: "Log", exact: true }).waitFor();
     if (!/^#\/log\?state=emailed&from=/.test(new URL(desk.url()).hash)) throw new Error(desk.url());
-    await eventually("they are listed", async () =>
-      (await desk.getByRole("row").filter({ hasText: "figures-host" }).count()) >= BOOKED);
+    await eventually(
+      "they are listed",
+      async () => (await desk.getByRole("row").filter({ hasText: "figures-host" }).count()) >= BOOKED,
+    );
   });
 });

@@ -1,5 +1,5 @@
-// Who is online, what an administrator does to them, and broadcasts: a host whose page is open is seen, told, thrown out
-// and kept out.
+// Who is online, what an administrator does to them, and broadcasts: a host whose page is open is seen, told, thrown
+// out and kept out.
 
 import { NETWORK, SITE, check, eventually, run, token } from "./support.mjs";
 
@@ -12,17 +12,21 @@ async function device(context, user) {
 }
 
 function connect(page, token) {
-  return page.evaluate((token) => new Promise((resolve) => {
-    globalThis.heard = [];
-    globalThis.endedWith = null;
-    const socket = new WebSocket(`/ws/notifications?token=${token}`);
-    socket.onopen = () => resolve(true);
-    socket.onmessage = ({ data }) => heard.push(JSON.parse(data));
-    socket.onclose = ({ code }) => {
-      globalThis.endedWith = code;
-      resolve(false);
-    };
-  }), token);
+  return page.evaluate(
+    (token) =>
+      new Promise((resolve) => {
+        globalThis.heard = [];
+        globalThis.endedWith = null;
+        const socket = new WebSocket(`/ws/notifications?token=${token}`);
+        socket.onopen = () => resolve(true);
+        socket.onmessage = ({ data }) => heard.push(JSON.parse(data));
+        socket.onclose = ({ code }) => {
+          globalThis.endedWith = code;
+          resolve(false);
+        };
+      }),
+    token,
+  );
 }
 
 await run(async ({ context, expect }) => {
@@ -82,7 +86,10 @@ await run(async ({ context, expect }) => {
     await dialog.getByRole("button", { name: "Send it" }).click();
     await desk.getByText("Accepted and kept").waitFor();
     await eventually("the host hears it", () =>
-      host.evaluate(() => heard.some(({ event, data }) => event === "system.maintenance" && data.title.startsWith("Back at six"))));
+      host.evaluate(() =>
+        heard.some(({ event, data }) => event === "system.maintenance" && data.title.startsWith("Back at six")),
+      ),
+    );
     await desk.getByText("Done: 1 user was told.").waitFor();
   });
 
@@ -93,7 +100,9 @@ await run(async ({ context, expect }) => {
     await desk.getByRole("button", { name: "Look it over and send" }).click();
     await desk.getByRole("button", { name: "Push it" }).click();
     await desk.getByText("Pushed to whoever is online").waitFor();
-    await eventually("the host hears it", () => host.evaluate(() => heard.some(({ data }) => data?.title === "Passing by")));
+    await eventually("the host hears it", () =>
+      host.evaluate(() => heard.some(({ data }) => data?.title === "Passing by")),
+    );
   });
 
   await check("a broadcast that the server refuses is explained in the dialog", async () => {
@@ -144,8 +153,11 @@ await run(async ({ context, expect }) => {
       await desk.getByRole("row").filter({ hasText: deed }).first().waitFor();
     }
     await desk.getByLabel("Deed", { exact: true }).selectOption("disconnect");
-    await eventually("the others are left out", async () =>
-      (await desk.getByRole("row").filter({ hasText: "disconnected a user" }).count()) === 1
-        && (await desk.getByRole("row").count()) === 2);
+    await eventually(
+      "the others are left out",
+      async () =>
+        (await desk.getByRole("row").filter({ hasText: "disconnected a user" }).count()) === 1 &&
+        (await desk.getByRole("row").count()) === 2,
+    );
   });
 });

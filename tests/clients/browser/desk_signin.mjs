@@ -53,7 +53,11 @@ await run(async ({ context, expect }) => {
   });
 
   await check("the token is in the tab's storage, and in no address", async () => {
-    const kept = await page.evaluate(() => [Object.values(sessionStorage), Object.values(localStorage), document.cookie]);
+    const kept = await page.evaluate(() => [
+      Object.values(sessionStorage),
+      Object.values(localStorage),
+      document.cookie,
+    ]);
     if (JSON.stringify(kept) !== JSON.stringify([[good], [], ""])) throw new Error(JSON.stringify(kept));
     const told = [page.url(), ...asked].find((url) => url.includes(good.slice(-20)));
     if (told) throw new Error(`in ${told}`);
@@ -78,7 +82,9 @@ await run(async ({ context, expect }) => {
 
   await check("where there are no demonstration tokens there is no button", async () => {
     const bare = await browser.newPage();
-    await bare.route("**/dev/token", (route) => route.fulfill({ status: 404, contentType: "application/problem+json", body: "{}" }));
+    await bare.route("**/dev/token", (route) =>
+      route.fulfill({ status: 404, contentType: "application/problem+json", body: "{}" }),
+    );
     expect(/status of 404/);
     const asked = bare.waitForResponse("**/dev/token");
     await bare.goto(address);
@@ -97,16 +103,20 @@ await run(async ({ context, expect }) => {
     await page.getByText("The token was revoked").waitFor();
   });
 
-  await check("a token that expires leads there too, and the next goes on with the same view", async () => {
-    await page.goto(`${address}#/presence?role=PROFESSIONAL`);
-    await paste(page, await token("demo-admin", "ADMIN", { expiresIn: 2 }));
-    await page.getByRole("heading", { name: "Presence" }).waitFor();
-    await page.getByText("The token has expired").waitFor({ timeout: EXPIRY_MS });
-    if (await page.locator("#view *").count()) throw new Error("what was seen is still shown");
-    await paste(page, good);
-    await page.getByRole("heading", { name: "Presence" }).waitFor();
-    if ((await page.getByLabel("Role").inputValue()) !== "PROFESSIONAL") throw new Error("the filter is lost");
-  }, EXPIRY_MS);
+  await check(
+    "a token that expires leads there too, and the next goes on with the same view",
+    async () => {
+      await page.goto(`${address}#/presence?role=PROFESSIONAL`);
+      await paste(page, await token("demo-admin", "ADMIN", { expiresIn: 2 }));
+      await page.getByRole("heading", { name: "Presence" }).waitFor();
+      await page.getByText("The token has expired").waitFor({ timeout: EXPIRY_MS });
+      if (await page.locator("#view *").count()) throw new Error("what was seen is still shown");
+      await paste(page, good);
+      await page.getByRole("heading", { name: "Presence" }).waitFor();
+      if ((await page.getByLabel("Role").inputValue()) !== "PROFESSIONAL") throw new Error("the filter is lost");
+    },
+    EXPIRY_MS,
+  );
 
   await check("the platform's cookie lets an administrator in without being asked", async () => {
     const other = await context();
@@ -116,7 +126,10 @@ await run(async ({ context, expect }) => {
     await page.getByRole("heading", { name: "Overview" }).waitFor();
     const isKept = await page.evaluate(() => sessionStorage.length > 0);
     if (isKept) throw new Error("the cookie was copied");
-    await eventually("the overview has its figures", async () => (await page.locator(".tile .value").first().textContent()) !== "–");
+    await eventually(
+      "the overview has its figures",
+      async () => (await page.locator(".tile .value").first().textContent()) !== "–",
+    );
     await other.close();
   });
 });
