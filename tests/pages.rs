@@ -79,13 +79,14 @@ scripts! {
     fn the_client_falls_back_where_a_door_is_shut() "client_doors.mjs";
     fn the_client_shares_one_connection_between_tabs() "client_tabs.mjs";
     fn the_client_renews_its_token() "client_tokens.mjs";
+    fn the_client_weathers_what_a_network_does() "client_weather.mjs";
     fn the_bell_rings_in_another_tab() "bell_arrivals.mjs";
     fn the_bell_lists_what_came() "bell_list.mjs";
     fn the_bell_is_worked_by_keyboard() "bell_keyboard.mjs";
     fn the_bell_says_when_it_is_not_connected() "bell_states.mjs";
     fn the_bell_is_accessible_in_every_look() "bell_looks.mjs";
     fn the_bell_speaks_languages() "bell_languages.mjs";
-    fn the_bell_hangs_in_pages_of_elsewhere() "bell_anywhere.mjs";
+    fn the_bell_hangs_in_pages_of_elsewhere() "bell_anywhere.mjs", "BELLHOP__SERVER__EXTERNAL_URL" = "";
     fn the_demonstration_shows_what_bellhop_does() "demo.mjs";
     fn the_desk_lets_administrators_in() "desk_signin.mjs", "BELLHOP__AUTH__LEEWAY_SECONDS" = "1";
     fn the_desk_shows_who_is_there() "desk_presence.mjs";

@@ -60,10 +60,10 @@ export function icon(name) {
 }
 
 /** The absolute address, if it is one of the web; `javascript:` and the like are none. */
-export function webAddress(text) {
+export function webAddress(text, base = document.baseURI) {
   if (typeof text !== "string" || text === "") return null;
   try {
-    const url = new URL(text, document.baseURI);
+    const url = new URL(text, base);
     return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
   } catch {
     return null;

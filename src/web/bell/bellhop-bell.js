@@ -387,7 +387,8 @@ export class BellhopBell extends HTMLElement {
     await this.#change(
       async () => {
         const answer = await this.#client.fetch("/notifications/preferences/link", { method: "POST" });
-        return webAddress((await answer.json()).url) ?? Promise.reject(new Error("the server's answer has no address"));
+        // Where the server does not know its own address, it says where on it the page is.
+        return webAddress((await answer.json()).url, answer.url) ?? Promise.reject(new Error("the server's answer has no address"));
       },
       (url) => (tab ? tab.location.replace(url) : window.open(url, "_blank", "noopener")),
     );

@@ -90,7 +90,8 @@ await run(
       await bell.isLive();
       await bell.open();
       const [tab] = await Promise.all([here.waitForEvent("page"), bell.find("[part=preferences]").click()]);
-      await tab.waitForURL(/\/preferences/);
+      await tab.waitForURL(`${SITE}/preferences`);
+      await tab.getByRole("heading", { name: "What you get by mail" }).waitFor();
       must("the tab cannot reach back", (await tab.evaluate(() => window.opener)) === null);
 
       for (const [url, goes] of [
