@@ -156,6 +156,8 @@ export class BellhopError extends Error {
 export class Bellhop extends EventTarget {
   constructor(options?: BellhopOptions);
 
+  /** Its URL, without a slash at the end. */
+  readonly server: string;
   readonly state: State;
   /** Why it is refused, or was lost last; null while live. */
   readonly reason: string | null;

@@ -109,6 +109,9 @@ export class Bellhop extends EventTarget {
     this.#pass.onfresh = () => this.#line?.renewed();
   }
 
+  get server() {
+    return this.#api.server;
+  }
   get state() {
     return this.#state;
   }
