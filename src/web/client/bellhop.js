@@ -378,7 +378,9 @@ export class Bellhop extends EventTarget {
       while (query) {
         const page = await this.list({ ...query, limit: PAGE });
         for (const item of page.items) {
-          if (item.userId !== this.user) throw new BellhopError({ status: 401, code: "other_user" }); // as a cookie may
+          this.#pass.user ??= item.userId;
+          // A cookie may have changed hands.
+          if (item.userId !== this.user) throw new BellhopError({ status: 401, code: "other_user" });
           order.take(item, order.seq);
         }
         query = page.nextCursor && { cursor: page.nextCursor };

@@ -162,6 +162,8 @@ await run(async ({ context, expect, proxy }) => {
 
     const alone = await openTab(cookies, "host-cookie", { cookie: true });
     await alone.becomes({ state: "live", leads: true, user: "host-cookie" });
+    const polls = await openTab(cookies, "host-cookie", { cookie: true, options: { transports: ["polling"], since: 0 } });
+    await polls.becomes({ state: "live", seq: 1, user: "host-cookie" });
     const wrong = await openTab(cookies, "host-else", { cookie: true, options: { user: "host-else" } });
     await wrong.becomes({ state: "refused", reason: "other_user" });
     assert.deepEqual(await wrong.seen("unread"), []);
