@@ -97,6 +97,21 @@ await run(async ({ context }) => {
     if (shifted > SHIFT_MAX) throw new Error(`the layout moved by ${shifted}`);
   });
 
+  await check("a computer whose clock is an hour ahead counts by the server's", async () => {
+    const other = await context();
+    const page = await other.newPage();
+    await page.addInitScript(() => {
+      const { now } = Date;
+      Date.now = () => now() + 3_600_000;
+    });
+    await page.addInitScript((token) => sessionStorage.setItem("bellhop.desk.token", token), admin);
+    await page.goto(`${SITE}/admin`);
+    await page.getByText(/clock and the server's are 1 h apart/).waitFor();
+    const rate = page.locator(".tile").filter({ hasText: "Notifications, last minute" });
+    await rate.getByText(String(BOOKED + 1), { exact: true }).waitFor();
+    await other.close();
+  });
+
   await check("the states lead to the log", async () => {
     await desk.getByRole("link", { name: "emailed", exact: true }).click();
     await desk.getByRole("heading", { name: "Log", exact: true }).waitFor();
