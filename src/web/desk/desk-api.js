@@ -1,6 +1,8 @@
 // Asks the server. A refusal becomes a `Problem` with the server's own code, detail and request id; no answer at all
 // becomes `Away`. The token goes into the header and nowhere else.
 
+import { hear } from "./desk-time.js";
+
 /** No request takes longer; the figures of a month take ten seconds. */
 const PATIENCE_MS = 15_000;
 
@@ -71,6 +73,7 @@ async function answer(url, { signal, ...options }) {
   if (signal?.aborted) end();
   try {
     const response = await fetch(url, { ...options, signal: control.signal });
+    hear(response.headers.get("Date"));
     const kind = response.headers.get("Content-Type") ?? "";
     const value = kind.includes("json") ? await response.json() : null;
     if (response.ok) return { value };

@@ -6,7 +6,7 @@ import { filterForm } from "./desk-filters.js";
 import { problemPlace } from "./desk-notices.js";
 import { isUuid, to } from "./desk-route.js";
 import { table } from "./desk-table.js";
-import { clock, timeElement } from "./desk-time.js";
+import { clock, now, timeElement } from "./desk-time.js";
 import { DEEDS, STEPS, STEP_WORDS, channelName, many } from "./desk-words.js";
 
 /** As many as there can be: most are looks, which are folded. */
@@ -75,7 +75,7 @@ export function auditView({ api, signal }) {
       foot,
       isFull
         ? `The newest ${SHOWN_MAX} are shown; narrow the filters to see older ones.`
-        : `${many(state.entries.length, "entry", "entries")}, read at ${clock(Date.now())}.`,
+        : `${many(state.entries.length, "entry", "entries")}, read at ${clock(now())}.`,
     );
   }
 

@@ -5,7 +5,7 @@ import { el, reconcile, setText } from "./desk-dom.js";
 import { problemPlace } from "./desk-notices.js";
 import { plot } from "./desk-plot.js";
 import { to } from "./desk-route.js";
-import { clock, duration, local } from "./desk-time.js";
+import { clock, clockIsKnown, duration, local, now } from "./desk-time.js";
 import { STATES, channelName, count } from "./desk-words.js";
 
 /** Counting a busy month takes seconds: the longer it takes, the less often it is asked for. */
@@ -53,7 +53,7 @@ export function figuresPart({ api, live, signal }, { tiles, verdict }) {
     asOf,
   );
 
-  const from = () => new Date(Date.now() - RANGES[range.chosen()].span).toISOString();
+  const from = () => new Date(now() - RANGES[range.chosen()].span).toISOString();
 
   const task = live.start({
     name: "figures",
@@ -61,10 +61,11 @@ export function figuresPart({ api, live, signal }, { tiles, verdict }) {
     signal,
     work: async () => {
       const { label, span, step } = RANGES[range.chosen()];
-      const now = Date.now();
+      await clockIsKnown;
+      const until = now();
       const begun = performance.now();
       const stats = await api.stats(
-        { from: new Date(now - span).toISOString(), to: new Date(now).toISOString() },
+        { from: new Date(until - span).toISOString(), to: new Date(until).toISOString() },
         { signal },
       );
       task.pace(Math.min(EVERY_MAX_MS, Math.max(EVERY_MS, (performance.now() - begun) * REST_FACTOR)));
@@ -73,7 +74,7 @@ export function figuresPart({ api, live, signal }, { tiles, verdict }) {
       tiles.set("pending", count(pending), "", `of the last ${label}`);
       tiles.set("failed", count(failed), failed ? "warn" : "", `of the last ${label}`);
       verdict.show({ failed, within: `the last ${label}` });
-      hours.show(byStep(stats, now - span, now, step));
+      hours.show(byStep(stats, until - span, until, step));
       states.show(Object.entries(stats.byState).sort(order(Object.keys(STATES))));
       types.show(busiest(stats.byType, stats.otherTypes));
       channels.show(
@@ -84,8 +85,8 @@ export function figuresPart({ api, live, signal }, { tiles, verdict }) {
       setText(
         asOf,
         stats.complete
-          ? `${count(stats.total)} in the last ${label}, counted at ${clock(now)}.`
-          : `The newest ${count(stats.total)} only, back to ${local(stats.countedFrom)}; counted at ${clock(now)}.`,
+          ? `${count(stats.total)} in the last ${label}, counted at ${clock(until)}.`
+          : `The newest ${count(stats.total)} only, back to ${local(stats.countedFrom)}; counted at ${clock(until)}.`,
       );
     },
     failed: (error) =>

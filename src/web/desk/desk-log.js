@@ -6,7 +6,7 @@ import { filterForm } from "./desk-filters.js";
 import { announce, problemPlace } from "./desk-notices.js";
 import { parse, to } from "./desk-route.js";
 import { table } from "./desk-table.js";
-import { duration, timeElement } from "./desk-time.js";
+import { duration, now, timeElement } from "./desk-time.js";
 import { CHANNELS, STATES, channelName, many } from "./desk-words.js";
 
 const EVERY_MS = 5_000;
@@ -143,7 +143,7 @@ export function logView(desk) {
   }
 
   function since(minutes) {
-    const from = new Date(Date.now() - minutes * 60_000).toISOString();
+    const from = new Date(now() - minutes * 60_000).toISOString();
     location.hash = to("log", { filters: { ...parse(location.hash).filters, from, to: "" } });
   }
 

@@ -3,7 +3,7 @@
 
 import { el } from "./desk-dom.js";
 import { plot } from "./desk-plot.js";
-import { duration, local } from "./desk-time.js";
+import { clockIsKnown, duration, local, now } from "./desk-time.js";
 import { count } from "./desk-words.js";
 
 const EVERY_MS = 15_000;
@@ -40,9 +40,9 @@ export function nowPart({ api, live, signal }, tiles) {
   let points = [];
   let before = 0;
 
-  function draw(now) {
-    points = points.filter(({ at }) => at >= now - SPAN_MS);
-    const axis = { from: now - SPAN_MS, to: now };
+  function draw(until) {
+    points = points.filter(({ at }) => at >= until - SPAN_MS);
+    const axis = { from: until - SPAN_MS, to: until };
     rate.show({ ...axis, points: points.map(({ at, total }) => ({ at, values: [total] })) });
     const timed = points.some(({ p95 }) => p95 !== null);
     latency.show({ ...axis, points: timed ? points.map(({ at, p50, p95 }) => ({ at, values: [p95, p50] })) : [] });
@@ -53,23 +53,24 @@ export function nowPart({ api, live, signal }, tiles) {
     every: EVERY_MS,
     signal,
     work: async () => {
-      const now = Date.now();
-      const point = await minuteUntil(now, api, signal);
+      await clockIsKnown;
+      const at = now();
+      const point = await minuteUntil(at, api, signal);
       points.push(point);
       const { total, p50, p95 } = point;
-      tiles.set("rate", count(total), "", `as of ${local(now)}`);
+      tiles.set("rate", count(total), "", `as of ${local(at)}`);
       tiles.set(
         "confirm",
         duration(p95),
         "",
         p95 === null ? "none in the last minute" : `half within ${duration(p50)}`,
       );
-      draw(now);
+      draw(at);
       // What was not had now is had the next time.
       for (; before < BEFORE; before += 1) {
         const oldest = Math.min(...points.map(({ at }) => at));
         points.unshift(await minuteUntil(oldest - MINUTE_MS, api, signal));
-        draw(now);
+        draw(at);
       }
     },
   });

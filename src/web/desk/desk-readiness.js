@@ -2,6 +2,7 @@
 // the audit. What is wrong becomes findings: what it is, what it means, what to do.
 
 import { Away, Problem } from "./desk-api.js";
+import { duration, skew } from "./desk-time.js";
 import { PARTS, many } from "./desk-words.js";
 
 const EVERY_MS = 3_000;
@@ -69,7 +70,13 @@ class Readiness extends EventTarget {
   }
 }
 
-/** What is wrong by /ready alone. */
+/** An operator whose clock is so far off may misread what others say about times. */
+const SKEW_TOLD_MS = 30_000;
+
+/** In whole minutes: what changes all the time is read out all the time. */
+const roughly = (ms) => duration(Math.round(ms / 60_000) * 60_000);
+
+/** What is wrong by /ready alone, and by the clock that it was heard with. */
 function findingsOf({ parts, overdueMails }) {
   const findings = Object.entries(parts)
     .filter(([, state]) => state !== "ok")
@@ -87,6 +94,13 @@ function findingsOf({ parts, overdueMails }) {
       text: `${figure} overdue`,
       href: "#/log?state=pending",
       todo: "Their deadline has passed and nobody has sent them. Look at those that are pending.",
+    });
+  }
+  if (skew() > SKEW_TOLD_MS) {
+    findings.push({
+      level: "warn",
+      text: `This computer's clock and the server's are ${roughly(skew())} apart`,
+      todo: "Times here are the server's. One of the two clocks is wrong: tokens and deadlines go by the server's.",
     });
   }
   return findings;

@@ -7,6 +7,35 @@ const DAY = 24 * HOUR;
 /** How often "2 min ago" is looked at again. */
 const TICK_MS = 5 * SECOND;
 
+/** Clocks that differ by less are as good as the same: the server's is heard in whole seconds. */
+const SKEW_MIN_MS = 3 * SECOND;
+const HALF_SECOND = 500;
+
+/** How far the server's clock is ahead of this computer's, in milliseconds. */
+let ahead = 0;
+let isKnown;
+
+/** Comes with the first answer: before it nobody knows what time it is at the server. */
+export const clockIsKnown = new Promise((resolve) => {
+  isKnown = resolve;
+});
+
+/** Hears the server's time from an answer's `Date`. */
+export function hear(date) {
+  const differs = Date.parse(date) + HALF_SECOND - Date.now();
+  if (Number.isFinite(differs)) ahead = Math.abs(differs) < SKEW_MIN_MS ? 0 : differs;
+  isKnown();
+}
+
+/** The server's time, by which everything is counted: an operator's clock may be wrong. */
+export const now = () => Date.now() + ahead;
+
+/** What the server's clock showed when this computer's showed `at`. */
+export const byServer = (at) => at + ahead;
+
+/** How far the two differ, in milliseconds. */
+export const skew = () => Math.abs(ahead);
+
 const two = (number) => String(number).padStart(2, "0");
 
 /** 21:04:09 */
@@ -22,8 +51,8 @@ export function day(at) {
 }
 
 /** The time of a day, with its date unless it is today's. */
-export function local(at, now = Date.now()) {
-  return day(at) === day(now) ? clock(at) : `${day(at)} ${clock(at)}`;
+export function local(at) {
+  return day(at) === day(now()) ? clock(at) : `${day(at)} ${clock(at)}`;
 }
 
 /** 2026-11-21 20:04:09.123 UTC */
@@ -32,8 +61,8 @@ export function utc(at) {
 }
 
 /** 12 s ago, 3 min ago, in 5 min */
-export function ago(at, now = Date.now()) {
-  const passed = now - new Date(at).getTime();
+export function ago(at) {
+  const passed = now() - new Date(at).getTime();
   const length = Math.abs(passed);
   if (length < 2 * SECOND) return "now";
   const text = rough(length);
@@ -78,9 +107,8 @@ export function timeElement(at, { relative = false } = {}) {
 export function keepTimesGoing() {
   setInterval(() => {
     if (document.hidden) return;
-    const now = Date.now();
     for (const node of document.querySelectorAll("time[data-ago]")) {
-      const text = ago(node.dateTime, now);
+      const text = ago(node.dateTime);
       if (node.textContent !== text) node.textContent = text;
     }
   }, TICK_MS);

@@ -12,7 +12,7 @@ import { presenceView } from "./desk-presence.js";
 import { isUuid, parse, to } from "./desk-route.js";
 import { Session } from "./desk-session.js";
 import { hideSignIn, listen, showSignIn, tryCookie } from "./desk-signin.js";
-import { ago, clock, keepTimesGoing, local } from "./desk-time.js";
+import { ago, byServer, clock, keepTimesGoing, local, now } from "./desk-time.js";
 import { trailView } from "./desk-trail.js";
 import { userView } from "./desk-user.js";
 import { watchReadiness } from "./desk-readiness.js";
@@ -117,18 +117,18 @@ function sayFreshness() {
   if (!session.isOpen) return;
   const { asOf, isStale, nextTry } = live.freshness;
   const expires = session.claims?.expiresAt;
-  const ending = expires && expires - Date.now() < EXPIRY_NOTICE_MS;
+  const ending = expires && expires - now() < EXPIRY_NOTICE_MS;
   setText(
     byId("as-of"),
-    `${isStale ? "Stale: as" : "As"} of ${clock(asOf)}${ending ? `, token ends ${ago(expires)}` : ""}`,
+    `${isStale ? "Stale: as" : "As"} of ${clock(byServer(asOf))}${ending ? `, token ends ${ago(expires)}` : ""}`,
   );
   byId("freshness").className = `pill ${isStale ? "bad" : ending ? "warn" : "good"}`;
   document.body.classList.toggle("stale", isStale);
   byId("away").hidden = !live.away;
   if (!live.away) return;
-  setText(byId("away-text"), `The server does not answer since ${clock(live.away.since)}: ${live.away.reason}.`);
+  setText(byId("away-text"), `The server does not answer since ${clock(byServer(live.away.since))}: ${live.away.reason}.`);
   const wait = nextTry ? Math.max(0, Math.ceil((nextTry - Date.now()) / 1_000)) : 0;
-  setText(byId("away-more"), `What you see is from ${clock(asOf)}. Trying again${wait ? ` in ${wait} s` : ""}.`);
+  setText(byId("away-more"), `What you see is from ${clock(byServer(asOf))}. Trying again${wait ? ` in ${wait} s` : ""}.`);
 }
 
 function find(event) {
