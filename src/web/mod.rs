@@ -5,7 +5,6 @@ mod assets;
 mod pages;
 
 use actix_web::http::Method;
-use actix_web::middleware::Compress;
 use actix_web::web::{self, ServiceConfig};
 
 pub use pages::{Demonstration, Pages};
@@ -15,25 +14,14 @@ use crate::http::route::resource;
 /// Adds the pages to an application. The demonstration exists in development mode only.
 pub fn configure(config: &mut ServiceConfig, development: bool) {
     config
-        .service(resource("/bellhop.js", [(Method::GET, web::to(pages::client))]).wrap(Compress::default()))
-        .service(
-            resource("/bellhop.d.ts", [(Method::GET, web::to(pages::client_types))])
-                .wrap(Compress::default()),
-        )
-        .service(
-            resource("/bellhop-bell.js", [(Method::GET, web::to(pages::bell))]).wrap(Compress::default()),
-        )
-        .service(
-            resource("/bellhop-bell.d.ts", [(Method::GET, web::to(pages::bell_types))])
-                .wrap(Compress::default()),
-        )
-        .service(resource("/assets/{file}", [(Method::GET, web::to(pages::asset))]).wrap(Compress::default()))
-        .service(resource("/admin", [(Method::GET, web::to(pages::desk))]).wrap(Compress::default()))
-        .service(
-            resource("/preferences", [(Method::GET, web::to(pages::preferences))]).wrap(Compress::default()),
-        );
+        .service(resource("/bellhop.js", [(Method::GET, web::to(pages::client))]))
+        .service(resource("/bellhop.d.ts", [(Method::GET, web::to(pages::client_types))]))
+        .service(resource("/bellhop-bell.js", [(Method::GET, web::to(pages::bell))]))
+        .service(resource("/bellhop-bell.d.ts", [(Method::GET, web::to(pages::bell_types))]))
+        .service(resource("/assets/{file}", [(Method::GET, web::to(pages::asset))]))
+        .service(resource("/admin", [(Method::GET, web::to(pages::desk))]))
+        .service(resource("/preferences", [(Method::GET, web::to(pages::preferences))]));
     if development {
-        config
-            .service(resource("/", [(Method::GET, web::to(pages::demonstration))]).wrap(Compress::default()));
+        config.service(resource("/", [(Method::GET, web::to(pages::demonstration))]));
     }
 }

@@ -39,7 +39,7 @@ static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
             if packed.is_none() {
                 log::error!("{name} is missing: /docs shows nothing");
             }
-            Some((name, Asset::packed(kind, packed?)))
+            Some((name, Asset::of_packed(kind, packed?)))
         },
     );
     std::iter::once(("start.js", start)).chain(found).collect()
