@@ -107,6 +107,9 @@ export class Bellhop extends EventTarget {
     this.#order = new Order(since, (notification, after) => this.#tell("notification", notification, after));
     this.#shares = share && Boolean(globalThis.navigator?.locks && globalThis.BroadcastChannel);
     this.#pass.onfresh = () => this.#line?.renewed();
+    this.#api.onrefusal = (error) => {
+      if (error.code === "other_user" && this.#session) this.#end(this.#session.signal, Ended.of(error));
+    };
   }
 
   get server() {
@@ -1017,6 +1020,7 @@ class Order {
 /** Requests that show the token. */
 class Api {
   #timings;
+  onrefusal = null;
 
   constructor(server, pass, timings) {
     this.server = server.replace(/[?#].*$/, "").replace(/\/+$/, "");
@@ -1037,13 +1041,17 @@ class Api {
       if (fresh !== token) response = await this.#send(path, init, fresh);
     }
     if (response.ok || response.status === 304) return response;
-    throw await BellhopError.of(response);
+    const error = await BellhopError.of(response);
+    this.onrefusal?.(error);
+    throw error;
   }
 
   async #send(path, { headers, signal, deadline = this.#timings.request, ...init } = {}, token) {
     const signals = [signal, deadline && AbortSignal.timeout(deadline)].filter(Boolean);
     const all = new Headers(headers);
     if (token) all.set("authorization", `Bearer ${token}`);
+    // A cookie may change hands: the server refuses what is asked for one user and would be done for another.
+    else if (this.pass.user) all.set("bellhop-user", encodeURIComponent(this.pass.user));
     try {
       return await fetch(this.server + path, {
         cache: "no-store",
