@@ -75,6 +75,8 @@ export class Bellhop extends EventTarget {
   #transport = null;
   #leads = false;
   #unread = null;
+  /** How far the inbox stood when that was so. */
+  #unreadAt = 0;
   /** What the page was told last of these. */
   #told = "";
 
@@ -152,7 +154,7 @@ export class Bellhop extends EventTarget {
 
   async count() {
     const count = await this.#api.json("/notifications/count");
-    this.#count(count.unread);
+    this.#count(count);
     return count;
   }
 
@@ -185,7 +187,7 @@ export class Bellhop extends EventTarget {
     // The press that reads a notification may also leave the page: the request goes on without it.
     const answer = await this.#api.json(path, { ...json(selection), keepalive: true });
     if (this.#transport === "websocket" || this.#transport === "sse") {
-      this.#count(answer.unread); // the server tells every tab the rest
+      this.#count(answer); // the server tells every tab the rest
     } else {
       this.#happened(type, answer);
       this.#post({ say: "event", type, detail: answer });
@@ -290,7 +292,7 @@ export class Bellhop extends EventTarget {
       become: (state, reason, transport) => this.#line === line && this.#become(state, reason, transport),
       happened: (type, detail) => this.#tell(type, detail),
       isLive: () => this.#state === "live",
-      count: (unread) => this.#count(unread),
+      count: (standing) => this.#count(standing),
       fail: (error) => this.#fail(error),
       fill: () => this.#fill(),
       heartbeat: () => this.#post(this.#standing()),
@@ -343,7 +345,7 @@ export class Bellhop extends EventTarget {
     else if (!this.#leads) {
       this.#order.begin(message.seq);
       this.#order.exists(message.seq);
-      if (message.unread !== null) this.#count(message.unread);
+      if (message.unread !== null) this.#count({ unread: message.unread, seq: message.unreadAt });
       this.#become(message.state, message.reason, message.transport);
       this.#fillSoon(signal);
     }
@@ -401,12 +403,16 @@ export class Bellhop extends EventTarget {
   }
 
   #happened(type, detail) {
+    if (type === "gap") this.#unreadAt = 0;
     this.#dispatch(type, detail);
-    if (type === "read" || type === "deleted") this.#count(detail.unread);
+    if (type === "read" || type === "deleted") this.#count(detail);
   }
 
-  #count(unread) {
-    if (unread === this.#unread || unread === undefined) return;
+  /** An answer that was overtaken by what is newer says nothing. */
+  #count({ unread, seq }) {
+    if (unread === undefined || seq < this.#unreadAt) return;
+    this.#unreadAt = seq ?? this.#unreadAt;
+    if (unread === this.#unread) return;
     this.#unread = unread;
     if (this.#leads) this.#post(this.#standing());
     this.#dispatch("unread", { unread });
@@ -426,7 +432,7 @@ export class Bellhop extends EventTarget {
 
   #standing() {
     const { state, reason, transport, seq, unread } = this;
-    return { say: "standing", state, reason, transport, seq, unread };
+    return { say: "standing", state, reason, transport, seq, unread, unreadAt: this.#unreadAt };
   }
 
   #post(message) {
@@ -685,11 +691,11 @@ class Line {
   }
 
   #stands({ seq, unread }) {
-    this.#host.count(unread);
     if (seq < this.#order.seq && this.#door === "polling") {
       // Another inbox than the one that is remembered, as after a backup was restored: it begins anew.
       this.#gap({ after: this.#order.seq, oldest: 1 });
     }
+    this.#host.count({ seq, unread });
     this.#order.exists(seq);
     this.#mind();
   }
