@@ -18,7 +18,7 @@ const TIMINGS = {
   better: 60_000,
 };
 
-/** A line that lasted this long was a good one: the next may be tried for at once. */
+/** After a line that lasted this long the next is tried for at once. */
 const STEADY_MS = 5_000;
 /** What is back within this time was hardly away. */
 const QUIET_MS = 1_000;
@@ -29,10 +29,10 @@ const HOLE_MS = 500;
 const MARGIN = 0.2;
 const MARGIN_MS = 60_000;
 const RENEW_AGAIN_MS = 5_000;
-/** Timers that are set for longer than 24.8 days fire at once. */
-const TIMER_MAX_MS = 86_400_000;
+/** Timers that are set for longer fire at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 const BETTER_MAX_MS = 1_800_000;
-/** Notifications that may wait for older ones, and the characters of an event that may wait for its end. */
+/** Notifications that may wait for older ones; characters that may wait for their event's end. */
 const HELD_MAX = 500;
 const EVENT_MAX = 1_000_000;
 const PAGE = 100;
@@ -51,7 +51,6 @@ export class BellhopError extends Error {
     Object.assign(this, { status, code, detail, field, retryAfter });
   }
 
-  /** Reads problem+json, and makes do without. */
   static async of(response) {
     const { status } = response;
     const problem = await response.json().catch(() => ({}));
@@ -61,7 +60,6 @@ export class BellhopError extends Error {
   }
 }
 
-/** See bellhop.d.ts. */
 export class Bellhop extends EventTarget {
   #api;
   #pass;
@@ -221,7 +219,6 @@ export class Bellhop extends EventTarget {
     this.open();
   }
 
-  /** Looks at once how the connection is. */
   #look(changed = false) {
     if (this.#line) this.#line.look(changed);
     else this.#post({ say: "look", changed });
@@ -372,7 +369,6 @@ export class Bellhop extends EventTarget {
     }
   }
 
-  /** Reads what is missing. */
   async #fill() {
     if (this.#filling) return;
     this.#filling = true;
@@ -396,7 +392,6 @@ export class Bellhop extends EventTarget {
     }
   }
 
-  /** Something happened, and the other tabs are to know. */
   #tell(type, detail, after) {
     if (this.#leads) this.#post({ say: "event", type, detail, after });
     this.#happened(type, detail);
@@ -479,7 +474,6 @@ class Line {
   api;
   since = null;
   say = null;
-  /** What run() answered. */
   done = null;
 
   constructor(host) {
@@ -542,12 +536,11 @@ class Line {
     this.#keepFresh();
   }
 
-  /** A door says that something came. */
   heard() {
     this.#heardAt = performance.now();
   }
 
-  /** A door says what came. */
+  /** A door says what came, and first that something did. */
   take(name, data) {
     if (data === null || typeof data !== "object") return;
     if (data.id && data.type === name) return this.#arrived(data);
@@ -608,7 +601,7 @@ class Line {
       return attempt.signal.aborted ? attempt.signal.reason : Ended.of(error);
     } finally {
       attempt.abort();
-      for (const name in this.#timers) clearTimeout(this.#timers[name]);
+      Object.values(this.#timers).forEach(clearTimeout);
       this.#timers = {};
       this.say = null;
     }
@@ -727,7 +720,6 @@ class Line {
     });
   }
 
-  /** The server refused something that was said. */
   #refused({ code = "", message }) {
     this.#host.fail(new BellhopError({ code, detail: message }));
     if (code === "other_user") this.#attempt.abort(new Ended("refused", code));
@@ -817,7 +809,7 @@ class Line {
     if (!signal.aborted) this.#after("renew", RENEW_AGAIN_MS, () => this.#renew());
   }
 
-  /** Tries the doors before this one, on the side; what one of them says meanwhile comes here as well. */
+  /** Tries the doors before this one on the side. */
   async #seekBetter() {
     const { signal } = this.#attempt;
     for (let step = 0; step < this.#step; step++) {
@@ -1069,7 +1061,7 @@ class Api {
       });
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;
-      throw new BellhopError({ code: "unreachable", detail: "the server gave no answer" }, cause);
+      throw new BellhopError({ code: "unreachable" }, cause);
     }
   }
 }
@@ -1128,15 +1120,15 @@ class Pass {
     const late = new AbortController();
     let token;
     try {
-      const never = pause(this.#timings.request, late.signal).then(() => Promise.reject(new Error("it took too long")));
+      const never = pause(this.#timings.request, late.signal).then(() => Promise.reject("it took too long"));
       token = await Promise.race([never, (async () => this.#source(reason))()]);
     } catch (cause) {
-      throw new BellhopError({ code: "token_callback", detail: `the token's callback failed: ${cause?.message}` }, cause);
+      throw new BellhopError({ code: "token_callback", detail: String(cause) }, cause);
     } finally {
       late.abort();
       this.#askedAt = performance.now();
     }
-    if (!token) throw new BellhopError({ status: 401, code: "token_missing", detail: "there is no token" });
+    if (!token) throw new BellhopError({ status: 401, code: "token_missing" });
     if (token !== this.token) {
       this.#keep(token);
       this.onfresh?.();
@@ -1148,7 +1140,7 @@ class Pass {
     const claims = claimsOf(token);
     const user = claims.userId ?? claims.sub ?? claims.id ?? claims.hostId ?? null;
     if (user !== null && this.user !== null && String(user) !== this.user) {
-      throw new BellhopError({ status: 401, code: "other_user", detail: "the token is another user's" });
+      throw new BellhopError({ status: 401, code: "other_user" });
     }
     this.user ??= user === null ? null : String(user);
     this.token = token;
@@ -1185,7 +1177,6 @@ function backoff(tries, { retryFirst, retryLongest }) {
   return Math.random() * Math.min(retryLongest, retryFirst * 2 ** tries);
 }
 
-/** Ends early when `signal` does. */
 function pause(ms, signal) {
   return new Promise((resolve) => {
     const end = () => {

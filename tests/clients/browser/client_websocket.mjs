@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { all, openTab } from "./pages.mjs";
 import { book, check, eventually, NETWORK, run, settings } from "./support.mjs";
 
-const COMPRESSED_MAX = 12 * 1024;
+const COMPRESSED_MAX = 12_000;
 
 const BOOKINGS = 60;
 const CUTS = 12;
