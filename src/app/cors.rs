@@ -8,6 +8,7 @@ pub(super) fn cors(origins: &[String]) -> Cors {
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
         .allowed_headers([
             "authorization",
+            "bellhop-user",
             "content-type",
             "cache-control",
             "idempotency-key",

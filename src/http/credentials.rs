@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use tokio::sync::OnceCell;
 
@@ -18,6 +18,10 @@ use super::tickets::{Admission, TicketOffice};
 use crate::auth::Tokens;
 pub use crate::domain::Door;
 use crate::domain::Identity;
+
+/// Whom a page takes itself to speak for. A cookie may have changed hands since: then nothing of the other's is shown or
+/// changed.
+pub const EXPECTED_USER: HeaderName = HeaderName::from_static("bellhop-user");
 
 /// Finds and verifies tokens, and tickets in their place.
 #[derive(Debug, Clone)]
@@ -145,6 +149,12 @@ fn bearer(header: &HeaderValue) -> Result<String, Problem> {
     Ok(token.trim().to_owned())
 }
 
+/// An expected user's id: percent-encoded, because a header is ASCII.
+fn percent_decoded(header: &HeaderValue) -> String {
+    let encoded = [b"user=", header.as_bytes()].concat();
+    url::form_urlencoded::parse(&encoded).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
 /// A parameter of a query string, decoded; the first of its name.
 pub fn query_value(query: &str, name: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes())
@@ -182,6 +192,11 @@ fn identify(request: &HttpRequest) -> Result<Identity, Problem> {
     let authenticator = request.app_data::<web::Data<Authenticator>>().ok_or_else(Problem::internal)?;
     let verified = request.extensions_mut().remove::<Verified>();
     let identity = verified.map_or_else(|| authenticator.authenticate(request), |Verified(who)| who)?;
+    if let Some(expected) = request.headers().get(EXPECTED_USER)
+        && percent_decoded(expected) != identity.user.as_str()
+    {
+        return Err(Problem::unauthorized("other_user", "the token is another user's than the page is for"));
+    }
     if !request.method().is_safe() && authenticator.comes_by_cookie(request) {
         let origins = request.app_data::<web::Data<AllowedOrigins>>().ok_or_else(Problem::internal)?;
         origins.check(request)?;

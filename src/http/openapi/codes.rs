@@ -37,6 +37,7 @@ pub const TOKEN: Codes = &[
     code(401, "token_user", "the token's user id is empty, too long or has white space in it"),
     code(401, "token_issuer", "the token is from another issuer"),
     code(401, "token_audience", "the token is for another audience"),
+    code(401, "other_user", "the token is another user's than the request's Bellhop-User header says"),
 ];
 
 /// Of routes that change something: a cookie alone does not do for another site's page.

@@ -18,7 +18,7 @@ const TIMINGS = {
   better: 60_000,
 };
 
-/** A line that lasted this long was a good one: the next may be tried for at once. */
+/** After a line that lasted this long the next is tried for at once. */
 const STEADY_MS = 5_000;
 /** What is back within this time was hardly away. */
 const QUIET_MS = 1_000;
@@ -29,10 +29,10 @@ const HOLE_MS = 500;
 const MARGIN = 0.2;
 const MARGIN_MS = 60_000;
 const RENEW_AGAIN_MS = 5_000;
-/** Timers that are set for longer than 24.8 days fire at once. */
-const TIMER_MAX_MS = 86_400_000;
+/** Timers that are set for longer fire at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 const BETTER_MAX_MS = 1_800_000;
-/** Notifications that may wait for older ones, and the characters of an event that may wait for its end. */
+/** Notifications that may wait for older ones; characters that may wait for their event's end. */
 const HELD_MAX = 500;
 const EVENT_MAX = 1_000_000;
 const PAGE = 100;
@@ -51,7 +51,6 @@ export class BellhopError extends Error {
     Object.assign(this, { status, code, detail, field, retryAfter });
   }
 
-  /** Reads problem+json, and makes do without. */
   static async of(response) {
     const { status } = response;
     const problem = await response.json().catch(() => ({}));
@@ -61,7 +60,6 @@ export class BellhopError extends Error {
   }
 }
 
-/** See bellhop.d.ts. */
 export class Bellhop extends EventTarget {
   #api;
   #pass;
@@ -75,6 +73,8 @@ export class Bellhop extends EventTarget {
   #transport = null;
   #leads = false;
   #unread = null;
+  /** How far the inbox stood when that was so. */
+  #unreadAt = 0;
   /** What the page was told last of these. */
   #told = "";
 
@@ -107,6 +107,9 @@ export class Bellhop extends EventTarget {
     this.#order = new Order(since, (notification, after) => this.#tell("notification", notification, after));
     this.#shares = share && Boolean(globalThis.navigator?.locks && globalThis.BroadcastChannel);
     this.#pass.onfresh = () => this.#line?.renewed();
+    this.#api.onrefusal = (error) => {
+      if (error.code === "other_user" && this.#session) this.#end(this.#session.signal, Ended.of(error));
+    };
   }
 
   get server() {
@@ -149,7 +152,7 @@ export class Bellhop extends EventTarget {
 
   async count() {
     const count = await this.#api.json("/notifications/count");
-    this.#count(count.unread);
+    this.#count(count);
     return count;
   }
 
@@ -182,7 +185,7 @@ export class Bellhop extends EventTarget {
     // The press that reads a notification may also leave the page: the request goes on without it.
     const answer = await this.#api.json(path, { ...json(selection), keepalive: true });
     if (this.#transport === "websocket" || this.#transport === "sse") {
-      this.#count(answer.unread); // the server tells every tab the rest
+      this.#count(answer); // the server tells every tab the rest
     } else {
       this.#happened(type, answer);
       this.#post({ say: "event", type, detail: answer });
@@ -216,7 +219,6 @@ export class Bellhop extends EventTarget {
     this.open();
   }
 
-  /** Looks at once how the connection is. */
   #look(changed = false) {
     if (this.#line) this.#line.look(changed);
     else this.#post({ say: "look", changed });
@@ -287,7 +289,7 @@ export class Bellhop extends EventTarget {
       become: (state, reason, transport) => this.#line === line && this.#become(state, reason, transport),
       happened: (type, detail) => this.#tell(type, detail),
       isLive: () => this.#state === "live",
-      count: (unread) => this.#count(unread),
+      count: (standing) => this.#count(standing),
       fail: (error) => this.#fail(error),
       fill: () => this.#fill(),
       heartbeat: () => this.#post(this.#standing()),
@@ -340,7 +342,7 @@ export class Bellhop extends EventTarget {
     else if (!this.#leads) {
       this.#order.begin(message.seq);
       this.#order.exists(message.seq);
-      if (message.unread !== null) this.#count(message.unread);
+      if (message.unread !== null) this.#count({ unread: message.unread, seq: message.unreadAt });
       this.#become(message.state, message.reason, message.transport);
       this.#fillSoon(signal);
     }
@@ -367,7 +369,6 @@ export class Bellhop extends EventTarget {
     }
   }
 
-  /** Reads what is missing. */
   async #fill() {
     if (this.#filling) return;
     this.#filling = true;
@@ -391,19 +392,22 @@ export class Bellhop extends EventTarget {
     }
   }
 
-  /** Something happened, and the other tabs are to know. */
   #tell(type, detail, after) {
     if (this.#leads) this.#post({ say: "event", type, detail, after });
     this.#happened(type, detail);
   }
 
   #happened(type, detail) {
+    if (type === "gap") this.#unreadAt = 0;
     this.#dispatch(type, detail);
-    if (type === "read" || type === "deleted") this.#count(detail.unread);
+    if (type === "read" || type === "deleted") this.#count(detail);
   }
 
-  #count(unread) {
-    if (unread === this.#unread || unread === undefined) return;
+  /** An answer that was overtaken by what is newer says nothing. */
+  #count({ unread, seq }) {
+    if (unread === undefined || seq < this.#unreadAt) return;
+    this.#unreadAt = seq ?? this.#unreadAt;
+    if (unread === this.#unread) return;
     this.#unread = unread;
     if (this.#leads) this.#post(this.#standing());
     this.#dispatch("unread", { unread });
@@ -423,7 +427,7 @@ export class Bellhop extends EventTarget {
 
   #standing() {
     const { state, reason, transport, seq, unread } = this;
-    return { say: "standing", state, reason, transport, seq, unread };
+    return { say: "standing", state, reason, transport, seq, unread, unreadAt: this.#unreadAt };
   }
 
   #post(message) {
@@ -470,7 +474,6 @@ class Line {
   api;
   since = null;
   say = null;
-  /** What run() answered. */
   done = null;
 
   constructor(host) {
@@ -533,12 +536,11 @@ class Line {
     this.#keepFresh();
   }
 
-  /** A door says that something came. */
   heard() {
     this.#heardAt = performance.now();
   }
 
-  /** A door says what came. */
+  /** A door says what came, and first that something did. */
   take(name, data) {
     if (data === null || typeof data !== "object") return;
     if (data.id && data.type === name) return this.#arrived(data);
@@ -599,7 +601,7 @@ class Line {
       return attempt.signal.aborted ? attempt.signal.reason : Ended.of(error);
     } finally {
       attempt.abort();
-      for (const name in this.#timers) clearTimeout(this.#timers[name]);
+      Object.values(this.#timers).forEach(clearTimeout);
       this.#timers = {};
       this.say = null;
     }
@@ -682,11 +684,11 @@ class Line {
   }
 
   #stands({ seq, unread }) {
-    this.#host.count(unread);
     if (seq < this.#order.seq && this.#door === "polling") {
       // Another inbox than the one that is remembered, as after a backup was restored: it begins anew.
       this.#gap({ after: this.#order.seq, oldest: 1 });
     }
+    this.#host.count({ seq, unread });
     this.#order.exists(seq);
     this.#mind();
   }
@@ -718,7 +720,6 @@ class Line {
     });
   }
 
-  /** The server refused something that was said. */
   #refused({ code = "", message }) {
     this.#host.fail(new BellhopError({ code, detail: message }));
     if (code === "other_user") this.#attempt.abort(new Ended("refused", code));
@@ -808,7 +809,7 @@ class Line {
     if (!signal.aborted) this.#after("renew", RENEW_AGAIN_MS, () => this.#renew());
   }
 
-  /** Tries the doors before this one, on the side; what one of them says meanwhile comes here as well. */
+  /** Tries the doors before this one on the side. */
   async #seekBetter() {
     const { signal } = this.#attempt;
     for (let step = 0; step < this.#step; step++) {
@@ -1017,6 +1018,7 @@ class Order {
 /** Requests that show the token. */
 class Api {
   #timings;
+  onrefusal = null;
 
   constructor(server, pass, timings) {
     this.server = server.replace(/[?#].*$/, "").replace(/\/+$/, "");
@@ -1037,13 +1039,17 @@ class Api {
       if (fresh !== token) response = await this.#send(path, init, fresh);
     }
     if (response.ok || response.status === 304) return response;
-    throw await BellhopError.of(response);
+    const error = await BellhopError.of(response);
+    this.onrefusal?.(error);
+    throw error;
   }
 
   async #send(path, { headers, signal, deadline = this.#timings.request, ...init } = {}, token) {
     const signals = [signal, deadline && AbortSignal.timeout(deadline)].filter(Boolean);
     const all = new Headers(headers);
     if (token) all.set("authorization", `Bearer ${token}`);
+    // A cookie may change hands: the server refuses what is asked for one user and would be done for another.
+    else if (this.pass.user) all.set("bellhop-user", encodeURIComponent(this.pass.user));
     try {
       return await fetch(this.server + path, {
         cache: "no-store",
@@ -1055,7 +1061,7 @@ class Api {
       });
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;
-      throw new BellhopError({ code: "unreachable", detail: "the server gave no answer" }, cause);
+      throw new BellhopError({ code: "unreachable" }, cause);
     }
   }
 }
@@ -1114,15 +1120,15 @@ class Pass {
     const late = new AbortController();
     let token;
     try {
-      const never = pause(this.#timings.request, late.signal).then(() => Promise.reject(new Error("it took too long")));
+      const never = pause(this.#timings.request, late.signal).then(() => Promise.reject("it took too long"));
       token = await Promise.race([never, (async () => this.#source(reason))()]);
     } catch (cause) {
-      throw new BellhopError({ code: "token_callback", detail: `the token's callback failed: ${cause?.message}` }, cause);
+      throw new BellhopError({ code: "token_callback", detail: String(cause) }, cause);
     } finally {
       late.abort();
       this.#askedAt = performance.now();
     }
-    if (!token) throw new BellhopError({ status: 401, code: "token_missing", detail: "there is no token" });
+    if (!token) throw new BellhopError({ status: 401, code: "token_missing" });
     if (token !== this.token) {
       this.#keep(token);
       this.onfresh?.();
@@ -1134,7 +1140,7 @@ class Pass {
     const claims = claimsOf(token);
     const user = claims.userId ?? claims.sub ?? claims.id ?? claims.hostId ?? null;
     if (user !== null && this.user !== null && String(user) !== this.user) {
-      throw new BellhopError({ status: 401, code: "other_user", detail: "the token is another user's" });
+      throw new BellhopError({ status: 401, code: "other_user" });
     }
     this.user ??= user === null ? null : String(user);
     this.token = token;
@@ -1171,7 +1177,6 @@ function backoff(tries, { retryFirst, retryLongest }) {
   return Math.random() * Math.min(retryLongest, retryFirst * 2 ** tries);
 }
 
-/** Ends early when `signal` does. */
 function pause(ms, signal) {
   return new Promise((resolve) => {
     const end = () => {

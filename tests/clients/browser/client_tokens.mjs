@@ -168,4 +168,21 @@ await run(async ({ context, expect, proxy }) => {
     await wrong.becomes({ state: "refused", reason: "other_user" });
     assert.deepEqual(await wrong.seen("unread"), []);
   });
+
+  await check("a cookie that changed hands shows and changes nothing of the other user's", async () => {
+    const cookies = await context();
+    const logIn = async (user) => cookies.addCookies([{ name: "token", value: await token(user), url: SITE }]);
+    await logIn("host-älva");
+    const tab = await openTab(cookies, "host-älva", { cookie: true });
+    await tab.lives("websocket");
+    assert.equal((await tab.call("count")).unread, 0);
+    await book("host-after");
+    await logIn("host-after");
+    const error = await tab.page.evaluate(() =>
+      globalThis.bellhop.markRead({ all: true }).catch(({ status, code }) => ({ status, code })),
+    );
+    assert.deepEqual(error, { status: 401, code: "other_user" });
+    await tab.becomes({ state: "refused", reason: "other_user", user: "host-älva" });
+    assert.equal((await api("/notifications/count", { token: await token("host-after") })).unread, 1);
+  });
 });
