@@ -49,8 +49,8 @@ const shell = { view: null, name: "", control: null };
 
 function show() {
   const route = parse(location.hash);
-  const make = VIEWS[route.view] ?? overviewView;
-  const name = make === overviewView ? "overview" : route.view;
+  const name = Object.hasOwn(VIEWS, route.view) ? route.view : "overview";
+  const make = VIEWS[name];
   const same = shell.view && shell.name === name && shell.view.id === route.id;
   if (!same) {
     shell.control?.abort();
