@@ -30,13 +30,19 @@ export function broadcastView(desk, route) {
     earlier.element,
   );
 
+  let asking = false;
+
   form.element.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (asking) return;
+    asking = true;
     problems.clear();
     try {
       await question(desk, form.read(), () => form.element.reset());
     } catch (error) {
       problems.show(error, "Nothing was sent");
+    } finally {
+      asking = false;
     }
   });
 
@@ -105,12 +111,23 @@ function showProgress(box, { id, state, role, title, type, told, createdAt, fini
 
 const pair = (name, content) => el("div", {}, el("dt", { text: name }), el("dd", {}, content));
 
+/** One key for one intention: the same draft once more, after an answer that was lost, is sent once. */
+const intention = { of: "", key: "" };
+
+function keyOf(draft) {
+  const of = JSON.stringify(draft);
+  if (intention.of !== of) {
+    const parts = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36));
+    Object.assign(intention, { of, key: `desk-${parts.join("-")}` });
+  }
+  return intention.key;
+}
+
 async function question({ api, live, signal }, draft, sent) {
   const presence = await api.get("/admin/presence", { limit: "1" }, { signal });
   const online = draft.role ? (presence.byRole[draft.role.toUpperCase()] ?? 0) : presence.totalOnline;
   const whom = draft.role ? `everybody with the role ${draft.role}` : "everybody";
-  // One key for one intention: pressing twice, or again after a broken connection, sends once.
-  const key = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
+  const key = keyOf(draft);
   ask({
     title: `Send to ${whom}?`,
     body: [
@@ -132,8 +149,9 @@ async function question({ api, live, signal }, draft, sent) {
     verb: draft.passing ? "Push it" : "Send it",
     act: async () => {
       const body = { ...draft, ...(draft.role ? {} : { all: true }) };
-      const headers = draft.passing ? {} : { "Idempotency-Key": `desk-${key}` };
+      const headers = draft.passing ? {} : { "Idempotency-Key": key };
       const answer = await api.post("/admin/notifications/broadcast", body, { headers });
+      intention.of = "";
       sent();
       if (!answer.id) return `Pushed to whoever is online (${many(online, "user")}).`;
       location.hash = to("broadcast", { id: answer.id });

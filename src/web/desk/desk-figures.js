@@ -148,7 +148,7 @@ function rangeChoice() {
 /** Names with a bar and a figure each, which lead to the log. */
 function bars(title, href) {
   const list = el("ul", { class: "bars" });
-  const empty = el("p", { class: "empty", text: "None in this time." });
+  const empty = el("p", { class: "empty", text: "None in this time.", hidden: true });
   const element = el("div", {}, el("h3", { text: title }), list, empty);
   return {
     element,

@@ -58,6 +58,8 @@ export function problemPlace() {
  *   of it
  */
 export function ask({ title, body, verb, act }) {
+  // One question at a time: whoever presses twice means once.
+  if (document.querySelector("dialog[open]")) return;
   const cancel = el("button", { type: "button", text: "Cancel", autofocus: true });
   const go = el("button", { type: "submit", class: "danger", text: verb });
   const trouble = el("div");
@@ -89,5 +91,4 @@ export function ask({ title, body, verb, act }) {
   });
   document.body.append(dialog);
   dialog.showModal();
-  return dialog;
 }

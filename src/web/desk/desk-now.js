@@ -16,7 +16,7 @@ export function nowPart({ api, live, signal }, tiles) {
     title: "Notifications a minute",
     kind: "line",
     least: 4,
-    empty: "The first figures are being gathered",
+    empty: "No notifications in these ten minutes",
     format: (value) => count(Math.round(value * 10) / 10),
     series: [{ name: "notifications", tone: "one" }],
   });

@@ -6,6 +6,7 @@ import { el, reconcile, setAttribute, setText, svg } from "./desk-dom.js";
 import { local } from "./desk-time.js";
 import { steps, timeTicks } from "./desk-scale.js";
 
+const UNKNOWN = "Not known yet";
 const HEIGHT = 190;
 /** Narrower, the axis has no place for its times. */
 const WIDTH_MIN = 240;
@@ -58,7 +59,9 @@ export function plot({ title, kind, format, least, empty, series }) {
 
   const marks = svg("g", { class: "marks" });
   /** Times with a value or null for each series, oldest first. */
-  let data = { from: 0, to: 1, points: [] };
+  let data = { from: 1, to: 2, points: [] };
+  /** That there is nothing is only said once that is known. */
+  let nothing = UNKNOWN;
   let chosen = null;
   details.addEventListener("toggle", () => tabulate());
 
@@ -71,7 +74,7 @@ export function plot({ title, kind, format, least, empty, series }) {
     const shapes = series.map((one, index) => (kind === "bars" ? bars : line)(data, index, one, scale));
     picture.replaceChildren(axes(data, scale, { width, format }), ...shapes.flat(), marks);
     if (!data.points.length) {
-      picture.append(svg("text", { class: "plot-empty", x: width / 2, y: HEIGHT / 2, text: empty }));
+      picture.append(svg("text", { class: "plot-empty", x: width / 2, y: HEIGHT / 2, text: nothing }));
     }
     mark(scale);
   }
@@ -96,7 +99,7 @@ export function plot({ title, kind, format, least, empty, series }) {
 
   function say() {
     const point = data.points[chosen] ?? data.points.at(-1);
-    const text = point ? `${local(point.at)}: ${spoken(point)}` : empty;
+    const text = point ? `${local(point.at)}: ${spoken(point)}` : nothing;
     setText(value, point ? text : "");
     setAttribute(picture, "aria-valuemax", Math.max(0, data.points.length - 1));
     setAttribute(picture, "aria-valuenow", Math.max(0, data.points.indexOf(point)));
@@ -156,6 +159,7 @@ export function plot({ title, kind, format, least, empty, series }) {
     show(next) {
       const held = data.points[chosen]?.at;
       data = next;
+      nothing = empty;
       chosen = held === undefined ? null : nearest(data.points, held);
       draw();
       tabulate();

@@ -3,8 +3,22 @@
 
 const KEPT_AS = "bellhop.desk.token";
 
+/** The tab's storage; where the browser forbids it the token lives as long as the page. */
+const storage = (() => {
+  try {
+    return sessionStorage;
+  } catch {
+    const kept = new Map();
+    return {
+      getItem: (name) => kept.get(name) ?? null,
+      setItem: (name, value) => kept.set(name, value),
+      removeItem: (name) => kept.delete(name),
+    };
+  }
+})();
+
 export class Session extends EventTarget {
-  #token = sessionStorage.getItem(KEPT_AS);
+  #token = storage.getItem(KEPT_AS);
   /** Whether the platform's cookie lets in by itself. */
   #byCookie = false;
   /** The refusal that ended the last one, until the next begins. */
@@ -32,7 +46,7 @@ export class Session extends EventTarget {
     this.#token = token;
     this.#byCookie = token === null;
     this.ended = null;
-    if (token) sessionStorage.setItem(KEPT_AS, token);
+    if (token) storage.setItem(KEPT_AS, token);
     this.dispatchEvent(new Event("begin"));
   }
 
@@ -50,7 +64,7 @@ export class Session extends EventTarget {
     this.ended = problem;
     this.#token = null;
     this.#byCookie = false;
-    sessionStorage.removeItem(KEPT_AS);
+    storage.removeItem(KEPT_AS);
     this.dispatchEvent(new Event("end"));
   }
 }

@@ -7,6 +7,8 @@ import { claimsOf } from "./desk-session.js";
 import { local } from "./desk-time.js";
 import { refusal } from "./desk-words.js";
 
+const SENDABLE = /^[!-~]+$/;
+
 const form = document.getElementById("sign-in");
 const field = document.getElementById("token");
 const trouble = document.getElementById("sign-in-trouble");
@@ -51,6 +53,8 @@ export function listen(session) {
     event.preventDefault();
     const token = field.value.trim().replace(/^Bearer\s+/i, "");
     if (!token) return explain(new Problem(401, { code: "token_missing" }, 0));
+    // Chat programs add what is not seen and cannot be sent.
+    if (!SENDABLE.test(token)) return explain(new Problem(401, { code: "token_malformed" }, 0));
     await enter(session, token);
   });
   demonstration.addEventListener("click", async () => {

@@ -49,8 +49,8 @@ const shell = { view: null, name: "", control: null };
 
 function show() {
   const route = parse(location.hash);
-  const make = VIEWS[route.view] ?? overviewView;
-  const name = make === overviewView ? "overview" : route.view;
+  const name = Object.hasOwn(VIEWS, route.view) ? route.view : "overview";
+  const make = VIEWS[name];
   const same = shell.view && shell.name === name && shell.view.id === route.id;
   if (!same) {
     shell.control?.abort();
@@ -126,9 +126,11 @@ function sayFreshness() {
   document.body.classList.toggle("stale", isStale);
   byId("away").hidden = !live.away;
   if (!live.away) return;
-  setText(byId("away-text"), `The server does not answer since ${clock(byServer(live.away.since))}: ${live.away.reason}.`);
+  const since = clock(byServer(live.away.since));
+  setText(byId("away-text"), `The server does not answer since ${since}: ${live.away.reason}.`);
   const wait = nextTry ? Math.max(0, Math.ceil((nextTry - Date.now()) / 1_000)) : 0;
-  setText(byId("away-more"), `What you see is from ${clock(byServer(asOf))}. Trying again${wait ? ` in ${wait} s` : ""}.`);
+  const again = wait ? `Trying again in ${wait} s.` : "Trying again.";
+  setText(byId("away-more"), `What you see is from ${clock(byServer(asOf))}. ${again}`);
 }
 
 function find(event) {

@@ -30,6 +30,7 @@ function connect(page, token) {
 }
 
 await run(async ({ context, expect }) => {
+  expect(NETWORK);
   const browser = await context();
   const desk = await browser.newPage();
   const admin = await token("demo-admin", "ADMIN");
@@ -105,6 +106,39 @@ await run(async ({ context, expect }) => {
     );
   });
 
+  await check("who presses twice is asked once, and sends once", async () => {
+    await desk.goto(`${SITE}/admin#/broadcast`);
+    await desk.getByLabel("Title").fill("Only once");
+    await desk.getByLabel("Title").press("Enter");
+    await desk.getByLabel("Title").press("Enter");
+    await desk.getByRole("button", { name: "Send it" }).click();
+    await desk.getByText(/^Done: \d+ users? (was|were) told/).waitFor();
+    if (await desk.getByRole("dialog").count()) throw new Error("it is asked once more");
+    const heard = () => host.evaluate(() => heard.filter(({ data }) => data?.title === "Only once").length);
+    await eventually("the host hears it", heard);
+    if ((await heard()) !== 1) throw new Error("the host heard it twice");
+  });
+
+  await check("the same draft after an answer that was lost is the same broadcast", async () => {
+    const keys = [];
+    await desk.route("**/admin/notifications/broadcast", (route) => {
+      keys.push(route.request().headers()["idempotency-key"]);
+      return keys.length === 1 ? route.abort() : route.continue();
+    });
+    await desk.goto(`${SITE}/admin#/broadcast`);
+    for (let tries = 0; tries < 2; tries += 1) {
+      await desk.getByLabel("Title").fill("Told again");
+      await desk.getByRole("button", { name: "Look it over and send" }).click();
+      await desk.getByRole("button", { name: "Send it" }).click();
+      if (tries) continue;
+      await desk.getByRole("dialog").getByText("cannot be reached").waitFor();
+      await desk.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+    }
+    await desk.getByText(/^Done: /).waitFor();
+    if (!keys[0] || keys[0] !== keys[1]) throw new Error(`the keys were ${keys}`);
+    await desk.unroute("**/admin/notifications/broadcast");
+  });
+
   await check("a broadcast that the server refuses is explained in the dialog", async () => {
     expect(/status of 422/);
     await desk.goto(`${SITE}/admin#/broadcast`);
@@ -137,7 +171,6 @@ await run(async ({ context, expect }) => {
   });
 
   await check("revoking keeps her token out, and a new one in", async () => {
-    expect(NETWORK);
     const old = await token("desk-host", "PROFESSIONAL");
     await desk.goto(`${SITE}/admin#/user/desk-host`);
     await desk.getByRole("button", { name: "Revoke tokens of desk-host" }).click();

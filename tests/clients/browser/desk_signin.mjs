@@ -45,6 +45,27 @@ await run(async ({ context, expect }) => {
     await page.getByText("not signed with this server's key").waitFor();
   });
 
+  await check("so is one with letters that cannot be sent", async () => {
+    await paste(page, `${await token("demo-admin", "ADMIN")}\u200b`);
+    await page.getByText("not a whole token").waitFor();
+  });
+
+  await check("where the browser forbids storage one signs in nevertheless", async () => {
+    const bare = await browser.newPage();
+    await bare.addInitScript(() =>
+      Object.defineProperty(window, "sessionStorage", {
+        get: () => {
+          throw new DOMException("forbidden", "SecurityError");
+        },
+      }),
+    );
+    await bare.goto(`${address}#/constructor`);
+    await paste(bare, await token("demo-admin", "ADMIN"));
+    await bare.getByRole("heading", { name: "Overview" }).waitFor();
+    await bare.close();
+    await page.bringToFront();
+  });
+
   const good = await token("demo-admin", "ADMIN");
   await check("an administrator's token lets in, to the view that the address names", async () => {
     await paste(page, `  Bearer ${good}\n`);
