@@ -149,4 +149,17 @@ await run(async ({ proxy, context, expect }) => {
     await tab.has(1);
     await other.close();
   });
+
+  await check("who presses try again need not wait for the pause to be over", async () => {
+    const timings = { retryFirst: 600_000, retryLongest: 600_000 };
+    const tab = await openTab(await context(), "host-presses", { timings });
+    await tab.lives();
+    proxy.refuse();
+    proxy.cut();
+    await tab.becomes({ state: "connecting", reason: "lost" });
+    proxy.refuse(false);
+    await tab.call("open");
+    await tab.lives();
+    await tab.page.close();
+  });
 });
