@@ -44,7 +44,7 @@ const ready = (page) => page.locator("#categories input").first().waitFor();
 const box = (page, name) => page.locator(`#categories input[name="${name}"]`);
 const save = async (page) => {
   await page.getByRole("button", { name: "Save" }).click();
-  await page.getByText("Saved.").waitFor();
+  await page.getByText("Saved.", { exact: true }).waitFor();
 };
 
 await run(async ({ context: newContext, expect, proxy }) => {
@@ -71,7 +71,7 @@ await run(async ({ context: newContext, expect, proxy }) => {
 
   await check("one button ends mail of the kind that the reader came from, and nothing else", async () => {
     await page.getByRole("button", { name: "No more mail about: Bookings" }).click();
-    await page.getByText("Saved.").waitFor();
+    await page.getByText("Saved.", { exact: true }).waitFor();
     same((await chosen()).channels, { bookings: { email: false }, system: { email: true } }, "what is chosen");
     await page.reload();
     await ready(page);
@@ -83,7 +83,7 @@ await run(async ({ context: newContext, expect, proxy }) => {
     await box(page, "bookings").focus();
     await page.keyboard.press("Space");
     await page.keyboard.press("Enter");
-    await page.getByText("Saved.").waitFor();
+    await page.getByText("Saved.", { exact: true }).waitFor();
     same((await chosen()).channels.bookings, { email: true }, "bookings");
   });
 
@@ -143,7 +143,7 @@ await run(async ({ context: newContext, expect, proxy }) => {
     proxy.refuse(false);
     same(await box(page, "bookings").isChecked(), false, "the choice");
     await page.getByRole("button", { name: "Try again" }).click();
-    await page.getByText("Saved.").waitFor();
+    await page.getByText("Saved.", { exact: true }).waitFor();
     same((await chosen()).channels.bookings, { email: false }, "bookings");
   });
 
