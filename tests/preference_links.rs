@@ -106,6 +106,13 @@ on_both_databases! {
         assert_eq!(save(&app, key, &chosen).await.expect(200), chosen);
         assert_eq!(app.get(PREFERENCES, &host).await.expect(200), chosen);
         assert_ne!(app.get(PREFERENCES, &token_with_mail("other")).await.expect(200), chosen);
+        // It lives no longer than the tokens that it was asked for with.
+        let admin = app.token("admin", &["ADMIN"]);
+        app.post("/admin/users/host/revoke", &admin, &json!({})).await.expect(200);
+        open(&app, key).await.expect_problem(401, "link_expired");
+        save(&app, key, &chosen).await.expect_problem(401, "link_expired");
+        let again = app.post(LINK, &token_with_mail("other"), &json!({})).await.expect(201);
+        let key = again["url"].as_str().unwrap().split_once("#key=").unwrap().1;
         // It came with no mail that could be stopped.
         app.send(app.client().post(app.url(&unsubscribe(key))), "").await.expect_problem(403, "link_scope");
     }
@@ -119,7 +126,12 @@ on_both_databases! {
                 save(&app, no_key, &json!({})).await.expect_problem(401, "link_invalid");
             }
             app.send(app.client().post(app.url(&unsubscribe(no_key))), "").await.expect_problem(401, "link_invalid");
-            app.get(&unsubscribe(no_key), "").await.expect_problem(401, "link_invalid");
+            // The page has words for it.
+            let followed = reqwest::redirect::Policy::none();
+            let client = reqwest::Client::builder().redirect(followed).build().unwrap();
+            let sent_on = app.send(client.get(app.url(&unsubscribe(no_key))), "").await;
+            let page = format!("https://notify.example.com/preferences#key={no_key}");
+            assert_eq!((sent_on.status, sent_on.header("location")), (303, Some(page.as_str())));
         }
         app.get(LINK, "").await.expect_problem(401, "link_invalid");
         app.post(LINK, "", &json!({})).await.expect_problem(401, "token_missing");

@@ -16,25 +16,22 @@ use crate::http::credentials::query_value;
 use crate::http::openapi::{codes, refusals};
 use crate::http::{PageAddress, Problem};
 
-refusals!(LinkRefusals: codes::LINK);
 refusals!(StopRefusals: codes::LINK, codes::LINK_SCOPE, codes::STORED);
 
 /// `GET`: the page, where somebody may press a button.
 #[utoipa::path(
     get, path = "/notifications/unsubscribe", operation_id = "askToUnsubscribe", tag = "preferences",
-    security(("linkInUrl" = [])),
+    security(()),
     summary = "Open the page of a mail's link",
-    description = "Changes nothing: what looks into mails opens links, too.",
+    description = "Changes nothing: what looks into mails opens links, too. Of a link that is no good the page says so.",
     params(params::LinkKey),
-    responses((status = 303, description = "The page", headers(("Location" = String))), LinkRefusals),
+    responses((status = 303, description = "The page", headers(("Location" = String)))),
 )]
-pub(super) async fn ask(
-    request: HttpRequest,
-    address: web::Data<PageAddress>,
-) -> Result<HttpResponse, Problem> {
-    let key = key_of(&request);
-    open(&request, &key)?;
-    Ok(HttpResponse::SeeOther().insert_header((LOCATION, address.preferences(&key))).finish())
+pub(super) async fn ask(request: HttpRequest, address: web::Data<PageAddress>) -> HttpResponse {
+    let mut key = key_of(&request);
+    // Whatever it is, it stays behind the `#`.
+    key.retain(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    HttpResponse::SeeOther().insert_header((LOCATION, address.preferences(&key))).finish()
 }
 
 /// `POST`: no more mail of the kind that the link came with. The body says `List-Unsubscribe=One-Click` and is not

@@ -44,6 +44,7 @@ pub enum Scope {
 pub struct LinkGrant {
     pub user: UserId,
     pub scope: Scope,
+    pub issued_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -88,14 +89,14 @@ impl Links {
 
     /// What a key says, if an instance of this deployment issued it and it is still good.
     pub fn verify(&self, key: &str, now: Timestamp) -> Result<LinkGrant, LinkError> {
-        let (issued_at, grant) = self.read(key).ok_or(LinkError::Invalid)?;
-        if issued_at.plus(grant.scope.lifetime()) < now {
+        let grant = self.read(key).ok_or(LinkError::Invalid)?;
+        if grant.issued_at.plus(grant.scope.lifetime()) < now {
             return Err(LinkError::Expired);
         }
         Ok(grant)
     }
 
-    fn read(&self, key: &str) -> Option<(Timestamp, LinkGrant)> {
+    fn read(&self, key: &str) -> Option<LinkGrant> {
         if key.len() > KEY_BYTES_MAX {
             return None;
         }
@@ -110,8 +111,8 @@ impl Links {
             category => Scope::Mail(Category::from_stored(category.to_owned())),
         };
         let issued_at = Timestamp::from_micros(i64::from_be_bytes(*issued_at));
-        (*version == VERSION)
-            .then_some((issued_at, LinkGrant { user: UserId::from_stored(user?.to_owned()), scope }))
+        let user = UserId::from_stored(user?.to_owned());
+        (*version == VERSION).then_some(LinkGrant { user, scope, issued_at })
     }
 }
 
@@ -147,7 +148,10 @@ mod tests {
         let links = Links::new(b"a secret");
         for scope in [Scope::Mail(Category::BOOKINGS), Scope::Person] {
             let key = links.issue(&user(), &scope, at(1_000));
-            assert_eq!(links.verify(&key, at(1_001)), Ok(LinkGrant { user: user(), scope: scope.clone() }));
+            assert_eq!(
+                links.verify(&key, at(1_001)),
+                Ok(LinkGrant { user: user(), scope: scope.clone(), issued_at: at(1_000) })
+            );
             assert_eq!(key, links.issue(&user(), &scope, at(1_000)));
         }
     }

@@ -75,6 +75,10 @@ pub fn open(request: &HttpRequest, key: &str) -> Result<LinkGrant, Problem> {
     let links = request.app_data::<web::Data<Links>>().ok_or_else(Problem::internal)?;
     let services = request.app_data::<web::Data<Services>>().ok_or_else(Problem::internal)?;
     let grant = links.verify(key, services.clock.now())?;
+    // As much may be done with it as with the token that it was asked for with, and no longer.
+    if grant.scope == Scope::Person && services.tokens.are_revoked_of(&grant.user, grant.issued_at) {
+        return Err(LinkError::Expired.into());
+    }
     request.extensions_mut().insert(KnownCaller(grant.user.clone()));
     Ok(grant)
 }

@@ -170,6 +170,7 @@ export class Bellhop extends EventTarget {
   /** null before it is known. */
   readonly unread: number | null;
 
+  /** Connects; where it is open already and not live, tries again at once. */
   open(): void;
   close(): void;
 

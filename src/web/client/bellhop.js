@@ -78,7 +78,7 @@ export class Bellhop extends EventTarget {
   /** What the page was told last of these. */
   #told = "";
 
-  /** From open() to close(), but for when the page is put away; and the page's events for all of that time. */
+  /** From open() to close(), but while the page is put away; and the page's events for all of that time. */
   #session = null;
   #attention = null;
   /** Whether the page was put away by the browser and is to go on when it is shown again. */
@@ -138,7 +138,10 @@ export class Bellhop extends EventTarget {
   }
 
   open() {
-    if (this.#session) return;
+    if (this.#session) {
+      if (this.#state !== "live") this.#look(true);
+      return;
+    }
     this.#session = new AbortController();
     const { signal } = this.#session;
     this.#attention ??= this.#attend();
@@ -1172,7 +1175,7 @@ function parsed(text) {
   }
 }
 
-/** Exponential with full jitter: all who were cut off at once do not come back at once. */
+/** Exponential with full jitter: who were cut off at once do not come back at once. */
 function backoff(tries, { retryFirst, retryLongest }) {
   return Math.random() * Math.min(retryLongest, retryFirst * 2 ** tries);
 }

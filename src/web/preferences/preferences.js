@@ -13,16 +13,22 @@ const form = element("form");
 
 // What the server said last; none until it did.
 let opened = null;
+let key = null;
+// What is tried again.
+let failed = load;
 
 // The key stays with this tab, so that the page can be reloaded, and leaves the address, so that it is not shared by
-// whoever copies that.
+// whoever copies that. Where the browser keeps nothing, as in some mail programs, it lasts as long as the page.
 function takeKey() {
   const given = new URLSearchParams(location.hash.slice(1)).get("key");
-  if (given) {
-    sessionStorage.setItem(KEY, given);
-    history.replaceState(null, "", location.pathname);
+  try {
+    if (given) sessionStorage.setItem(KEY, given);
+    key = given ?? sessionStorage.getItem(KEY);
+  } catch {
+    key = given ?? key;
   }
-  return sessionStorage.getItem(KEY);
+  if (given) history.replaceState(null, "", location.pathname);
+  return key;
 }
 
 function speak() {
@@ -35,7 +41,7 @@ function speak() {
 }
 
 async function ask(path, { method = "GET", body } = {}) {
-  const headers = { "x-link-key": sessionStorage.getItem(KEY) };
+  const headers = { "x-link-key": key };
   if (body) headers["content-type"] = "application/json";
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
   const said = await answer.json().catch(() => ({}));
@@ -50,7 +56,8 @@ async function load() {
     opened = await ask(LINK);
     show();
   } catch (error) {
-    explain(error);
+    failed = load;
+    explain(error, texts.unreachable);
   } finally {
     element("loading").hidden = true;
   }
@@ -84,11 +91,11 @@ function row(name, isOn) {
   return item;
 }
 
-// Says what is wrong, and offers another try where that can help.
-function explain(error) {
+// Says what is wrong, and offers another try where that can help. `silence` is what it means that there was no answer.
+function explain(error, silence) {
   const isLink = ["link_invalid", "link_expired"].includes(error.code);
   element("fault-title").textContent = isLink ? texts[error.code] : texts.failed;
-  element("fault-detail").textContent = isLink ? texts.linkHelp : error.code ? error.message : texts.unreachable;
+  element("fault-detail").textContent = isLink ? texts.linkHelp : error.code ? error.message : silence;
   element("again").hidden = isLink;
   element("fault").hidden = false;
   form.hidden = isLink || opened === null;
@@ -110,13 +117,15 @@ async function save(event) {
   refuseAddress("");
   button.disabled = true;
   try {
-    await ask(PREFERENCES, { method: "PUT", body: chosen() });
-    opened = await ask(LINK);
+    opened.preferences = await ask(PREFERENCES, { method: "PUT", body: chosen() });
     show();
     element("said").textContent = texts.saved;
   } catch (error) {
     if (error.field === "email") refuseAddress(texts.noAddress);
-    else explain(error);
+    else {
+      failed = save;
+      explain(error, texts.unknown);
+    }
   } finally {
     button.disabled = false;
   }
@@ -133,7 +142,7 @@ form.addEventListener("submit", save);
 form.addEventListener("input", () => {
   element("said").textContent = "";
 });
-element("again").addEventListener("click", load);
+element("again").addEventListener("click", () => failed());
 element("stop-button").addEventListener("click", async () => {
   element("categories").querySelector(`input[name="${CSS.escape(opened.category)}"]`).checked = false;
   await save();

@@ -2,6 +2,7 @@
 // repeats nothing. And what the module is: small, and as its types say.
 
 import assert from "node:assert/strict";
+import http from "node:http";
 import { gzipSync } from "node:zlib";
 
 import { all, openTab } from "./pages.mjs";
@@ -11,6 +12,19 @@ const COMPRESSED_MAX = 12_000;
 
 const BOOKINGS = 60;
 const CUTS = 12;
+
+// How long the body is as it is answered to a browser.
+function bytesOnTheWire(path) {
+  return new Promise((resolve, reject) => {
+    const headers = { "accept-encoding": "gzip, deflate, br, zstd" };
+    const request = http.get(new URL(path, settings.server), { headers }, async (response) => {
+      let bytes = 0;
+      for await (const chunk of response) bytes += chunk.length;
+      resolve(bytes);
+    });
+    request.on("error", reject);
+  });
+}
 
 await run(async ({ proxy, context, expect }) => {
   expect(NETWORK);
@@ -95,6 +109,7 @@ await run(async ({ proxy, context, expect }) => {
       ["/bellhop.js", "/bellhop.d.ts"].map(async (path) => (await fetch(new URL(path, settings.server))).text()),
     );
     assert.ok(gzipSync(module, { level: 9 }).length < COMPRESSED_MAX);
+    assert.ok((await bytesOnTheWire("/bellhop.js")) < COMPRESSED_MAX);
     const there = await tab.page.evaluate(async () => {
       const module = await import("/bellhop.js");
       const { constructor, ...members } = Object.getOwnPropertyDescriptors(module.Bellhop.prototype);
@@ -133,5 +148,18 @@ await run(async ({ proxy, context, expect }) => {
     await tab.lives();
     await tab.has(1);
     await other.close();
+  });
+
+  await check("who presses try again need not wait for the pause to be over", async () => {
+    const timings = { retryFirst: 600_000, retryLongest: 600_000 };
+    const tab = await openTab(await context(), "host-presses", { timings });
+    await tab.lives();
+    proxy.refuse();
+    proxy.cut();
+    await tab.becomes({ state: "connecting", reason: "lost" });
+    proxy.refuse(false);
+    await tab.call("open");
+    await tab.lives();
+    await tab.page.close();
   });
 });

@@ -1,6 +1,6 @@
 // The preferences page by the links that open it, from a mail and from a front end, and the mail itself as it is read.
 
-import { SITE, api, book, check, eventually, isAccessible, run, settings, token } from "./support.mjs";
+import { NETWORK, SITE, api, book, check, eventually, isAccessible, run, settings, token } from "./support.mjs";
 
 const HOST = "pref-host";
 const ADDRESS = "zoe@example.org";
@@ -44,12 +44,13 @@ const ready = (page) => page.locator("#categories input").first().waitFor();
 const box = (page, name) => page.locator(`#categories input[name="${name}"]`);
 const save = async (page) => {
   await page.getByRole("button", { name: "Save" }).click();
-  await page.getByText("Saved.").waitFor();
+  await page.getByText("Saved.", { exact: true }).waitFor();
 };
 
-await run(async ({ context: newContext, expect }) => {
+await run(async ({ context: newContext, expect, proxy }) => {
   // Where a link is refused, or an address.
   expect(/status of 40[13]|status of 422/);
+  expect(NETWORK);
   const context = await newContext();
   const page = await context.newPage();
   // Makes the address known.
@@ -70,7 +71,7 @@ await run(async ({ context: newContext, expect }) => {
 
   await check("one button ends mail of the kind that the reader came from, and nothing else", async () => {
     await page.getByRole("button", { name: "No more mail about: Bookings" }).click();
-    await page.getByText("Saved.").waitFor();
+    await page.getByText("Saved.", { exact: true }).waitFor();
     same((await chosen()).channels, { bookings: { email: false }, system: { email: true } }, "what is chosen");
     await page.reload();
     await ready(page);
@@ -82,7 +83,7 @@ await run(async ({ context: newContext, expect }) => {
     await box(page, "bookings").focus();
     await page.keyboard.press("Space");
     await page.keyboard.press("Enter");
-    await page.getByText("Saved.").waitFor();
+    await page.getByText("Saved.", { exact: true }).waitFor();
     same((await chosen()).channels.bookings, { email: true }, "bookings");
   });
 
@@ -128,6 +129,39 @@ await run(async ({ context: newContext, expect }) => {
     await page.getByRole("heading", { name: "This link does not open anything" }).waitFor();
     same(await page.locator("#form").isVisible(), false, "the form");
     await isAccessible(page);
+  });
+
+  await check("what was not answered is not known to be saved, and is tried again", async () => {
+    await page.goto("about:blank");
+    await page.goto(link.url);
+    await ready(page);
+    await box(page, "bookings").uncheck();
+    proxy.refuse();
+    proxy.cut();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("it is not known whether this was saved").waitFor();
+    proxy.refuse(false);
+    same(await box(page, "bookings").isChecked(), false, "the choice");
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByText("Saved.", { exact: true }).waitFor();
+    same((await chosen()).channels.bookings, { email: false }, "bookings");
+  });
+
+  await check("it works where the browser keeps nothing", async () => {
+    const forgetful = await newContext();
+    await forgetful.addInitScript(() => {
+      const get = () => {
+        throw new DOMException("no", "SecurityError");
+      };
+      Object.defineProperty(window, "sessionStorage", { get });
+    });
+    const tab = await forgetful.newPage();
+    await tab.goto(link.url);
+    await ready(tab);
+    same(tab.url(), `${SITE}/preferences`, "the address");
+    await box(tab, "bookings").check();
+    await save(tab);
+    await forgetful.close();
   });
 
   await check("pages and mail are accessible in every look", async () => {
