@@ -51,6 +51,7 @@ macro_rules! assets {
 assets! {
     ".": "tokens.css";
     "bell":
+        "bell-acts.js",
         "bell-dom.js",
         "bell-inbox.js",
         "bell-language.js",

@@ -31,9 +31,9 @@ export class Inbox extends EventTarget {
     this.countTimer = 0;
   }
 
-  /** Whether there are older ones than those that are held. */
+  /** Whether there are older ones than those that are held, and somebody who may see them. */
   get hasMore() {
-    return !this.loaded || this.cursor !== null;
+    return this.client.state !== "refused" && (!this.loaded || this.cursor !== null);
   }
 
   /** From the newest on, all or one category. What is shown stays until the first page is there. */

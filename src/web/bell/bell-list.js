@@ -60,7 +60,7 @@ export class List {
     const { inbox } = this;
     const focused = this.element.getRootNode().activeElement?.closest?.("li")?.dataset.id;
     const order = [...this.shown.keys()];
-    const kept = this.#anchor();
+    const kept = this.#anchors();
     const groups = this.#groups();
     const lists = groups.map(({ key, moment, items }) => {
       const day = this.days.get(key) ?? this.#day(key, moment);
@@ -168,6 +168,7 @@ export class List {
   #renderEnd() {
     const { inbox, language } = this;
     const say = (...children) => this.end.replaceChildren(...children);
+    const had = this.end.contains(this.element.getRootNode().activeElement);
     if (inbox.failed) {
       const again = button({ class: "wide" }, () => void inbox.more(), language.say("retry"));
       say(make("p", {}, language.say("failed")), again);
@@ -175,22 +176,25 @@ export class List {
     else if (inbox.loaded && inbox.items.length === 0)
       say(icon("bell"), make("p", { class: "empty" }, language.say("empty")));
     else say();
+    // Whoever pressed the button that was there goes on from what is the last.
+    if (!had) return;
+    if (inbox.items.length > 0) this.#focus(inbox.items.at(-1).id);
+    else this.element.closest("[popover]")?.focus();
   }
 
-  // What is newest stays at the edge; further down, what one reads stays where it is when something comes above it.
-  #anchor() {
-    if (this.element.scrollTop < 8) return null;
-    const top = this.element.getBoundingClientRect().top;
-    for (const [id, { element }] of this.shown) {
-      const box = element.getBoundingClientRect();
-      if (box.bottom > top) return { id, offset: box.top };
-    }
-    return null;
+  // What is newest stays at the edge; further down, what one reads stays where it is, whatever comes or goes above it.
+  // All that is in sight is remembered, from the top, because the first of it may be what goes.
+  #anchors() {
+    if (this.element.scrollTop < 8) return [];
+    const { top, bottom } = this.element.getBoundingClientRect();
+    return [...this.body.querySelectorAll("li")]
+      .map((element) => ({ element, box: element.getBoundingClientRect() }))
+      .filter(({ box }) => box.bottom > top && box.top < bottom);
   }
 
-  #keep(anchor) {
-    const element = anchor && this.shown.get(anchor.id)?.element;
-    if (element) this.element.scrollTop += element.getBoundingClientRect().top - anchor.offset;
+  #keep(anchors) {
+    const anchor = anchors.find(({ element }) => element.isConnected);
+    if (anchor) this.element.scrollTop += anchor.element.getBoundingClientRect().top - anchor.box.top;
   }
 
   #tell() {

@@ -20,7 +20,12 @@ export class Panel {
     const say = (name) => language.say(name);
     const named = (name, part) => ({ class: "small", part, title: say(name), "aria-label": say(name) });
 
-    this.readAll = button(named("markAll", "mark-all"), () => acts.readAll(), icon("checks"));
+    // Said rather than switched off when there is nothing to mark: what is switched off loses the focus.
+    this.readAll = button(
+      named("markAll", "mark-all"),
+      () => this.readAll.getAttribute("aria-disabled") === "true" || acts.readAll(),
+      icon("checks"),
+    );
     this.sound = button({ ...named("sound", "sound"), "aria-pressed": "false" }, () => {
       acts.sound(this.sound.getAttribute("aria-pressed") !== "true");
       this.renderSound();
@@ -73,8 +78,10 @@ export class Panel {
 
   render() {
     this.list.render();
-    const { counts, items } = this.inbox;
-    this.readAll.disabled = !(counts?.unread ?? items.some((item) => !item.isRead));
+    const { category, counts, items } = this.inbox;
+    const counted = category === null ? counts : counts && (counts.categories[category] ?? { unread: 0 });
+    const unread = counted?.unread ?? items.filter((item) => !item.isRead).length;
+    this.readAll.setAttribute("aria-disabled", String(unread === 0));
     this.#renderFilter(counts);
   }
 
@@ -84,9 +91,12 @@ export class Panel {
     this.sound.replaceChildren(icon(on ? "soundOn" : "soundOff"));
   }
 
-  /** What is to be said of the connection; empty while it is live. */
-  renderState(text) {
+  /** What is to be said of the connection; empty while it is live. What is no fault does not look like one. */
+  renderState(text, calm) {
+    // The button goes with what it was for, and leaves the focus in the dialog.
+    if (text === "" && this.banner.contains(this.element.getRootNode().activeElement)) this.element.focus();
     this.banner.hidden = text === "";
+    this.banner.classList.toggle("calm", calm);
     this.state.textContent = text;
   }
 

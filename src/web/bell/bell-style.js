@@ -82,12 +82,14 @@ p, h2, h3, ul { margin: 0; padding: 0; font: inherit; }
 h2 { flex: 1; font-weight: 650; font-size: 1.0625em; }
 .small { display: grid; place-items: center; inline-size: 2.25em; block-size: 2.25em; border-radius: 0.5em; color: var(--soft); flex: none; }
 .small:hover { background: var(--raised); color: var(--text); }
-.small:disabled { opacity: 0.4; cursor: default; background: none; }
+.small[aria-disabled="true"] { opacity: 0.4; cursor: default; background: none; }
 .small[aria-pressed="true"] { color: var(--accent); }
 .banner {
   display: flex; align-items: center; gap: 0.75em; padding: 0.625em 1em; background: var(--warn-tint); color: var(--warn); font-size: 0.9em;
 }
 .banner p { flex: 1; }
+.banner.calm { background: var(--raised); color: var(--text); }
+.calm .icon { display: none; }
 .plain { padding: 0.4em 0.75em; border: 1px solid currentColor; border-radius: 0.5em; font-weight: 600; white-space: nowrap; }
 .chips { display: flex; flex-wrap: wrap; gap: 0.4em; padding: 0.625em 1em; border-block-end: 1px solid var(--line); }
 .sheet .chips { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; padding-block: 0.5em; flex: none; }

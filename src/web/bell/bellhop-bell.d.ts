@@ -5,8 +5,10 @@
 
    Attributes
    - `token-url`: where the page's own server answers with a token, as text or as JSON `{"token": "…"}`; it is fetched with the
-     page's cookies whenever a fresh one is needed. 401, 403 and 204 mean that nobody is logged in. Without it, and without the
-     property `token`, the browser's cookie for the bellhop server speaks.
+     page's cookies whenever a fresh one is needed. 401, 403, 204, a redirect and what is no token, such as a page to log in at,
+     mean that nobody is logged in. Without it, and without the property `token`, the browser's cookie for the bellhop server speaks.
+   - `user`: the id of the user whom the cookie speaks for. With it, all tabs of the user share one connection, which with a token
+     they do anyway; a cookie (or a token) of somebody else is refused.
    - `server`: the URL of the bellhop server; by default the one that this module came from.
    - `href-template`: where a notification leads, such as `/bookings/{data.bookingId}`. Each `{…}` is a field of the notification,
      filled in as one encoded piece; where a field is missing there is no link. Without it, `data.url` is taken, if it is http(s).
@@ -44,6 +46,8 @@ export interface BellhopBellEvents {
 export class BellhopBell extends HTMLElement {
   /** A token, or what fetches one. Another token is another reader: what was shown is forgotten. */
   token: BellhopOptions["token"] | null;
+  /** The attribute `user`; with a cookie, only tabs that say whose it is share a connection. */
+  user: string | null;
   server: string;
   /** The bell's own client; or one of the page's, which then opens and closes it. */
   get client(): Bellhop | null;

@@ -2,7 +2,8 @@
 // arrives, by the client in bellhop.js. Attributes, properties, events and what can be styled are in bellhop-bell.d.ts.
 
 import { Bellhop } from "./bellhop.js";
-import { button, icon, make, webAddress } from "./assets/bell-dom.js";
+import { Acts } from "./assets/bell-acts.js";
+import { button, icon, make } from "./assets/bell-dom.js";
 import { Inbox } from "./assets/bell-inbox.js";
 import { Language } from "./assets/bell-language.js";
 import { Line } from "./assets/bell-line.js";
@@ -21,7 +22,7 @@ const SAY_AFTER_MS = 400;
 const CORNERS = ["top-start", "top-end", "bottom-start", "bottom-end"];
 
 export class BellhopBell extends HTMLElement {
-  static observedAttributes = ["token-url", "server", "lang", "time-zone"];
+  static observedAttributes = ["token-url", "user", "server", "lang", "time-zone"];
 
   #boundary = null;
   #client = null;
@@ -83,8 +84,19 @@ export class BellhopBell extends HTMLElement {
     this.setAttribute("server", server);
   }
 
+  /** Who the browser's cookie speaks for, so that tabs of the same user can share a connection. */
+  get user() {
+    return this.getAttribute("user");
+  }
+
+  set user(user) {
+    if (user === null || user === undefined) this.removeAttribute("user");
+    else this.setAttribute("user", user);
+  }
+
   get unread() {
-    return this.#client?.unread ?? 0;
+    // Nobody who is logged in has none, whoever was before.
+    return this.#line?.wantsLogin ? 0 : (this.#client?.unread ?? 0);
   }
 
   get opened() {
@@ -101,7 +113,7 @@ export class BellhopBell extends HTMLElement {
 
   connectedCallback() {
     // What a page set before this class was there is on the element itself, and would hide the accessors.
-    for (const name of ["client", "token", "server", "boundary"]) {
+    for (const name of ["client", "token", "user", "server", "boundary"]) {
       if (!Object.hasOwn(this, name)) continue;
       const value = this[name];
       delete this[name];
@@ -128,8 +140,9 @@ export class BellhopBell extends HTMLElement {
   }
 
   #start() {
-    this.#client =
-      this.#given ?? new Bellhop({ server: new URL(this.server, document.baseURI).href, token: this.#tokens() });
+    const server = new URL(this.server, document.baseURI).href;
+    const user = this.getAttribute("user") || undefined;
+    this.#client = this.#given ?? new Bellhop({ server, user, token: this.#tokens() });
     this.#inbox = new Inbox(this.#client);
     this.#line = new Line(this.#client, (news) => this.#lineIs(news));
     this.#follow();
@@ -181,18 +194,18 @@ export class BellhopBell extends HTMLElement {
     this.#leavePanel();
     this.#language = this.#wantedLanguage();
     const language = this.#language;
+    const does = new Acts(this, { client: this.#client, inbox: this.#inbox }, language, {
+      say: (text) => this.#say(text),
+      complain: (text) => this.#panel.complain(text),
+    });
     const acts = {
-      open: (item, event) => this.#open(item, event),
-      read: (item) =>
-        this.#change(
-          () => this.#client.markRead({ ids: [item.id] }),
-          (done) => this.#inbox.read(done),
-        ),
-      remove: (item) => this.#remove(item),
-      readAll: () => this.#readAll(),
+      open: (item, event) => does.open(item, event),
+      read: (item) => does.read(item),
+      remove: (item) => does.remove(item),
+      readAll: () => does.readAll(),
       sound: chooseSound,
-      preferences: () => this.#preferences(),
-      retry: () => this.#client.open(),
+      preferences: () => does.preferences(),
+      retry: () => this.#retry(),
       showAll: () => this.show(),
       leave: () => this.#bell.focus(),
       template: () => this.getAttribute("href-template"),
@@ -271,17 +284,19 @@ export class BellhopBell extends HTMLElement {
   }
 
   #renderBell() {
-    const unread = this.#client?.unread ?? 0;
+    const { unread } = this;
     const language = this.#language;
     if (!language) return;
+    const wantsLogin = this.#line?.wantsLogin ?? false;
     this.#badge.hidden = unread === 0;
     this.#badge.textContent = unread > 99 ? `${language.number.format(99)}+` : language.number.format(unread);
     const state = this.#line?.say(language) ?? "";
-    this.#sign.hidden = state === "";
-    this.#bell.classList.toggle("away", state !== "");
+    // That nobody is logged in is no fault.
+    this.#sign.hidden = state === "" || wantsLogin;
+    this.#bell.classList.toggle("away", !this.#sign.hidden);
     const names = [language.say("notifications"), unread > 0 && language.say("unread", { n: unread }), state];
     this.#bell.setAttribute("aria-label", names.filter(Boolean).join(", "));
-    this.#panel.renderState(state);
+    this.#panel.renderState(state, wantsLogin);
   }
 
   #lineIs(news) {
@@ -291,7 +306,14 @@ export class BellhopBell extends HTMLElement {
     if (news === "lost") this.#say(this.#line.say(this.#language));
     if (this.opened && this.#client.state === "live") this.#load();
     // Who logs out leaves nothing on the screen.
-    if (this.#client.state === "closed") this.#toasts.clear();
+    if (this.#line.wantsLogin && this.#inbox.loaded) this.#inbox.forget();
+    if (this.#line.wantsLogin || this.#client.state === "closed") this.#toasts.clear();
+  }
+
+  // Between two tries there are pauses: a press means now.
+  #retry() {
+    this.#line.trying();
+    this.#client.open();
   }
 
   #arrive(item) {
@@ -331,68 +353,6 @@ export class BellhopBell extends HTMLElement {
 
   #say(text) {
     if (this.#spoken) this.#spoken.textContent = text;
-  }
-
-  // Opening reads. Where it leads is up to the page first, then to the link that was pressed.
-  #open(item, event) {
-    const asked = new CustomEvent("bellhop-open", { detail: item, bubbles: true, composed: true, cancelable: true });
-    const goes = this.dispatchEvent(asked);
-    if (!goes) event.preventDefault();
-    if (!item.isRead && item.seq !== null) {
-      this.#change(
-        () => this.#client.markRead({ ids: [item.id] }),
-        (done) => this.#inbox.read(done),
-      );
-    }
-    if (!goes && this.opened) this.hide();
-  }
-
-  async #remove(item) {
-    await this.#change(
-      () => this.#client.remove({ ids: [item.id] }),
-      (done) => {
-        this.#inbox.deleted(done);
-        this.#say(this.#language.say("removed"));
-      },
-    );
-  }
-
-  async #readAll() {
-    const upTo = this.#inbox.items[0]?.seq ?? 0;
-    await this.#change(
-      () => this.#client.markRead({ all: true }),
-      () => {
-        this.#inbox.read({ upTo });
-        this.#say(this.#language.say("allRead"));
-      },
-    );
-  }
-
-  // The server is asked first and shown after: what is on the screen is what is true.
-  async #change(ask, show) {
-    this.#panel.complain("");
-    try {
-      show(await ask());
-    } catch {
-      this.#panel.complain(this.#language.say("notDone"));
-    }
-  }
-
-  // A tab may only be opened while the press is fresh: so it is opened first and led to its place afterwards.
-  async #preferences() {
-    const own = webAddress(this.getAttribute("preferences-url"));
-    if (own) return void window.open(own, "_blank", "noopener");
-    const tab = window.open("", "_blank");
-    if (tab) tab.opener = null;
-    await this.#change(
-      async () => {
-        const answer = await this.#client.fetch("/notifications/preferences/link", { method: "POST" });
-        // Where the server does not know its own address, it says where on it the page is.
-        return webAddress((await answer.json()).url, answer.url) ?? Promise.reject(new Error("the server's answer has no address"));
-      },
-      (url) => (tab ? tab.location.replace(url) : window.open(url, "_blank", "noopener")),
-    );
-    if (!this.#panel.problem.hidden) tab?.close();
   }
 }
 

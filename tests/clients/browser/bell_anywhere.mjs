@@ -49,6 +49,31 @@ await run(
       await here.close();
     });
 
+    await check("a page to log in at is no token, and neither is a way to one", async () => {
+      const here = await context();
+      const page = await here.newPage();
+      pages["/guest"] = PAGE.replace("/my/token", "/guest/token");
+      pages["/login"] = "<!doctype html>\n<title>Log in</title>\n<form><input name=password></form>\n";
+      await page.route("**/guest/token", (route) => route.fulfill(answer));
+      let answer;
+      for (answer of [
+        { contentType: "text/html", body: pages["/login"] },
+        { contentType: "text/html", body: "<title>Log_in</title>" },
+        { status: 302, headers: { location: "/login" } },
+        { body: `${bearer}${"x".repeat(9000)}` },
+        { json: { token: null } },
+      ]) {
+        await page.goto(`${FOREIGN}/guest`);
+        const bell = look(page);
+        const wanted = "Benachrichtigungen, Melden Sie sich an, um Ihre Benachrichtigungen zu sehen.";
+        await eventually(
+          `nobody is logged in by ${JSON.stringify(answer).slice(0, 80)}`,
+          async () => (await bell.button.getAttribute("aria-label")) === wanted,
+        );
+      }
+      await here.close();
+    });
+
     await check("nothing sounds before the reader has done something in the page", async () => {
       const here = await context();
       await here.addInitScript(() => {

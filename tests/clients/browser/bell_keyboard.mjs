@@ -157,4 +157,36 @@ await run(async ({ context }) => {
       must(`${part} in ${tree}`, tree.includes(part));
     }
   });
+
+  await check("what has nothing left to do keeps the focus", async () => {
+    await press("Escape");
+    await press("Enter");
+    await focusIs("panel");
+    await press("Tab");
+    await focusIs("Mark all as read");
+    await press("Enter");
+    await eventually("all is read", async () => (await bell.badge.isVisible()) === false);
+    await eventually("that is said", () => bell.find("[part=mark-all]").isDisabled());
+    must("focus is where it was", (await focus()) === "Mark all as read");
+    await press("Tab");
+    await focusIs("Sound");
+  });
+
+  await check("whoever asks again for what could not be had goes on from the last", async () => {
+    await press("Escape");
+    let broken = true;
+    await page.route("**/notifications/list*", (route) =>
+      broken ? route.fulfill({ status: 200, body: "no JSON" }) : route.continue(),
+    );
+    await bell.host.evaluate((element) => (element.token = element.token));
+    await bell.isLive();
+    await bell.button.focus();
+    await press("Enter");
+    await says(bell.find(".end p"), "This could not be loaded.");
+    await bell.find(".end button").focus();
+    broken = false;
+    await press("Enter");
+    await counts(bell.items, 20);
+    await focusIs("panel");
+  });
 });

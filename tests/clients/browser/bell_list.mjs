@@ -148,6 +148,58 @@ await run(async ({ context, proxy }) => {
     await here.close();
   });
 
+  await check("“Mark all as read” marks what is shown: with a category, all of that and nothing else", async () => {
+    await publish("partly", { title: "Booked", category: "bookings" });
+    const reviews = Array.from({ length: 105 }, () => publish("partly", { title: "Reviewed", category: "reviews" }));
+    await Promise.all(reviews);
+    const here = await context();
+    const bell = await embed(await here.newPage(), { token: await token("partly") });
+    await bell.open();
+    await counts(bell.find(".chip"), 3);
+    await bell.find(".chip").nth(2).click();
+    await eventually("reviews only", async () => new Set(await titles(bell)).size === 1);
+    const markAll = bell.find("[part=mark-all]");
+    await markAll.click();
+    await eventually("none of them is unread", async () => (await bell.find("li.unread").count()) === 0);
+    await eventually("nothing of it is left to mark", () => markAll.isDisabled());
+    await says(bell.badge, "1");
+    const { categories } = await api("/notifications/count", { token: await token("partly") });
+    must(`the server says so: ${JSON.stringify(categories)}`, categories.reviews.unread + 1 === categories.bookings.unread);
+    await bell.find(".chip").nth(0).click();
+    await eventually("there is one of the others", async () => (await markAll.isDisabled()) === false);
+    await here.close();
+  });
+
+  await check("what one reads stays where it is when the first in sight is deleted elsewhere", async () => {
+    await fill("jumps", 40);
+    const here = await context();
+    const bearer = await token("jumps");
+    const bell = await embed(await here.newPage(), { token: bearer });
+    await bell.open();
+    await counts(bell.items, 20);
+    const scroll = bell.find(".scroll");
+    await scroll.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+    await counts(bell.items, 40);
+    // The fifteenth is half hidden under the edge, and was not the first to be shown.
+    await scroll.evaluate((element) => {
+      const half = element.querySelectorAll("li")[14].getBoundingClientRect();
+      element.scrollTop += half.top + half.height / 2 - element.getBoundingClientRect().top;
+    });
+    const place = (id) => bell.find(`li[data-id="${id}"]`).evaluate((item) => item.getBoundingClientRect().top);
+    const ids = await bell.items.evaluateAll((items) => items.map((item) => item.dataset.id));
+    const before = await place(ids[15]);
+    await api("/notifications/delete", { method: "POST", token: bearer, body: { ids: [ids[14]] } });
+    await counts(bell.items, 39);
+    const after = await place(ids[15]);
+    must(`it was at ${before} and is at ${after}`, Math.abs(after - before) <= 1);
+    // In its place the thirteenth came half into sight: it goes, and some far above it.
+    await api("/notifications/delete", { method: "POST", token: bearer, body: { ids: [2, 9, 13].map((at) => ids[at]) } });
+    await counts(bell.items, 36);
+    const last = await place(ids[15]);
+    must(`it was at ${before} and is at ${last} at last`, Math.abs(last - before) <= 1);
+    await here.close();
+  });
+
   await check("what is read or deleted on one device is so on the other", async () => {
     await fill("both", 4);
     const bells = [];

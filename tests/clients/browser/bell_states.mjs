@@ -1,7 +1,7 @@
 // The bell when it is not connected, and when the page moves, removes or replaces it.
 
 import { counts, embed, must, says, shoot } from "./embed.mjs";
-import { api, book, check, eventually, isAccessible, NETWORK, run, token } from "./support.mjs";
+import { api, book, check, eventually, isAccessible, NETWORK, run, SITE, token } from "./support.mjs";
 
 await run(async ({ context, proxy, expect }) => {
   expect(NETWORK);
@@ -66,17 +66,99 @@ await run(async ({ context, proxy, expect }) => {
     await here.close();
   });
 
-  await check("nobody logged in is a refusal that can be tried again", async () => {
+  await check("“Try again” tries at once, and says that it does", async () => {
     const here = await context();
     const page = await here.newPage();
     const bell = await embed(page, { token: "", expectLive: false });
-    await eventually("the sign is there", () => bell.find(".cut-off").isVisible());
+    await page.evaluate(
+      async (bearer) => {
+        const { Bellhop } = await import("/bellhop.js");
+        Math.random = () => 1;
+        window.own = new Bellhop({ token: bearer, timings: { retryFirst: 600_000, retryLongest: 600_000 } });
+        window.own.open();
+        document.querySelector("bellhop-bell").client = window.own;
+      },
+      await token("patient"),
+    );
+    await bell.isLive();
+    proxy.refuse();
+    proxy.cut();
     await bell.button.click();
-    await says(bell.find("[part=offline] p"), "Not connected: the sign-in was refused.");
+    const retry = bell.find("[part=retry]");
+    const told = bell.find("[part=offline] p");
+    await eventually("that is said", async () => (await told.textContent()).startsWith("Not connected since"));
+    await retry.click();
+    await says(told, "Connecting…");
+    await eventually("in vain", async () => (await told.textContent()).startsWith("Not connected since"));
+    proxy.refuse(false);
+    await retry.click();
+    await bell.isLive();
+    await eventually("the sign goes", async () => (await retry.isVisible()) === false);
+    must(
+      "focus stays in the dialog",
+      await bell.host.evaluate((element) => element.shadowRoot.activeElement?.id === "panel"),
+    );
+    await page.evaluate(() => window.own.close());
+    await here.close();
+  });
+
+  await check("nobody logged in is no alarm, and can log in", async () => {
+    const here = await context();
+    const page = await here.newPage();
+    const bell = await embed(page, { token: "", expectLive: false });
+    const wanted = "Log in to see your notifications.";
+    await eventually(
+      "the bell's name says so",
+      async () => (await bell.button.getAttribute("aria-label")) === `Notifications, ${wanted}`,
+    );
+    must("there is no sign", (await bell.find(".cut-off").isVisible()) === false);
+    await bell.button.click();
+    await says(bell.find("[part=offline] p"), wanted);
+    must("no list is missed", (await bell.find(".end").textContent()) === "");
+    must("nothing is struck through", (await bell.find("[part=offline] .icon").isVisible()) === false);
+    await isAccessible(page);
+    await shoot(page, "nobody");
     await page.keyboard.press("Escape");
     const bearer = await token("later");
     await bell.host.evaluate((element, bearer) => (element.token = bearer), bearer);
     await bell.isLive();
+    await here.close();
+  });
+
+  await check("who logs out leaves nothing on the screen", async () => {
+    const here = await context();
+    const page = await here.newPage();
+    const bell = await embed(page, { token: "", expectLive: false });
+    const bearer = await token("leaves", "PROFESSIONAL", { expiresIn: 8 });
+    await bell.host.evaluate((element, bearer) => {
+      let given = false;
+      element.token = () => (given ? "" : ((given = true), bearer));
+    }, bearer);
+    await bell.isLive();
+    await book("leaves");
+    await says(bell.badge, "1");
+    await bell.open();
+    await counts(bell.items, 1);
+    await says(bell.find("[part=offline] p"), "Log in to see your notifications.");
+    await counts(bell.items, 0);
+    must("no badge", (await bell.badge.isVisible()) === false);
+    must("none by the property", (await bell.host.evaluate((element) => element.unread)) === 0);
+    await here.close();
+  });
+
+  await check("by cookie, tabs that say whose it is share one connection", async () => {
+    const here = await context();
+    await here.addCookies([{ name: "token", value: await token("cookie"), url: SITE }]);
+    const before = proxy.asked.get("GET /ws/notifications");
+    const bells = [];
+    for (let tab = 0; tab < 2; tab += 1) {
+      bells.push(await embed(await here.newPage(), { attributes: { user: "cookie" } }));
+    }
+    await book("cookie");
+    for (const bell of bells) await says(bell.badge, "1");
+    must("there was one connection", proxy.asked.get("GET /ws/notifications") === before + 1);
+    const leads = await Promise.all(bells.map((bell) => bell.host.evaluate((element) => element.client.leads)));
+    must(`one leads: ${leads}`, leads.filter(Boolean).length === 1);
     await here.close();
   });
 
