@@ -270,8 +270,9 @@ async fn who_forbids_every_encoding_is_told_so() {
 async fn a_path_that_nobody_serves_is_unknown() {
     let app = TestApp::start(Database::Sqlite).await;
     for path in [
-        "/",
         "/nothing",
+        "/assets",
+        "/assets/../bellhop.js",
         "/bookings/",
         "/bookings/7/accept/now",
         "/notifications/7/now",

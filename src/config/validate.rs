@@ -62,8 +62,11 @@ fn server(settings: &Settings, found: &mut Found) {
     });
     let public_url_fits = server.public_url.is_empty() || is_web(&server.public_url);
     found.check(public_url_fits, "server.public_url", || "must be an http:// or https:// URL".to_owned());
-    let external_url_fits = server.external_url.is_empty() || is_web(&server.external_url);
-    found.check(external_url_fits, "server.external_url", || "must be an http:// or https:// URL".to_owned());
+    let external_url_fits =
+        server.external_url.is_empty() || is_origin(server.external_url.trim_end_matches('/'));
+    found.check(external_url_fits, "server.external_url", || {
+        "must have scheme://host[:port] and no path: pages load what is beside them from the root".to_owned()
+    });
     found.check(server.tls_certificate.is_some() == server.tls_key.is_some(), "server.tls_key", || {
         "and server.tls_certificate go together".to_owned()
     });

@@ -266,6 +266,7 @@ fn values_that_cannot_work_are_refused_all_at_once() {
         ("DATABASE_URL", "mysql://root:s3cret@db/b"),
         ("SMTP_URL", "http://mail"),
         ("PUBLIC_URL", "notify.example.com"),
+        ("BELLHOP__SERVER__EXTERNAL_URL", "https://example.com/notify"),
         ("PORT_2", "3000"),
         ("LOG_LEVEL", "verbose"),
     ]);
@@ -276,6 +277,7 @@ fn values_that_cannot_work_are_refused_all_at_once() {
         "database.url",
         "mail.smtp_url",
         "server.public_url",
+        "server.external_url",
         "server.port_2",
         "log.level",
     ] {

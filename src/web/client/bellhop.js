@@ -73,8 +73,9 @@ export class Bellhop extends EventTarget {
   #transport = null;
   #leads = false;
   #unread = null;
-  /** How far the inbox stood when that was so. */
+  /** How far the inbox stood when that was so, and how often it was heard. */
   #unreadAt = 0;
+  #heard = 0;
   /** What the page was told last of these. */
   #told = "";
 
@@ -154,8 +155,9 @@ export class Bellhop extends EventTarget {
   }
 
   async count() {
+    const heard = this.#heard;
     const count = await this.#api.json("/notifications/count");
-    this.#count(count);
+    this.#count(count, heard);
     return count;
   }
 
@@ -185,10 +187,11 @@ export class Bellhop extends EventTarget {
   }
 
   async #change(path, type, selection) {
+    const heard = this.#heard;
     // The press that reads a notification may also leave the page: the request goes on without it.
     const answer = await this.#api.json(path, { ...json(selection), keepalive: true });
     if (this.#transport === "websocket" || this.#transport === "sse") {
-      this.#count(answer); // the server tells every tab the rest
+      this.#count(answer, heard); // the server tells every tab the rest
     } else {
       this.#happened(type, answer);
       this.#post({ say: "event", type, detail: answer });
@@ -280,7 +283,6 @@ export class Bellhop extends EventTarget {
     navigator.locks.request(name, { steal: true }, () => this.#lead(signal)).catch(() => this.#line?.stop());
   }
 
-  /** Holds the connection, until it is refused or somebody says stop. */
   async #lead(signal) {
     while (this.#line) await this.#line.done;
     if (signal.aborted) return;
@@ -321,7 +323,6 @@ export class Bellhop extends EventTarget {
     this.#fail(ended.error ?? new BellhopError({ code: ended.reason }));
   }
 
-  /** Stays as it is until open() is called. */
   #rest(state, reason) {
     this.#isPutAway = false;
     this.#attention?.abort();
@@ -406,10 +407,10 @@ export class Bellhop extends EventTarget {
     if (type === "read" || type === "deleted") this.#count(detail);
   }
 
-  /** An answer that was overtaken by what is newer says nothing. */
-  #count({ unread, seq }) {
-    if (unread === undefined || seq < this.#unreadAt) return;
-    this.#unreadAt = seq ?? this.#unreadAt;
+  /** An answer says nothing that was overtaken: something was heard since there was `heard`, when it was asked for. */
+  #count({ unread, seq }, heard = ++this.#heard) {
+    if (seq < this.#unreadAt || (seq === this.#unreadAt && heard !== this.#heard)) return;
+    this.#unreadAt = seq;
     if (unread === this.#unread) return;
     this.#unread = unread;
     if (this.#leads) this.#post(this.#standing());
@@ -521,7 +522,6 @@ class Line {
     this.#nap?.abort();
   }
 
-  /** Something changed for the page or its network: it is looked whether the line is there. */
   look(changed) {
     if (changed) this.#tries = 0;
     if (changed && this.#isLive && this.#step) {

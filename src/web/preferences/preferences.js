@@ -27,6 +27,8 @@ function takeKey() {
   } catch {
     key = given ?? key;
   }
+  // One that was mangled on its way is none.
+  if (key !== null && !/^[\w-]+$/.test(key)) key = null;
   if (given) history.replaceState(null, "", location.pathname);
   return key;
 }
@@ -69,8 +71,12 @@ function show() {
   element("address").textContent = address ? texts.goesTo(address) : "";
   element("person").hidden = scope !== "person";
   element("email").value = preferences.email ?? "";
-  const list = categories.map((name) => row(name, preferences.channels[name]?.email ?? true));
-  element("categories").replaceChildren(...list);
+  const boxes = [...element("categories").querySelectorAll("input")];
+  if (boxes.map(({ name }) => name).join() !== categories.join()) {
+    element("categories").replaceChildren(...categories.map((name) => row(name, isOn(name))));
+  }
+  // Whoever is in the list stays there.
+  for (const box of boxes) box.checked = isOn(box.name);
   const stops = category !== null && (preferences.channels[category]?.email ?? true);
   element("stop").hidden = !stops;
   if (stops) {
@@ -101,33 +107,51 @@ function explain(error, silence) {
   form.hidden = isLink || opened === null;
 }
 
-function chosen() {
-  const channels = {};
-  for (const box of element("categories").querySelectorAll("input")) channels[box.name] = { email: box.checked };
-  if (opened.scope === "mail") return { channels };
-  const email = element("email").value.trim();
-  return { ...opened.preferences, email: email || null, channels };
+const isOn = (name) => opened.preferences.channels[name]?.email ?? true;
+
+// What the reader changed, and nothing else: the rest may have been chosen elsewhere since the page was opened.
+function changed(only) {
+  const boxes = [...element("categories").querySelectorAll("input")];
+  const turned = boxes.filter(({ name, checked }) => checked !== isOn(name) && (!only || name === only));
+  return Object.fromEntries(turned.map(({ name, checked }) => [name, { email: checked }]));
 }
 
-async function save(event) {
-  event?.preventDefault();
+async function chosen(only) {
+  const channels = changed(only);
+  // By a mail's link, what is not named stays.
+  if (opened.scope === "mail") return { channels };
+  const { preferences } = await ask(LINK);
+  const email = element("email").value.trim() || null;
+  const isEdited = !only && email !== opened.preferences.email;
+  return {
+    ...preferences,
+    email: isEdited ? email : preferences.email,
+    channels: { ...preferences.channels, ...channels },
+  };
+}
+
+// Saves everything, or one category. The button stays where the focus is, and does nothing meanwhile.
+async function save(only) {
   const button = form.querySelector("[type=submit]");
+  if (button.ariaDisabled === "true") return;
   element("said").textContent = "";
   element("fault").hidden = true;
   refuseAddress("");
-  button.disabled = true;
+  button.ariaDisabled = "true";
   try {
-    opened.preferences = await ask(PREFERENCES, { method: "PUT", body: chosen() });
+    const preferences = await ask(PREFERENCES, { method: "PUT", body: await chosen(only) });
+    // Where mail goes now. It is saved also where this is not answered.
+    opened = await ask(LINK).catch(() => ({ ...opened, address: null, preferences }));
     show();
     element("said").textContent = texts.saved;
   } catch (error) {
     if (error.field === "email") refuseAddress(texts.noAddress);
     else {
-      failed = save;
+      failed = () => save(only);
       explain(error, texts.unknown);
     }
   } finally {
-    button.disabled = false;
+    button.ariaDisabled = "false";
   }
 }
 
@@ -138,14 +162,20 @@ function refuseAddress(why) {
   if (why) input.focus();
 }
 
-form.addEventListener("submit", save);
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  save();
+});
 form.addEventListener("input", () => {
   element("said").textContent = "";
 });
-element("again").addEventListener("click", () => failed());
+element("again").addEventListener("click", async () => {
+  await failed();
+  if (!form.hidden) form.querySelector("[type=submit]").focus();
+});
 element("stop-button").addEventListener("click", async () => {
   element("categories").querySelector(`input[name="${CSS.escape(opened.category)}"]`).checked = false;
-  await save();
+  await save(opened.category);
   form.querySelector("[type=submit]").focus();
 });
 addEventListener("hashchange", () => {

@@ -6,7 +6,7 @@ import http from "node:http";
 import { gzipSync } from "node:zlib";
 
 import { all, openTab } from "./pages.mjs";
-import { book, check, eventually, NETWORK, run, settings } from "./support.mjs";
+import { api, book, check, eventually, NETWORK, run, settings, token } from "./support.mjs";
 
 const COMPRESSED_MAX = 12_000;
 
@@ -85,22 +85,34 @@ await run(async ({ proxy, context, expect }) => {
     await tab.lives("websocket");
     for (let seq = 1; seq <= 2; seq++) await book("host-badge");
     await tab.becomes({ unread: 2 });
-    const marking = tab.page.evaluate(() => {
-      const { fetch } = globalThis;
-      const late = new Promise((resolve) => (globalThis.release = resolve));
-      globalThis.fetch = async (...request) => {
-        const response = await fetch(...request);
-        await late;
-        return response;
-      };
-      return globalThis.bellhop.markRead({ upTo: 1 });
+    // Marks as read, and has the answer wait until what happens meanwhile has been heard.
+    const markLate = async (selection, unread, meanwhile) => {
+      const marking = tab.page.evaluate((selection) => {
+        const { fetch } = globalThis;
+        const late = new Promise((resolve) => (globalThis.release = resolve));
+        globalThis.fetch = async (...request) => {
+          const response = await fetch(...request);
+          await late;
+          return response;
+        };
+        return globalThis.bellhop.markRead(selection).finally(() => (globalThis.fetch = fetch));
+      }, selection);
+      await tab.becomes({ unread });
+      await meanwhile();
+      const standing = await tab.standing();
+      await tab.page.evaluate(() => globalThis.release());
+      assert.equal((await marking).unread, unread);
+      assert.equal((await tab.standing()).unread, standing.unread);
+    };
+    await markLate({ upTo: 1 }, 1, async () => {
+      for (let seq = 3; seq <= 4; seq++) await book("host-badge");
+      await tab.becomes({ unread: 3 });
     });
-    await tab.becomes({ unread: 1 });
-    for (let seq = 3; seq <= 4; seq++) await book("host-badge");
-    await tab.becomes({ unread: 3 });
-    await tab.page.evaluate(() => globalThis.release());
-    assert.equal((await marking).unread, 1);
-    assert.equal((await tab.standing()).unread, 3);
+    await markLate({ upTo: 2 }, 2, async () => {
+      const other = { token: await token("host-badge"), method: "POST", body: { all: true } };
+      await api("/notifications/mark-read", other);
+      await tab.becomes({ unread: 0 });
+    });
     await tab.page.close();
   });
 
