@@ -19,13 +19,22 @@ function knownZone(timeZone) {
   }
 }
 
+/** The tag as browsers want it; of one that is misspelt, the language alone. */
+function wellFormed(tag) {
+  try {
+    return Intl.getCanonicalLocales(tag.trim().replaceAll("_", "-"))[0] ?? "";
+  } catch {
+    return tag.trim().split(/[-_]/, 1)[0];
+  }
+}
+
 export class Language {
   /**
    * @param {string[]} wanted language tags, the most wanted first
    * @param {string} [timeZone] an IANA name; the browser's own unless given
    */
   constructor(wanted, timeZone) {
-    const tag = wanted.find((each) => base(each) in texts) ?? "en";
+    const tag = wanted.map(wellFormed).find((each) => Object.hasOwn(texts, base(each))) ?? "en";
     this.tag = tag;
     this.rightToLeft = base(tag) in semiticTexts;
     this.texts = texts[base(tag)];

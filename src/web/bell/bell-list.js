@@ -144,7 +144,11 @@ export class List {
       make("span", { class: "sign" }, icon(item.category)),
       make("span", { class: "words" }, state, ...words(item), time),
     );
-    main.addEventListener("click", (event) => acts.open(latest(), event));
+    main.addEventListener("click", (event) => {
+      acts.open(latest(), event);
+      // What leads nowhere is read here, in full; to a screen reader it always is.
+      if (!href) element.classList.toggle("whole");
+    });
     const name = (text) => ({ class: "small", title: text, "aria-label": `${text}: ${item.title}` });
     const read = button(name(language.say("markRead")), () => this.#readOne(latest(), main), icon("check"));
     const remove = button(name(language.say("remove")), () => acts.remove(latest()), icon("remove"));

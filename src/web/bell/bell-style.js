@@ -128,6 +128,7 @@ ul { list-style: none; }
 .title { font-weight: 500; }
 .unread .title, .toast .title { font-weight: 650; }
 .message { color: var(--soft); display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
+.whole .message { display: block; }
 .time { color: var(--soft); font-size: 0.8125em; margin-block-start: 0.15em; }
 .actions {
   position: absolute; inset-block-start: 0.4em; inset-inline-end: 0.5em; display: flex; opacity: 0;

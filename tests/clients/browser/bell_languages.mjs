@@ -23,6 +23,9 @@ await run(async ({ context }) => {
       ["ar", `الإشعارات, ${unread} إشعارات غير مقروءة`, "rtl"],
       ["he", `התראות, ${unread} התראות שלא נקראו`, "rtl"],
       ["xx", `Notifications, ${unread} unread`, "ltr"],
+      ["de_DE", `Benachrichtigungen, ${unread} ungelesen`, "ltr"],
+      ["constructor", `Notifications, ${unread} unread`, "ltr"],
+      ["de-", `Benachrichtigungen, ${unread} ungelesen`, "ltr"],
     ]) {
       await bell.host.evaluate((element, lang) => element.setAttribute("lang", lang), lang);
       await eventually(`${lang} says ${name}`, async () => (await bell.button.getAttribute("aria-label")) === name);

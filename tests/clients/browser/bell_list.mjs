@@ -239,6 +239,21 @@ await run(async ({ context, proxy }) => {
     for (const here of places) await here.close();
   });
 
+  await check("a long message that leads nowhere is shown in full when it is pressed, and folds again", async () => {
+    await publish("long", { title: "Terms", message: "All of it is to be read. ".repeat(60) });
+    const here = await context();
+    const bell = await embed(await here.newPage(), { token: await token("long") });
+    await bell.open();
+    const main = bell.items.first().locator(".main");
+    const isCut = () => main.locator(".message").evaluate((text) => text.scrollHeight > text.clientHeight + 1);
+    must("it is cut at first", await isCut());
+    await main.click();
+    await eventually("it is whole", async () => !(await isCut()));
+    await main.click({ position: { x: 20, y: 20 } });
+    await eventually("it is cut again", isCut);
+    await here.close();
+  });
+
   await check("what the server refuses is not shown as done", async () => {
     await fill("refused", 1);
     const here = await context();
