@@ -24,7 +24,7 @@ refusals!(StopRefusals: codes::LINK, codes::LINK_SCOPE, codes::STORED);
     security(()),
     summary = "Open the page of a mail's link",
     description = "Changes nothing: what looks into mails opens links, too. Of a link that is no good the page says so.",
-    params(params::LinkKey),
+    params(params::LinkKeyIfAny),
     responses((status = 303, description = "The page", headers(("Location" = String)))),
 )]
 pub(super) async fn ask(request: HttpRequest, address: web::Data<PageAddress>) -> HttpResponse {

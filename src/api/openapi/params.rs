@@ -34,6 +34,9 @@ parameters! {
     MailId {
         Path "id" True any_text(), "The mail's id.";
     }
+    LinkKeyIfAny {
+        Query "key" False any_text(), "What the link was given; the page says what is wrong with it.";
+    }
     LinkKey {
         Query "key" True any_text(), "What the link was given.";
     }
