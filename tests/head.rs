@@ -13,8 +13,11 @@ use crate::support::door::NAMESPACE;
 use crate::support::tickets::{Entry, enter_raw};
 
 /// The files that say which paths there are.
-const ROUTES: [&str; 2] =
-    [include_str!("../src/api/routes.rs"), include_str!("../src/transports/entrance.rs")];
+const ROUTES: [&str; 3] = [
+    include_str!("../src/api/routes.rs"),
+    include_str!("../src/web/mod.rs"),
+    include_str!("../src/transports/entrance.rs"),
+];
 
 /// Every path that answers GET, as those files spell it.
 fn paths_with_get() -> Vec<&'static str> {
